@@ -1,0 +1,1 @@
+//! Kafka as a neighbour: the wire, the probe that looks, the actuator that touches.

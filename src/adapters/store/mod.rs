@@ -1,0 +1,1 @@
+//! The disk: redb for what Raft and decisions need, sled for the audit history.

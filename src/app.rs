@@ -1,0 +1,1 @@
+//! Wiring: settings -> adapters -> driver -> servers; the only file that sees everything.

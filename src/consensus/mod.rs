@@ -1,0 +1,1 @@
+//! RAFT without network or disk: a peer over raft-rs whose sending and persisting are effects.

@@ -1,0 +1,1 @@
+//! THE CONTROLLER without I/O: `step(now, event) -> effects`, cases, execution cursor, cool-downs.

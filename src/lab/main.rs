@@ -1,0 +1,3 @@
+//! The tanist-lab binary: real clusters, really broken.
+
+fn main() {}

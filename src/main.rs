@@ -1,0 +1,3 @@
+//! The tanist binary.
+
+fn main() {}

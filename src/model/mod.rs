@@ -1,0 +1,1 @@
+//! NOUNS: plain data that every other floor shares; no behaviour beyond construction and display.

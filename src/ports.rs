@@ -1,0 +1,1 @@
+//! The four doors between the controller and the world, and their errors.

@@ -1,0 +1,1 @@
+//! WHAT PEOPLE TOUCH: the command line and the operator service.
