@@ -11,95 +11,22 @@
 pub mod chunk;
 pub mod export;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-/// A SHA-256, written as 64 lower-case hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(pub [u8; 32]);
+use super::ids::{Digest, RecordIndex};
 
-impl Digest {
-    /// What stands before record 1: 32 zero bytes.
-    pub const ZERO: Self = Self([0; 32]);
+/// What stands before record 1: 32 zero bytes.
+pub const GENESIS_HASH: Digest = Digest([0; 32]);
 
-    /// Gives the SHA-256 of some bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// Gives the first 12 hex digits, for people; enough to tell plans apart, not enough to prove anything.
-    #[must_use]
-    pub fn short(&self) -> String {
-        self.to_string().chars().take(12).collect()
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest({self})")
-    }
-}
-
-/// The text is not 64 lower-case hex digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a digest is 64 lower-case hex digits")]
-pub struct NotADigest;
-
-impl FromStr for Digest {
-    type Err = NotADigest;
-
-    fn from_str(text: &str) -> Result<Self, NotADigest> {
-        // One spelling only: a digest inside canonical bytes must not have two.
-        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(NotADigest);
-        }
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| NotADigest)?;
-        Ok(Self(bytes))
-    }
-}
-
-impl Serialize for Digest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
-    }
-}
-
-/// The number of a record in the audit history: 1 for the first, without gaps; 0 stands before the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RecordIndex(pub u64);
-
-impl RecordIndex {
-    /// Gives the number of the record after this one.
-    #[must_use]
-    pub fn next(self) -> Self {
-        // A record a nanosecond would take 584 years to get there; standing still then is caught as a broken chain.
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for RecordIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
+/// Gives the SHA-256 of some bytes.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
 }
 
 /// The end of a chain: number and hash of its last record.
@@ -113,12 +40,19 @@ pub struct Head {
 
 impl Head {
     /// The head of a chain without records.
-    pub const GENESIS: Self = Self { index: RecordIndex(0), hash: Digest::ZERO };
+    pub const GENESIS: Self = Self { index: RecordIndex(0), hash: GENESIS_HASH };
+
+    /// Gives the number of the record that comes next.
+    #[must_use]
+    pub fn next_index(&self) -> RecordIndex {
+        // A record a nanosecond would take 584 years to reach the end; standing still then shows as a broken chain.
+        RecordIndex(self.index.0.saturating_add(1))
+    }
 
     /// Gives the head after one more record.
     #[must_use]
     pub fn extend(&self, bytes: &[u8]) -> Self {
-        let index = self.index.next();
+        let index = self.next_index();
         let hash =
             Sha256::new().chain_update(self.hash.0).chain_update(index.0.to_be_bytes()).chain_update(bytes).finalize();
         Self { index, hash: Digest(hash.into()) }
@@ -209,7 +143,7 @@ pub fn verify(after: Head, links: impl IntoIterator<Item = Link>) -> Verdict {
     let mut head = after;
     let mut links = links.into_iter();
     while let Some(link) = links.next() {
-        let wanted = head.index.next();
+        let wanted = head.next_index();
         let fresh = head.extend(&link.bytes);
         if link.index == wanted && link.hash == fresh.hash {
             head = fresh;
@@ -271,7 +205,7 @@ pub fn compare_heads(ours: Head, other: Head, hash_at: impl FnOnce(RecordIndex) 
         return Agreement::TailMissing { records: other.index.0.saturating_sub(ours.index.0) };
     }
     let held = match other.index {
-        RecordIndex(0) => Some(Digest::ZERO),
+        RecordIndex(0) => Some(GENESIS_HASH),
         index if index == ours.index => Some(ours.hash),
         index => hash_at(index),
     };

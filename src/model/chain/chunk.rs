@@ -9,8 +9,10 @@
 //! It deliberately keeps at most one unfinished record: the pieces of one record are proposed in a row by one leader, so a
 //! first piece that meets an unfinished record means that its leader is gone, and the rest will never come.
 
-use super::Digest;
 use thiserror::Error;
+
+use super::sha256;
+use crate::model::ids::Digest;
 
 /// The longest record that travels as one entry, and the length of a full piece.
 ///
@@ -93,7 +95,7 @@ pub fn cut(record: &[u8]) -> Result<Vec<Chunk>, ChunkError> {
     if PIECES_MAX < total {
         return Err(too_long);
     }
-    let of = Digest::of(record);
+    let of = sha256(record);
     let pieces: Vec<&[u8]> = if record.is_empty() { vec![record] } else { record.chunks(ENTRY_BYTES_MAX).collect() };
     Ok((1..=total).zip(pieces).map(|(number, piece)| Chunk { of, number, total, bytes: piece.to_vec() }).collect())
 }
@@ -193,7 +195,7 @@ impl Assembler {
         }
         let done = self.unfinished.take_if(|at_hand| at_hand.total < at_hand.wanted);
         match done {
-            Some(done) if Digest::of(&done.joined) == done.of => Ok(Some(done.joined)),
+            Some(done) if sha256(&done.joined) == done.of => Ok(Some(done.joined)),
             Some(done) => Err(ChunkError::WrongDigest { of: done.of }),
             None => Ok(None),
         }

@@ -8,11 +8,14 @@
 //!
 //! It deliberately neither opens files nor knows what a record means.
 
-use super::{Agreement, Digest, Head, Link, RecordIndex, Verdict, compare_heads, verify};
-use crate::model::canon::{CanonError, from_canonical_bytes, require_canonical, to_canonical_bytes};
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use super::{Agreement, GENESIS_HASH, Head, Link, Verdict, compare_heads, verify};
+use crate::model::canon::{CanonError, from_canonical_bytes, require_canonical, to_canonical_bytes};
+use crate::model::ids::{Digest, RecordIndex};
 
 /// The only format there is; a reader refuses any other.
 pub const FORMAT: &str = "tanist-audit-1";
@@ -34,7 +37,7 @@ impl Header {
     /// Gives the header of an export about `cluster` whose first record follows `after`.
     #[must_use]
     pub fn new(cluster: &str, after: Head) -> Self {
-        Self { after, cluster: cluster.to_owned(), format: FORMAT.to_owned(), genesis: Digest::ZERO }
+        Self { after, cluster: cluster.to_owned(), format: FORMAT.to_owned(), genesis: GENESIS_HASH }
     }
 
     /// Gives the line, without its newline.
@@ -69,15 +72,14 @@ pub fn from_line(line: &[u8]) -> Result<Link, LineError> {
         .ok()
         .and_then(|index| index.parse().ok())
         .ok_or(LineError("its index is no number"))?;
-    if digits != index.to_string().len() {
-        return Err(LineError("its index has leading zeros"));
-    }
     let rest = rest.strip_prefix(b",\"record\":").ok_or(LineError("it has no record after the index"))?;
     let bytes = rest.strip_suffix(b"}").ok_or(LineError("it is cut off"))?;
     if require_canonical(bytes).is_err() {
         return Err(LineError("its record is not canonical JSON"));
     }
-    Ok(Link { index: RecordIndex(index), bytes: bytes.to_vec(), hash })
+    let link = Link { index: RecordIndex(index), bytes: bytes.to_vec(), hash };
+    // Leading zeros and upper-case digits read as the same values; only one spelling is the documented one.
+    if to_line(&link) == line { Ok(link) } else { Err(LineError("its hash or index is spelt in another way")) }
 }
 
 /// Why a line is not the line of a record.
@@ -137,7 +139,7 @@ impl fmt::Display for ExportVerdict {
             Self::Broken(verdict) => write!(f, "{verdict}"),
             Self::BadLine { at, line, why } => write!(f, "broken: record {at} should stand in line {line}, but {why}"),
             Self::AnotherHead { head, how: Agreement::TailMissing { records } } => {
-                write!(f, "broken: record {} was dropped, the last {records} records are missing", head.index.next())
+                write!(f, "broken: record {} was dropped, the last {records} records are missing", head.next_index())
             }
             Self::AnotherHead { head, how } => write!(f, "broken: the chain ends in {head}, which {how}"),
         }
@@ -155,7 +157,7 @@ pub fn verify_export(lines: impl IntoIterator<Item = Vec<u8>>, wanted: Option<He
         Some(Ok(header)) if header.format != FORMAT => {
             return ExportVerdict::BadHeader(format!("its format is {:?}, not {FORMAT:?}", header.format));
         }
-        Some(Ok(header)) if header.genesis != Digest::ZERO => {
+        Some(Ok(header)) if header.genesis != GENESIS_HASH => {
             return ExportVerdict::BadHeader("its genesis is not 64 zeros".to_owned());
         }
         Some(Ok(header)) => header,
@@ -176,7 +178,7 @@ pub fn verify_export(lines: impl IntoIterator<Item = Vec<u8>>, wanted: Option<He
     let head = match (verify(header.after, links), bad_line) {
         (broken @ Verdict::Broken { .. }, _) => return ExportVerdict::Broken(broken),
         (Verdict::Whole(head), Some((line, why))) => {
-            return ExportVerdict::BadLine { at: head.index.next(), line, why };
+            return ExportVerdict::BadLine { at: head.next_index(), line, why };
         }
         (Verdict::Whole(head), None) => head,
     };
@@ -192,6 +194,7 @@ pub fn verify_export(lines: impl IntoIterator<Item = Vec<u8>>, wanted: Option<He
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::chain::sha256;
 
     fn export(records: u64) -> (Vec<Vec<u8>>, Vec<Head>) {
         let mut heads = vec![Head::GENESIS];
@@ -255,7 +258,7 @@ mod tests {
     #[test]
     fn a_history_with_another_head_is_refused() {
         let (lines, _) = export(7);
-        let forged = Head { index: RecordIndex(3), hash: Digest::of(b"forged") };
+        let forged = Head { index: RecordIndex(3), hash: sha256(b"forged") };
         let text = verify_export(lines, Some(forged)).to_string();
         assert!(text.contains("differs at or before record 3"), "{text}");
     }
@@ -272,7 +275,7 @@ mod tests {
         check(
             |lines| replace(&mut lines[4], "\"index\":4", "\"index\":04"),
             None,
-            "broken: record 4 should stand in line 5, but its index has leading zeros",
+            "broken: record 4 should stand in line 5, but its hash or index is spelt in another way",
         );
         check(|lines| lines.insert(3, Vec::new()), None, "broken: record 3 should stand in line 4");
     }
