@@ -34,7 +34,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// Tells whether the way leads to the process with that node id.
-    pub(crate) fn leads_to(self, node: u32) -> bool {
+    pub(crate) fn leads_to(self, node: i32) -> bool {
         match self {
             Self::Client(broker, _) | Self::Replication(broker) => broker.0 == node,
             Self::Controller(controller, _) => controller.0 == node,
@@ -65,7 +65,7 @@ pub(crate) enum Own {
 
 impl Links {
     /// Reserves every port of `nodes` and opens every proxy.
-    pub(crate) fn open(runtime: &Handle, nodes: &BTreeMap<u32, Role>) -> Result<Self, LabError> {
+    pub(crate) fn open(runtime: &Handle, nodes: &BTreeMap<i32, Role>) -> Result<Self, LabError> {
         let mut all = Self { links: BTreeMap::new(), own: BTreeMap::new() };
         let brokers: Vec<BrokerId> =
             nodes.iter().filter(|(_, role)| role.is_broker()).map(|(id, _)| BrokerId(*id)).collect();
@@ -87,9 +87,18 @@ impl Links {
         self.open_pair(runtime, Own::Replication(broker), Route::Replication(broker))
     }
 
-    fn open_controller(&mut self, runtime: &Handle, controller: ControllerId, brokers: &[BrokerId]) -> Result<(), LabError> {
+    fn open_controller(
+        &mut self,
+        runtime: &Handle,
+        controller: ControllerId,
+        brokers: &[BrokerId],
+    ) -> Result<(), LabError> {
         for node in 1..=TANIST_NODES {
-            self.open_pair(runtime, Own::Tanist(controller, node), Route::Controller(controller, Caller::Tanist(node)))?;
+            self.open_pair(
+                runtime,
+                Own::Tanist(controller, node),
+                Route::Controller(controller, Caller::Tanist(node)),
+            )?;
         }
         let seen: Vec<Ipv4Addr> = brokers.iter().copied().map(address_seen_by).collect();
         let (quorum, proxies) = Reservation::on_all(&seen)?;
@@ -113,12 +122,18 @@ impl Links {
 
     /// Gives the address of a node's own port.
     pub(crate) fn own(&self, own: Own) -> Result<SocketAddr, LabError> {
-        self.own.get(&own).map(Reservation::address).ok_or_else(|| LabError::Usage(format!("this cluster has no port {own:?}")))
+        self.own
+            .get(&own)
+            .map(Reservation::address)
+            .ok_or_else(|| LabError::Usage(format!("this cluster has no port {own:?}")))
     }
 
     /// Gives the address that callers use on that way.
     pub(crate) fn advertised(&self, route: Route) -> Result<SocketAddr, LabError> {
-        self.links.get(&route).map(Link::address).ok_or_else(|| LabError::Usage(format!("this cluster has no way {route:?}")))
+        self.links
+            .get(&route)
+            .map(Link::address)
+            .ok_or_else(|| LabError::Usage(format!("this cluster has no way {route:?}")))
     }
 
     /// Changes every proxy that `touched` names; tells how many those were.
@@ -128,7 +143,7 @@ impl Links {
     }
 
     /// Makes every proxy to that node ask now whether it still listens.
-    pub(crate) fn doubt(&self, node: u32) {
+    pub(crate) fn doubt(&self, node: i32) {
         self.links.iter().filter(|(route, _)| route.leads_to(node)).for_each(|(_, link)| link.doubt());
     }
 }
