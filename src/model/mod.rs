@@ -20,6 +20,7 @@ pub mod advice;
 pub mod finding;
 pub mod ids;
 pub mod observation;
+pub mod operator;
 pub mod plan;
 pub mod record;
 pub mod ruling;
