@@ -245,7 +245,7 @@ impl Inaction {
             Self::Held(objections) if objections.iter().all(Objection::passes_by_itself) => Concern::None,
             Self::OnlyWarns(_)
             | Self::Held(_)
-            | Self::NoPlan(NoPlan::NobodyFit(_) | NoPlan::Blind)
+            | Self::NoPlan(NoPlan::NobodyFit(_) | NoPlan::Blind | NoPlan::NoFence)
             | Self::TriedEnough => Concern::Person,
         }
     }

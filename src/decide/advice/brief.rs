@@ -109,7 +109,8 @@ fn shares(plan: &Plan) -> BTreeMap<BrokerId, BTreeSet<PartitionId>> {
 }
 
 fn busiest(shares: &BTreeMap<BrokerId, BTreeSet<PartitionId>>) -> Vec<BrokerId> {
-    let mut brokers: Vec<_> = shares.iter().map(|(id, partitions)| (std::cmp::Reverse(partitions.len()), *id)).collect();
+    let mut brokers: Vec<_> =
+        shares.iter().map(|(id, partitions)| (std::cmp::Reverse(partitions.len()), *id)).collect();
     brokers.sort_unstable();
     brokers.into_iter().take(CANDIDATES_MAX).map(|(_, id)| id).collect()
 }
@@ -237,11 +238,13 @@ impl Sheet {
         }
         self.put(Key::CandidatesTotal, of, Some(count(candidates)), None);
         self.put(Key::ForeignReassignments, of, Some(count(snapshot.reassigning.len())), None);
-        let stops = plan.collateral.iter().filter(|entry| {
-            entry.native_same == NativeFate::Differs && rank(entry.after) < rank(entry.before)
-        });
+        let stops = plan
+            .collateral
+            .iter()
+            .filter(|entry| entry.native_same == NativeFate::Differs && rank(entry.after) < rank(entry.before));
         self.put(Key::CollateralStops, of, Some(stops.map(|entry| count(entry.partitions.len())).sum()), None);
-        let known: i64 = plan.at_risk.iter().filter_map(|risk| risk.records).map(count_u64).fold(0, i64::saturating_add);
+        let known: i64 =
+            plan.at_risk.iter().filter_map(|risk| risk.records).map(count_u64).fold(0, i64::saturating_add);
         self.put(Key::RecordsAtRisk, of, Some(known), None);
         if plan.at_risk.iter().any(|risk| risk.records.is_none()) {
             self.absent.insert(Absent { key: Key::RecordsAtRisk, observer: None, subject: Subject::Cluster });
