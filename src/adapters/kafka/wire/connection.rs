@@ -98,6 +98,13 @@ impl<T> Decoded<T> {
 /// How the body of one message is read in one version.
 pub(super) type Decoder<T> = fn(&mut Reader, i16) -> Result<Decoded<T>, Malformed>;
 
+/// A request in the version it is written in.
+#[derive(Debug, Clone, Copy)]
+struct Spoken {
+    api: Api,
+    version: i16,
+}
+
 /// An open, negotiated connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -212,7 +219,7 @@ impl Connection {
                 Err(code) => Decoded { throttle_ms: 0, error: Some(code), message: None, body: Features::default() },
             })
         };
-        self.exchange(Api::ApiVersions, version, &request, decode, within).await
+        self.exchange(Spoken { api: Api::ApiVersions, version }, &request, decode, within).await
     }
 
     /// Gives the version both sides speak.
@@ -238,34 +245,33 @@ impl Connection {
         within: Duration,
     ) -> Result<Answer<T>, WireError> {
         let version = self.version(api)?;
-        self.exchange(api, version, request, decode, within).await
+        self.exchange(Spoken { api, version }, request, decode, within).await
     }
 
     async fn exchange<T>(
         &self,
-        api: Api,
-        version: i16,
+        spoken: Spoken,
         request: &impl Encodable,
         decode: Decoder<T>,
         within: Duration,
     ) -> Result<Answer<T>, WireError> {
+        let Spoken { api, version } = spoken;
         // The one place that every request passes: a connection that may only look sends nothing else.
         if !self.rights.permit(api) {
             return Err(WireError::ReadOnly { peer: self.peer.clone(), api });
         }
         let asked_at = clock::now();
         let correlation = self.next_correlation.fetch_add(1, Ordering::Relaxed);
-        let frame = self.frame(api, version, correlation, request)?;
+        let frame = self.frame(spoken, correlation, request)?;
         let answer = self.deliver(api, correlation, frame, within).await?;
         let round_trip = asked_at.elapsed();
         let decoded = read_answer(api, version, answer, decode).map_err(|what| self.malformed(api, what))?;
         let throttled_for = u64::try_from(decoded.throttle_ms).ok().filter(|ms| 0 < *ms).map(Duration::from_millis);
+        let message = decoded.message.filter(|text| !text.is_empty());
         match decoded.error {
             None => Ok(Answer { body: decoded.body, throttled_for, asked_at, round_trip }),
-            Some(code) if code.is_denial() => {
-                Err(WireError::Denied { peer: self.peer.clone(), api, code, message: decoded.message })
-            }
-            Some(code) => Err(WireError::Refused { peer: self.peer.clone(), api, code, message: decoded.message }),
+            Some(code) if code.is_denial() => Err(WireError::Denied { peer: self.peer.clone(), api, code, message }),
+            Some(code) => Err(WireError::Refused { peer: self.peer.clone(), api, code, message }),
         }
     }
 
@@ -291,7 +297,8 @@ impl Connection {
         }
     }
 
-    fn frame(&self, api: Api, version: i16, correlation: i32, request: &impl Encodable) -> Result<Bytes, WireError> {
+    fn frame(&self, spoken: Spoken, correlation: i32, request: &impl Encodable) -> Result<Bytes, WireError> {
+        let Spoken { api, version } = spoken;
         let unsendable = |what: String| WireError::Unsendable { api, version, what };
         let header = RequestHeader::default()
             .with_request_api_key(api.key())

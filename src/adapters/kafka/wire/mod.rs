@@ -28,6 +28,15 @@ mod topology;
 mod transport;
 mod versions;
 
+#[cfg(test)]
+mod decoding_tests;
+#[cfg(test)]
+mod fake_broker;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
+
 pub use admin::{Configured, NewTopic, Setting, Settings, TopicOutcome};
 pub use api::{Api, Rights, Touch, Versions};
 pub use cluster::{ClusterView, Endpoints, RegisteredBroker};

@@ -61,6 +61,7 @@ pub struct PartitionEligibility {
     pub offline: Vec<i32>,
 }
 
+#[derive(Debug)]
 pub(super) struct Page {
     pub(super) topics: Vec<TopicEligibility>,
     pub(super) next: Option<TopicPartition>,
