@@ -152,7 +152,9 @@ impl Cluster {
         self.controller_ids()
             .into_iter()
             .filter_map(|controller| match listener {
-                Listener::Tanist(node) => self.links.advertised(Route::Controller(controller, Caller::Tanist(node))).ok(),
+                Listener::Tanist(node) => {
+                    self.links.advertised(Route::Controller(controller, Caller::Tanist(node))).ok()
+                }
                 Listener::Clients => self.links.own(Own::Quorum(controller)).ok(),
             })
             .collect()
@@ -187,7 +189,10 @@ impl Cluster {
             .and_then(|rest| rest.split("with broker epoch").nth(1))
             .and_then(|rest| rest.split_whitespace().next())
             .and_then(|digits| digits.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok())
-            .ok_or_else(|| LabError::Kafka { act: format!("register {broker}"), answer: "no epoch in its log".to_owned() })
+            .ok_or_else(|| LabError::Kafka {
+                act: format!("register {broker}"),
+                answer: "no epoch in its log".to_owned(),
+            })
     }
 
     /// Starts a node whose process has ended and waits until it serves.
@@ -206,7 +211,10 @@ impl Cluster {
     }
 
     pub(crate) fn runtime(&self) -> Result<&Handle, LabError> {
-        self.runtime.as_ref().map(Runtime::handle).ok_or_else(|| LabError::Usage("the cluster is being dropped".to_owned()))
+        self.runtime
+            .as_ref()
+            .map(Runtime::handle)
+            .ok_or_else(|| LabError::Usage("the cluster is being dropped".to_owned()))
     }
 
     pub(crate) fn process(&self, id: u32) -> Result<Arc<Process>, LabError> {

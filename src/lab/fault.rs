@@ -167,9 +167,15 @@ impl Words {
     fn fits(&self, kind: FaultKind) -> Result<(), LabError> {
         let from = matches!(
             kind,
-            FaultKind::ClientCut(_) | FaultKind::ClientFreeze(..) | FaultKind::ClientDelay(..) | FaultKind::ClientLimit(..)
+            FaultKind::ClientCut(_)
+                | FaultKind::ClientFreeze(..)
+                | FaultKind::ClientDelay(..)
+                | FaultKind::ClientLimit(..)
         );
-        let way = matches!(kind, FaultKind::ClientFreeze(..) | FaultKind::ReplicationFreeze(_) | FaultKind::ControllerFreeze(_));
+        let way = matches!(
+            kind,
+            FaultKind::ClientFreeze(..) | FaultKind::ReplicationFreeze(_) | FaultKind::ControllerFreeze(_)
+        );
         let delay = matches!(kind, FaultKind::ClientDelay(..));
         let limit = matches!(kind, FaultKind::ClientLimit(..));
         let misplaced = [
@@ -186,7 +192,9 @@ impl Words {
 }
 
 fn no_word(word: &str) -> LabError {
-    LabError::Usage(format!("{word:?} is no part of a fault: from LISTENER, inbound, outbound, a delay (200ms), a limit (4096B/s)"))
+    LabError::Usage(format!(
+        "{word:?} is no part of a fault: from LISTENER, inbound, outbound, a delay (200ms), a limit (4096B/s)"
+    ))
 }
 
 impl FromStr for Fault {
@@ -212,7 +220,9 @@ impl FromStr for Fault {
             "client-cut" => FaultKind::ClientCut(from),
             "client-freeze" => FaultKind::ClientFreeze(from, way),
             "client-delay" => FaultKind::ClientDelay(from, read.delay.ok_or_else(|| wants("a delay, such as 200ms"))?),
-            "client-limit" => FaultKind::ClientLimit(from, read.limit.ok_or_else(|| wants("a limit, such as 4096B/s"))?),
+            "client-limit" => {
+                FaultKind::ClientLimit(from, read.limit.ok_or_else(|| wants("a limit, such as 4096B/s"))?)
+            }
             "replication-freeze" => FaultKind::ReplicationFreeze(way),
             "controller-freeze" => FaultKind::ControllerFreeze(way),
             "controller-cut" => FaultKind::ControllerCut,

@@ -129,12 +129,16 @@ fn touches(kind: FaultKind, target: Target, route: Route) -> bool {
         | FaultKind::ClientFreeze(vantage, _)
         | FaultKind::ClientDelay(vantage, _)
         | FaultKind::ClientLimit(vantage, _) => by_client(vantage),
-        FaultKind::ReplicationFreeze(_) => matches!((target, route), (Target::Broker(struck), Route::Replication(broker)) if struck == broker),
+        FaultKind::ReplicationFreeze(_) => {
+            matches!((target, route), (Target::Broker(struck), Route::Replication(broker)) if struck == broker)
+        }
         FaultKind::ControllerFreeze(_) | FaultKind::ControllerCut => match (target, route) {
             (Target::Broker(struck), Route::Controller(_, Caller::Broker(caller))) => struck == caller,
             (Target::Tanist(struck), Route::Controller(_, Caller::Tanist(caller))) => struck == caller,
             _ => false,
         },
-        FaultKind::Kill | FaultKind::Terminate | FaultKind::Stop | FaultKind::DiskFreeze | FaultKind::DiskStall => false,
+        FaultKind::Kill | FaultKind::Terminate | FaultKind::Stop | FaultKind::DiskFreeze | FaultKind::DiskStall => {
+            false
+        }
     }
 }

@@ -105,16 +105,18 @@ impl Jars {
 const OUTPUT_CHARS_MAX: usize = 2_000;
 
 fn check_program(program: &'static str, argument: &str, package: &'static str) -> Result<(), LabError> {
-    Command::new(program)
-        .arg(argument)
-        .stdin(Stdio::null())
-        .output()
-        .map(|_| ())
-        .map_err(|source| LabError::Missing { program, package, source })
+    Command::new(program).arg(argument).stdin(Stdio::null()).output().map(|_| ()).map_err(|source| LabError::Missing {
+        program,
+        package,
+        source,
+    })
 }
 
 /// Gives the user's cache folder for Kafka releases.
-#[expect(clippy::disallowed_methods, reason = "the cache belongs to the user, and only the environment knows where theirs is")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the cache belongs to the user, and only the environment knows where theirs is"
+)]
 fn default_cache() -> Result<PathBuf, LabError> {
     let base = std::env::var("XDG_CACHE_HOME")
         .map(PathBuf::from)

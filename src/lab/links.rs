@@ -87,9 +87,18 @@ impl Links {
         self.open_pair(runtime, Own::Replication(broker), Route::Replication(broker))
     }
 
-    fn open_controller(&mut self, runtime: &Handle, controller: ControllerId, brokers: &[BrokerId]) -> Result<(), LabError> {
+    fn open_controller(
+        &mut self,
+        runtime: &Handle,
+        controller: ControllerId,
+        brokers: &[BrokerId],
+    ) -> Result<(), LabError> {
         for node in 1..=TANIST_NODES {
-            self.open_pair(runtime, Own::Tanist(controller, node), Route::Controller(controller, Caller::Tanist(node)))?;
+            self.open_pair(
+                runtime,
+                Own::Tanist(controller, node),
+                Route::Controller(controller, Caller::Tanist(node)),
+            )?;
         }
         let seen: Vec<Ipv4Addr> = brokers.iter().copied().map(address_seen_by).collect();
         let (quorum, proxies) = Reservation::on_all(&seen)?;
@@ -113,12 +122,18 @@ impl Links {
 
     /// Gives the address of a node's own port.
     pub(crate) fn own(&self, own: Own) -> Result<SocketAddr, LabError> {
-        self.own.get(&own).map(Reservation::address).ok_or_else(|| LabError::Usage(format!("this cluster has no port {own:?}")))
+        self.own
+            .get(&own)
+            .map(Reservation::address)
+            .ok_or_else(|| LabError::Usage(format!("this cluster has no port {own:?}")))
     }
 
     /// Gives the address that callers use on that way.
     pub(crate) fn advertised(&self, route: Route) -> Result<SocketAddr, LabError> {
-        self.links.get(&route).map(Link::address).ok_or_else(|| LabError::Usage(format!("this cluster has no way {route:?}")))
+        self.links
+            .get(&route)
+            .map(Link::address)
+            .ok_or_else(|| LabError::Usage(format!("this cluster has no way {route:?}")))
     }
 
     /// Changes every proxy that `touched` names; tells how many those were.

@@ -80,7 +80,9 @@ impl FromStr for Listener {
             .and_then(|digits| digits.parse::<u8>().ok())
             .filter(|node| (1..=TANIST_NODES).contains(node))
             .map(Self::Tanist)
-            .ok_or_else(|| LabError::Usage(format!("no listener {text:?}: tanist1 to tanist{TANIST_NODES}, or clients")))
+            .ok_or_else(|| {
+                LabError::Usage(format!("no listener {text:?}: tanist1 to tanist{TANIST_NODES}, or clients"))
+            })
     }
 }
 
@@ -150,6 +152,8 @@ impl FromStr for Target {
             .map(|id| Self::Broker(BrokerId(id)))
             .or_else(|| number('c').map(|id| Self::Controller(ControllerId(id))))
             .or_else(tanist)
-            .ok_or_else(|| LabError::Usage(format!("no target {text:?}: a broker (b1), a controller (c101) or a Tanist node (t1)")))
+            .ok_or_else(|| {
+                LabError::Usage(format!("no target {text:?}: a broker (b1), a controller (c101) or a Tanist node (t1)"))
+            })
     }
 }

@@ -62,7 +62,10 @@ impl ClusterOptions {
         }
         let digits_and_dots = |text: &str| text.split('.').all(|part| part.parse::<u16>().is_ok());
         if !digits_and_dots(&self.kafka) {
-            return Err(LabError::Usage(format!("{:?} is no Kafka release: write it like {KAFKA_DEFAULT}", self.kafka)));
+            return Err(LabError::Usage(format!(
+                "{:?} is no Kafka release: write it like {KAFKA_DEFAULT}",
+                self.kafka
+            )));
         }
         Ok(())
     }

@@ -86,7 +86,8 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), LabError> {
         let mut child = self.lock();
         if matches!(child.try_wait(), Ok(None)) {
-            let pid = i32::try_from(child.id()).map_err(io::Error::other).map_err(LabError::socket("name a process"))?;
+            let pid =
+                i32::try_from(child.id()).map_err(io::Error::other).map_err(LabError::socket("name a process"))?;
             signal::kill(Pid::from_raw(pid), signal).map_err(|errno| LabError::Command {
                 command: format!("kill -{signal} {}", self.name),
                 output: errno.to_string(),

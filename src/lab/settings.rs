@@ -76,7 +76,10 @@ pub(crate) fn properties(options: &ClusterOptions, links: &Links, id: u32, data:
         format!("controller.quorum.voters={}", voters.join(",")),
         format!("listeners={}", own.join(",")),
         format!("advertised.listeners={}", advertised.join(",")),
-        format!("controller.listener.names={}", if role.is_controller() { all_controller_names() } else { QUORUM.to_owned() }),
+        format!(
+            "controller.listener.names={}",
+            if role.is_controller() { all_controller_names() } else { QUORUM.to_owned() }
+        ),
         format!("listener.security.protocol.map={}", security()),
         format!("log.dirs={}", data.display()),
     ];
@@ -153,7 +156,12 @@ fn security() -> String {
     names.iter().map(|name| format!("{name}:PLAINTEXT")).collect::<Vec<_>>().join(",")
 }
 
-fn broker_listeners(links: &Links, broker: BrokerId, own: &mut Vec<String>, out: &mut Vec<String>) -> Result<(), LabError> {
+fn broker_listeners(
+    links: &Links,
+    broker: BrokerId,
+    own: &mut Vec<String>,
+    out: &mut Vec<String>,
+) -> Result<(), LabError> {
     own.push(format!("{REPLICATION}://{}", links.own(Own::Replication(broker))?));
     out.push(format!("{REPLICATION}://{}", links.advertised(Route::Replication(broker))?));
     for listener in Listener::all() {
@@ -186,7 +194,8 @@ pub(crate) fn hosts(options: &ClusterOptions, id: u32) -> String {
     let nodes = nodes(options);
     let broker = nodes.get(&id).is_some_and(|role| role.is_broker());
     let lines = nodes.iter().filter(|(_, role)| role.is_controller()).map(|(controller, _)| {
-        let address = if broker && *controller != id { address_seen_by(BrokerId(id)) } else { std::net::Ipv4Addr::LOCALHOST };
+        let address =
+            if broker && *controller != id { address_seen_by(BrokerId(id)) } else { std::net::Ipv4Addr::LOCALHOST };
         format!("{address} {}\n", controller_name(*controller))
     });
     ["127.0.0.1 localhost\n".to_owned()].into_iter().chain(lines).collect()

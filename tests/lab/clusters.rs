@@ -12,5 +12,7 @@ async fn a_cluster_starts() {
     }
     println!("{:?}", cluster.bootstrap(Listener::Tanist(1)));
     println!("{:?}", cluster.controllers(Listener::Tanist(1)));
-    if std::env::var("HOLD").is_ok() { tokio::time::sleep(std::time::Duration::from_secs(60)).await; }
+    if std::env::var("HOLD").is_ok() {
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    }
 }
