@@ -22,13 +22,14 @@ use crate::lab::names::{BrokerId, ControllerId, Listener};
 use crate::lab::options::ClusterOptions;
 use crate::lab::process::{Nursery, Process};
 use crate::lab::settings::{self, Role};
+use crate::model::ids::BrokerEpoch;
 
 /// A Kafka cluster of this process's own; everything of it is gone when it is dropped.
 #[derive(Debug)]
 pub struct Cluster {
     pub(crate) options: ClusterOptions,
     pub(crate) links: Arc<Links>,
-    pub(crate) nodes: BTreeMap<u32, Node>,
+    pub(crate) nodes: BTreeMap<i32, Node>,
     cluster_id: String,
     jars: Jars,
     nursery: Nursery,
@@ -181,7 +182,7 @@ impl Cluster {
     /// Gives the epoch that the controllers gave the broker's present life, as the broker itself logged it.
     ///
     /// Errors: [`LabError::Kafka`] if it never registered.
-    pub fn broker_epoch(&self, broker: BrokerId) -> Result<i64, LabError> {
+    pub fn broker_epoch(&self, broker: BrokerId) -> Result<BrokerEpoch, LabError> {
         let log = self.present_log(broker.0)?;
         log.lines()
             .rev()
@@ -189,6 +190,7 @@ impl Cluster {
             .and_then(|rest| rest.split("with broker epoch").nth(1))
             .and_then(|rest| rest.split_whitespace().next())
             .and_then(|digits| digits.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok())
+            .map(BrokerEpoch)
             .ok_or_else(|| LabError::Kafka {
                 act: format!("register {broker}"),
                 answer: "no epoch in its log".to_owned(),
@@ -217,12 +219,12 @@ impl Cluster {
             .ok_or_else(|| LabError::Usage("the cluster is being dropped".to_owned()))
     }
 
-    pub(crate) fn process(&self, id: u32) -> Result<Arc<Process>, LabError> {
+    pub(crate) fn process(&self, id: i32) -> Result<Arc<Process>, LabError> {
         self.life(id).map(|life| life.process)
     }
 
     /// Starts a node's process unless it runs; does not wait for it.
-    pub(crate) fn spawn(&self, id: u32) -> Result<(), LabError> {
+    pub(crate) fn spawn(&self, id: i32) -> Result<(), LabError> {
         let node = self.node(id)?;
         let mut present = node.process.lock().unwrap_or_else(PoisonError::into_inner);
         if present.as_ref().is_some_and(|life| life.process.ended().is_none()) {
@@ -270,7 +272,7 @@ impl Cluster {
         Ok(Self { options, links, nodes, cluster_id, jars, nursery, runtime: Some(runtime), folder })
     }
 
-    async fn ready(&self, id: u32, within: Duration) -> Result<(), LabError> {
+    async fn ready(&self, id: i32, within: Duration) -> Result<(), LabError> {
         let awaited = format!("node {id} to serve");
         let life = self.life(id)?;
         let deadline = clock::now() + within;
@@ -289,18 +291,18 @@ impl Cluster {
     }
 
     /// Gives what a node has logged in its present life.
-    fn present_log(&self, id: u32) -> Result<String, LabError> {
+    fn present_log(&self, id: i32) -> Result<String, LabError> {
         let path = self.node(id)?.folder.join("server.log");
         let bytes = fs::read(&path).map_err(LabError::file("read", &path))?;
         let from = self.life(id)?.log_from;
         Ok(String::from_utf8_lossy(bytes.get(from..).unwrap_or_default()).into_owned())
     }
 
-    fn node(&self, id: u32) -> Result<&Node, LabError> {
+    fn node(&self, id: i32) -> Result<&Node, LabError> {
         self.nodes.get(&id).ok_or_else(|| LabError::Usage(format!("this cluster has no node {id}")))
     }
 
-    fn life(&self, id: u32) -> Result<Life, LabError> {
+    fn life(&self, id: i32) -> Result<Life, LabError> {
         let present = self.node(id)?.process.lock().unwrap_or_else(PoisonError::into_inner).clone();
         present.ok_or_else(|| LabError::Usage(format!("node {id} was never started")))
     }
@@ -338,7 +340,7 @@ const JVM: [&str; 6] = [
 ///
 /// Kafka's own tool formats the first; what it wrote differs between nodes only in two ids, so the others get copies
 /// instead of a JVM each.
-fn format(jars: &Jars, nodes: &BTreeMap<u32, Node>) -> Result<String, LabError> {
+fn format(jars: &Jars, nodes: &BTreeMap<i32, Node>) -> Result<String, LabError> {
     let cluster_id = kafka_id();
     let Some((first_id, first)) = nodes.first_key_value() else {
         return Err(LabError::Usage("a cluster needs a node".to_owned()));
@@ -365,7 +367,7 @@ fn format(jars: &Jars, nodes: &BTreeMap<u32, Node>) -> Result<String, LabError> 
     Ok(cluster_id)
 }
 
-fn copy_format(from: &Path, from_id: u32, to: &Path, to_id: u32) -> Result<(), LabError> {
+fn copy_format(from: &Path, from_id: i32, to: &Path, to_id: i32) -> Result<(), LabError> {
     for entry in fs::read_dir(from).map_err(LabError::file("read", from))? {
         let path = entry.map_err(LabError::file("read", from))?.path();
         let Some(name) = path.file_name() else { continue };

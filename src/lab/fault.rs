@@ -280,7 +280,7 @@ mod tests {
         for text in [
             "kill b1",
             "terminate b1,b2",
-            "stop c101",
+            "stop k101",
             "client-cut b1",
             "client-cut b1 from tanist2",
             "client-freeze b1,b3 from clients inbound",

@@ -95,7 +95,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn node_of(&self, fault: &Fault, target: Target) -> Result<u32, LabError> {
+    fn node_of(&self, fault: &Fault, target: Target) -> Result<i32, LabError> {
         match target {
             Target::Broker(broker) => Ok(broker.0),
             Target::Controller(controller) => Ok(controller.0),

@@ -34,7 +34,7 @@ pub(crate) enum Route {
 
 impl Route {
     /// Tells whether the way leads to the process with that node id.
-    pub(crate) fn leads_to(self, node: u32) -> bool {
+    pub(crate) fn leads_to(self, node: i32) -> bool {
         match self {
             Self::Client(broker, _) | Self::Replication(broker) => broker.0 == node,
             Self::Controller(controller, _) => controller.0 == node,
@@ -65,7 +65,7 @@ pub(crate) enum Own {
 
 impl Links {
     /// Reserves every port of `nodes` and opens every proxy.
-    pub(crate) fn open(runtime: &Handle, nodes: &BTreeMap<u32, Role>) -> Result<Self, LabError> {
+    pub(crate) fn open(runtime: &Handle, nodes: &BTreeMap<i32, Role>) -> Result<Self, LabError> {
         let mut all = Self { links: BTreeMap::new(), own: BTreeMap::new() };
         let brokers: Vec<BrokerId> =
             nodes.iter().filter(|(_, role)| role.is_broker()).map(|(id, _)| BrokerId(*id)).collect();
@@ -143,7 +143,7 @@ impl Links {
     }
 
     /// Makes every proxy to that node ask now whether it still listens.
-    pub(crate) fn doubt(&self, node: u32) {
+    pub(crate) fn doubt(&self, node: i32) {
         self.links.iter().filter(|(route, _)| route.leads_to(node)).for_each(|(_, link)| link.doubt());
     }
 }

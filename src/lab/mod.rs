@@ -8,6 +8,8 @@
 //! Reading order: `names`, `options`, `fault` (values) - `jars`, `settings`, `process`, `reserve` (one Kafka) - `pump`, `link`,
 //! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`.
 
+pub mod admin;
+pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod fault;
@@ -23,6 +25,7 @@ mod pump;
 mod reserve;
 mod settings;
 
+pub use admin::{Hands, TopicPlan};
 pub use cluster::Cluster;
 pub use error::LabError;
 pub use fault::{Fault, FaultKind, Scheduled};

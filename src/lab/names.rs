@@ -8,29 +8,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::lab::LabError;
+pub use crate::model::ids::{BrokerId, ControllerId};
 
 /// How many Tanist nodes have listeners of their own on every broker and controller.
 pub const TANIST_NODES: u8 = 3;
-
-/// A broker by its `node.id`; brokers count from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct BrokerId(pub u32);
-
-impl fmt::Display for BrokerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "b{}", self.0)
-    }
-}
-
-/// A controller by its `node.id`; separate controllers count from 101, combined nodes share their broker's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ControllerId(pub u32);
-
-impl fmt::Display for ControllerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "c{}", self.0)
-    }
-}
 
 /// Whose listener it is: one per Tanist node, and one for everybody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,7 +92,7 @@ impl Vantage {
 pub enum Target {
     /// A broker, `b1`.
     Broker(BrokerId),
-    /// A controller, `c101`.
+    /// A controller, `k101`.
     Controller(ControllerId),
     /// A Tanist node's own way to the controllers, `t2`.
     Tanist(u8),
@@ -143,17 +124,14 @@ impl FromStr for Target {
     type Err = LabError;
 
     fn from_str(text: &str) -> Result<Self, LabError> {
-        let number = |prefix: char| text.strip_prefix(prefix).and_then(|digits| digits.parse::<u32>().ok());
         let tanist = || match text.parse() {
             Ok(Listener::Tanist(node)) => Some(Self::Tanist(node)),
             Ok(Listener::Clients) | Err(_) => None,
         };
-        number('b')
-            .map(|id| Self::Broker(BrokerId(id)))
-            .or_else(|| number('c').map(|id| Self::Controller(ControllerId(id))))
-            .or_else(tanist)
-            .ok_or_else(|| {
-                LabError::Usage(format!("no target {text:?}: a broker (b1), a controller (c101) or a Tanist node (t1)"))
-            })
+        let controller = || text.starts_with('k').then(|| text.parse().ok().map(Self::Controller)).flatten();
+        let broker = text.starts_with('b').then(|| text.parse().ok().map(Self::Broker)).flatten();
+        broker.or_else(controller).or_else(tanist).ok_or_else(|| {
+            LabError::Usage(format!("no target {text:?}: a broker (b1), a controller (k101) or a Tanist node (t1)"))
+        })
     }
 }

@@ -16,7 +16,7 @@ pub struct ClusterOptions {
     /// The Kafka release, such as "4.3.1".
     pub kafka: String,
     /// How many brokers; they are spread over racks `a`, `b`, `c` in turn.
-    pub brokers: u32,
+    pub brokers: i32,
     /// Whether controllers are processes of their own.
     pub roles: Roles,
     /// Kafka's own detection times, or tuned ones.
@@ -72,7 +72,7 @@ impl ClusterOptions {
 }
 
 /// More brokers than this would need more loopback addresses than `settings` sets aside, and more memory than a test machine has.
-const BROKERS_MAX: u32 = 12;
+const BROKERS_MAX: i32 = 12;
 
 /// Whether a broker and a controller share a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

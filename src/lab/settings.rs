@@ -30,12 +30,12 @@ impl Role {
 }
 
 /// The `node.id` of the first separate controller; brokers count from 1.
-const FIRST_CONTROLLER: u32 = 101;
-const CONTROLLERS: u32 = 3;
+const FIRST_CONTROLLER: i32 = 101;
+const CONTROLLERS: i32 = 3;
 
 /// Gives every node of a cluster with its role.
-pub(crate) fn nodes(options: &ClusterOptions) -> BTreeMap<u32, Role> {
-    let mut nodes: BTreeMap<u32, Role> = (1..=options.brokers).map(|id| (id, Role::Broker)).collect();
+pub(crate) fn nodes(options: &ClusterOptions) -> BTreeMap<i32, Role> {
+    let mut nodes: BTreeMap<i32, Role> = (1..=options.brokers).map(|id| (id, Role::Broker)).collect();
     match options.roles {
         Roles::Separate => nodes.extend((0..CONTROLLERS).map(|n| (FIRST_CONTROLLER + n, Role::Controller))),
         Roles::Combined => nodes.extend((1..=CONTROLLERS.min(options.brokers)).map(|id| (id, Role::Both))),
@@ -54,7 +54,7 @@ pub(crate) fn rack(broker: BrokerId) -> char {
 }
 
 /// Gives the text of one node's `node.properties`.
-pub(crate) fn properties(options: &ClusterOptions, links: &Links, id: u32, data: &Path) -> Result<String, LabError> {
+pub(crate) fn properties(options: &ClusterOptions, links: &Links, id: i32, data: &Path) -> Result<String, LabError> {
     let nodes = nodes(options);
     let role = nodes.get(&id).copied().ok_or_else(|| LabError::Usage(format!("this cluster has no node {id}")))?;
     let mut own = Vec::new();
@@ -65,7 +65,7 @@ pub(crate) fn properties(options: &ClusterOptions, links: &Links, id: u32, data:
     if role.is_controller() {
         controller_listeners(links, ControllerId(id), &mut own, &mut advertised)?;
     }
-    let controllers: Vec<u32> = nodes.iter().filter(|(_, role)| role.is_controller()).map(|(id, _)| *id).collect();
+    let controllers: Vec<i32> = nodes.iter().filter(|(_, role)| role.is_controller()).map(|(id, _)| *id).collect();
     let voters = controllers
         .iter()
         .map(|id| Ok(format!("{id}@{}:{}", controller_name(*id), links.own(Own::Quorum(ControllerId(*id)))?.port())))
@@ -93,7 +93,7 @@ pub(crate) fn properties(options: &ClusterOptions, links: &Links, id: u32, data:
     };
     let copies = options.brokers.min(3);
     // Two of three: what the measurements were made with; a cluster of one or two brokers cannot ask for more than it has.
-    let in_sync = copies.div_ceil(2);
+    let in_sync = (copies + 1) / 2;
     lines.push(format!("default.replication.factor={copies}"));
     lines.push(format!("min.insync.replicas={in_sync}"));
     for internal in ["offsets.topic", "transaction.state.log"] {
@@ -135,7 +135,7 @@ fn roles(role: Role) -> &'static str {
     }
 }
 
-fn controller_name(id: u32) -> String {
+fn controller_name(id: i32) -> String {
     format!("controller-{id}")
 }
 
@@ -190,7 +190,7 @@ fn controller_listeners(
 
 /// Gives the text of one node's hosts file: its own controller and, to controllers, all of them lie on 127.0.0.1; to a broker,
 /// controllers lie behind its proxies.
-pub(crate) fn hosts(options: &ClusterOptions, id: u32) -> String {
+pub(crate) fn hosts(options: &ClusterOptions, id: i32) -> String {
     let nodes = nodes(options);
     let broker = nodes.get(&id).is_some_and(|role| role.is_broker());
     let lines = nodes.iter().filter(|(_, role)| role.is_controller()).map(|(controller, _)| {
