@@ -347,7 +347,36 @@ pub enum Unfit {
 /// The digest of a plan: what approvals are bound to, and by which a plan is known.
 pub type PlanDigest = Digest;
 
+/// What a step wants to be so afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intention {
+    /// The replicas stand in the wanted order.
+    Order,
+    /// And the first of them leads.
+    OrderAndLeader,
+    /// The broker leads nothing and is in no ISR with others.
+    BrokerOut,
+}
+
+impl When {
+    /// Tells whether the step waits for an echo.
+    #[must_use]
+    pub fn is_echo(self) -> bool {
+        matches!(self, Self::EchoBehind | Self::EchoLevelStillRed | Self::EchoLevelGreen)
+    }
+}
+
 impl Act {
+    /// Gives what the act wants to be so afterwards.
+    #[must_use]
+    pub fn intention(&self) -> Intention {
+        match self {
+            Self::Reorder { .. } => Intention::Order,
+            Self::Elect { .. } | Self::Prefer { .. } => Intention::OrderAndLeader,
+            Self::Fence { .. } | Self::Unregister { .. } => Intention::BrokerOut,
+        }
+    }
+
     /// Gives how dangerous the act is by nature (`judgement.md` §3).
     #[must_use]
     pub fn class(&self) -> Class {
