@@ -4,7 +4,7 @@
 use std::io::Write;
 
 /// Records that `what` was not tested and `why`; `make test` prints all of these at its end.
-pub fn skip(what: &str, why: &str) {
+pub(crate) fn skip(what: &str, why: &str) {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(folder).expect("a folder for the list of skipped tests");
     let file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("skipped.txt"));
