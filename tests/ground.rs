@@ -3,11 +3,22 @@
 //! It installs nothing: set-up is tried where everything is there, and where there is nothing and no right to install.
 #![cfg(test)]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
+#[path = "common/alone.rs"]
+mod alone;
+#[path = "common/model.rs"]
+mod model;
 #[path = "common/skip.rs"]
 mod skip;
+
+/// Long enough for a busy machine; a test that needs it has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_binary_that_links_more_than_libc_is_refused() {
@@ -80,6 +91,53 @@ fn without_root_set_up_names_what_is_missing_and_the_command() {
     assert_eq!(refused.status.code(), Some(1), "{said}{}", text(&refused.stderr));
     assert!(said.contains("missing (Debian package names): gcc g++ make "), "{said}");
     assert!(said.contains("apt-get install -y --no-install-recommends gcc g++ make "), "{said}");
+}
+
+#[test]
+fn whoever_wants_the_machine_alone_waits_for_it() {
+    let held = alone::alone();
+    let (tell, told) = mpsc::channel();
+    let second = std::thread::spawn(move || {
+        let _held = alone::alone();
+        tell.send(()).unwrap();
+    });
+    assert!(told.recv_timeout(Duration::from_millis(50)).is_err(), "two held the machine at once");
+    drop(held);
+    told.recv_timeout(PATIENCE).unwrap();
+    second.join().unwrap();
+}
+
+#[test]
+fn the_model_server_answers_under_a_schema_and_ends_with_its_starter() {
+    let mut model = match model::Model::start() {
+        Ok(model) => model,
+        Err(why) => return skip::skip("the real model server", &why),
+    };
+    let answer = post(&model, include_str!("fixtures/model_request.json"));
+    let content = answer.pointer("/choices/0/message/content").and_then(|content| content.as_str()).unwrap();
+    let opinion: serde_json::Value = serde_json::from_str(content).unwrap();
+    assert_eq!(opinion.as_object().unwrap().keys().collect::<Vec<_>>(), ["reason", "verdict"]);
+    let verdict = opinion.get("verdict").and_then(|verdict| verdict.as_str()).unwrap();
+    assert!(["concur", "doubt", "object"].contains(&verdict), "{verdict}");
+
+    drop(model.process.stdin.take());
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || tell.send(model.process.wait().unwrap()));
+    assert!(told.recv_timeout(PATIENCE).unwrap().success());
+}
+
+/// Asks the model over one plain connection; the client under test has tests of its own.
+fn post(model: &model::Model, body: &str) -> serde_json::Value {
+    let body = body.replace("MODEL", &model.name);
+    let address = model.base_url.trim_start_matches("http://").trim_end_matches("/v1");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = "POST /v1/chat/completions HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length:";
+    write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.lines().next().unwrap().contains(" 200 "), "{answer}");
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
 fn script(name: &str, arguments: &[&str]) -> Output {
