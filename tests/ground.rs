@@ -54,14 +54,14 @@ fn an_unreachable_advisory_database_is_counted_and_changes_no_verdict() {
     let stand_in = "#!/bin/sh\necho \"asked: $*\"\ncase \"$*\" in *fetch*) exit 1;; *) exit \"$FOUND\";; esac\n";
     let versions = include_str!("setup/versions.sh");
     let version = versions.lines().find_map(|line| line.strip_prefix("cargo_deny_version=")).unwrap();
-    let tool = folder.path().join(format!("tools/cargo-deny-{version}/bin/cargo-deny"));
+    let tool = folder.path().join(format!("tanist/tools/cargo-deny-{version}/bin/cargo-deny"));
     std::fs::create_dir_all(tool.parent().unwrap()).unwrap();
     std::fs::write(&tool, stand_in).unwrap();
     std::fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let deny = |found: &str| {
         let mut command = command("deny.sh", &[list.to_str().unwrap()]);
         command
-            .env("TANIST_CACHE", folder.path())
+            .env("XDG_CACHE_HOME", folder.path())
             .env("CARGO_HOME", folder.path())
             .env("FOUND", found)
             .output()
@@ -86,7 +86,7 @@ fn without_root_set_up_names_what_is_missing_and_the_command() {
     }
     // No apt-get on this path is the same as no right to call it.
     let refused =
-        command("setup.sh", &["demo"]).env("PATH", bare.path()).env("TANIST_CACHE", bare.path()).output().unwrap();
+        command("setup.sh", &["demo"]).env("PATH", bare.path()).env("XDG_CACHE_HOME", bare.path()).output().unwrap();
     let said = text(&refused.stdout);
     assert_eq!(refused.status.code(), Some(1), "{said}{}", text(&refused.stderr));
     assert!(said.contains("missing (Debian package names): gcc g++ make "), "{said}");

@@ -52,7 +52,6 @@ impl Drop for Model {
 #[expect(clippy::disallowed_methods, reason = "a test asks for its tools, not for settings")]
 fn python() -> Option<PathBuf> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).map(PathBuf::from);
-    let caches =
-        || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache"))).map(|folder| folder.join("tanist"));
-    Some(set("TANIST_CACHE").or_else(caches)?.join("python/bin/python3"))
+    let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?;
+    Some(cache.join("tanist/python/bin/python3"))
 }

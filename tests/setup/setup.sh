@@ -69,7 +69,7 @@ list_what_is_missing() {
 refresh_package_lists() {
   local try
   for try in 1 2 3 4 5; do
-    apt-get update -q -o Acquire::Retries=3 && return 0
+    apt-get update -qq -o Acquire::Retries=3 && return 0
     say "package lists could not be refreshed (try $try of 5; is another apt running?)"
     sleep $((try * 5))
   done
@@ -77,12 +77,14 @@ refresh_package_lists() {
 }
 
 apt_install() { # waits for a busy dpkg instead of failing; asks nobody anything
-  local install=(apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3)
+  local install=(apt-get install -qq -y --no-install-recommends)
+  install+=(-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0)
   export DEBIAN_FRONTEND=noninteractive
-  if apt-cache show "$@" >/dev/null 2>&1 && "${install[@]}" "$@"; then
+  # Their hundreds of lines on stdout say nothing that a reader of the test log wants; errors come on stderr.
+  if apt-cache show "$@" >/dev/null 2>&1 && "${install[@]}" "$@" >/dev/null; then
     return 0
   fi
-  refresh_package_lists && "${install[@]}" "$@"
+  refresh_package_lists && "${install[@]}" "$@" >/dev/null
 }
 
 install_packages() {
