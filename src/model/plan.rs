@@ -1,0 +1,391 @@
+//! Plans: steps with preconditions, an undo, a class and a digest. A plan leaves no choice to the executor.
+//!
+//! Deliberately no way to carry anything out: the actuator does that, after the guard and the commit.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::finding::FindingKind;
+use super::ids::{BrokerEpoch, BrokerId, CaseId, Digest, LeaderEpoch, Person};
+use super::topology::PartitionSet;
+
+/// What is to be done to Kafka, completely.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The plan that this one follows or supersedes, if any.
+    pub parent: Option<Digest>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// How dangerous it is.
+    pub class: Class,
+    /// The steps, in order; each names when it is due.
+    pub steps: Vec<Step>,
+    /// The order to restore: the first recorded order of each partition touched.
+    pub undo: Vec<OriginalOrder>,
+    /// What each whole-broker step does to partitions that serve, or would.
+    pub collateral: Vec<Collateral>,
+    /// acks=1 records that moving a live leader may drop.
+    pub at_risk: Vec<AtRisk>,
+    /// Every candidate of every affected partition, with its score or why it is unfit.
+    pub choices: Vec<Choice>,
+}
+
+/// Where a plan came from: every change to Kafka is a plan, whatever its origin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A finding about a broker.
+    Finding {
+        /// What was found.
+        kind: FindingKind,
+        /// About whom.
+        broker: BrokerId,
+    },
+    /// The case's recorded order is restored after recovery.
+    Failback {
+        /// The broker that came back.
+        broker: BrokerId,
+        /// The case whose acts are put back.
+        of: CaseId,
+    },
+    /// A person asked for the recorded order back.
+    Undo {
+        /// The case.
+        of: CaseId,
+        /// Who asked.
+        by: Person,
+    },
+}
+
+/// How dangerous a plan or step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Class {
+    /// Changes nothing in Kafka.
+    R0,
+    /// Reversible in seconds.
+    R1,
+    /// Reversible but costly.
+    R2,
+    /// May lose acknowledged acks=all data.
+    R3,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its number within the plan, from 1.
+    pub number: u16,
+    /// When it is due.
+    pub when: When,
+    /// What it does.
+    pub act: Act,
+    /// What must hold just before it is sent; checked again by guard and actuator.
+    pub expects: Vec<Precondition>,
+}
+
+/// When a step is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// As soon as the intent is committed.
+    AtOnce,
+    /// Once the echo of the step before says that the broker is behind.
+    EchoBehind,
+    /// Once the echo says level while the broker is still red (after the progress veto).
+    EchoLevelStillRed,
+    /// Once the echo says level and the broker answers again.
+    EchoLevelGreen,
+    /// After the outcome of the steps before was verified; off the path of the failover.
+    Afterwards,
+    /// After the step before was verified (batches of a failback).
+    AfterPrevious,
+}
+
+/// What a step does to Kafka.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Act {
+    /// The same replicas in another order (`AlterPartitionReassignments`); moves no leader by itself.
+    Reorder {
+        /// The moves.
+        moves: Vec<Move>,
+    },
+    /// Reorder, then `ElectLeaders` PREFERRED.
+    Elect {
+        /// The moves.
+        moves: Vec<Move>,
+    },
+    /// `ElectLeaders` PREFERRED alone: the order is already right.
+    Prefer {
+        /// The partitions, each with the leader that is wanted (and stands first).
+        moves: Vec<Move>,
+    },
+    /// `BrokerHeartbeat` with WantFence and the broker's epoch, a compare-and-set.
+    Fence {
+        /// The broker.
+        broker: BrokerId,
+        /// The life that is fenced; a new incarnation is left alone.
+        epoch: BrokerEpoch,
+    },
+    /// `UnregisterBroker`: no compare-and-set; a live broker becomes a zombie.
+    Unregister {
+        /// The broker.
+        broker: BrokerId,
+        /// The life that was found dead, where known; checked just before.
+        epoch: Option<BrokerEpoch>,
+    },
+}
+
+/// Partitions that share leader, epoch and order, and get the same new order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The partitions.
+    pub partitions: PartitionSet,
+    /// Their leader at decision.
+    pub leader: Option<BrokerId>,
+    /// Their leader's epoch at decision.
+    pub leader_epoch: LeaderEpoch,
+    /// Their replicas at decision.
+    pub from: Vec<BrokerId>,
+    /// Their replicas afterwards: the same set; the first is the one who is to lead.
+    pub to: Vec<BrokerId>,
+}
+
+/// What must hold just before a step is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precondition {
+    /// Each move's partitions still have its replicas; `to[0]` is in the ISR (or a clean ELR member of an empty one).
+    /// A partition that no longer fits is left out and reported, unless none fits: then the step is `Stale`.
+    MovesStand,
+    /// The broker still has this epoch.
+    EpochIs {
+        /// The broker.
+        broker: BrokerId,
+        /// Its life at decision.
+        epoch: BrokerEpoch,
+    },
+    /// The broker is still red for a majority.
+    StillRed(BrokerId),
+    /// The broker is green.
+    Green(BrokerId),
+    /// Every partition of the step's moves has the whole of `to` in its ISR.
+    InSync,
+    /// No reassignment of the partitions is in flight.
+    NotReassigning,
+}
+
+/// The order that partitions had before the trio touched them first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginalOrder {
+    /// The partitions.
+    pub partitions: PartitionSet,
+    /// Their replicas then.
+    pub replicas: Vec<BrokerId>,
+    /// Their leader then.
+    pub leader: Option<BrokerId>,
+}
+
+/// What a whole-broker step does to partitions with the same fate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collateral {
+    /// The step's number.
+    pub step: u16,
+    /// The partitions.
+    pub partitions: PartitionSet,
+    /// Whether they serve acks=all now.
+    pub before: Serving,
+    /// Whether they would afterwards.
+    pub after: Serving,
+    /// Whether Kafka's own fencing of the broker would do the same.
+    pub native_same: NativeFate,
+}
+
+/// Whether a partition serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Serving {
+    /// acks=all, acks=1 and reads.
+    Full,
+    /// acks=1 and reads only: fewer in sync than `min.insync.replicas`.
+    UnderMinIsr,
+    /// Nothing: no leader that serves.
+    No,
+    /// Cannot be told: min ISR or reachability unknown.
+    Unknown,
+}
+
+/// Whether Kafka left alone would bring the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NativeFate {
+    /// Yes: the broker is dead and will be fenced.
+    Same,
+    /// No.
+    Differs,
+}
+
+/// acks=1 records that a move may drop, summed over partitions of one topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtRisk {
+    /// The partitions.
+    pub partitions: PartitionSet,
+    /// The leader's tail beyond the candidate's log end; none where the leader's log end is not known.
+    pub records: Option<u64>,
+}
+
+/// The candidates of partitions that share them, best first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The partitions.
+    pub partitions: PartitionSet,
+    /// Who was chosen; none where nobody is fit.
+    pub chosen: Option<BrokerId>,
+    /// Whom Kafka would choose by itself: the first in-sync replica in the list that is not the broker at fault.
+    pub kafka_would: Option<BrokerId>,
+    /// Every replica, with its score or why it is unfit.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A replica that could lead, or the reason why it cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The replica.
+    pub broker: BrokerId,
+    /// Its score, or why it is unfit.
+    pub verdict: Verdict,
+}
+
+/// A candidate's score or the rule that forbids it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// May lead; lower is better.
+    Score(Score),
+    /// May not lead.
+    Unfit(Unfit),
+}
+
+/// A candidate's score, every part visible. Compared in the order of the fields of [`Score::key`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Score {
+    /// The operator's promotion rule.
+    pub promotion: Promotion,
+    /// Whether it stands in the failure domain of the finding.
+    pub shares_failed_rack: FailedRack,
+    /// Permille of the lag limit, capped at 1000: how far its log end is behind.
+    pub lag_permille: u32,
+    /// Permille: how many leaders its rack holds beyond an even share.
+    pub rack_permille: u32,
+    /// Permille: how many leaders it would hold beyond an even share.
+    pub load_permille: u32,
+    /// Permille: how unwell it looks (its silence against tau).
+    pub health_permille: u32,
+    /// The weighted sum of the four.
+    pub weighted_permille: u32,
+    /// Its place in the original order.
+    pub position: u16,
+}
+
+impl Score {
+    /// Gives what candidates are compared by, best first; ties end in the broker's id.
+    #[must_use]
+    pub fn key(&self, broker: BrokerId) -> (Promotion, FailedRack, u32, u16, BrokerId) {
+        (self.promotion, self.shares_failed_rack, self.weighted_permille, self.position, broker)
+    }
+}
+
+/// The operator's promotion rule for a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Promotion {
+    /// Rather this one.
+    Prefer,
+    /// No wish.
+    Neutral,
+    /// Rather another.
+    PreferNot,
+}
+
+/// Whether a candidate stands in the failure domain of the finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedRack {
+    /// Another rack, or racks are not set.
+    No,
+    /// The same rack.
+    Yes,
+}
+
+/// Why a replica may not lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfit {
+    /// It is the broker at fault.
+    AtFault,
+    /// Not in the ISR, nor a clean ELR member of an empty one.
+    OutOfIsr,
+    /// Its own log end could not be read.
+    LogEndSilent,
+    /// Not green on the client path for a majority.
+    NotGreen,
+    /// Fenced, shutting down or unregistered.
+    NotActive,
+    /// The operator said never.
+    Never,
+    /// In maintenance.
+    Maintenance,
+    /// Lost leadership lately.
+    DemotedLately,
+    /// The partition is being reassigned.
+    Reassigning,
+    /// What is known of the partition is too old.
+    StaleView,
+}
+
+/// The digest of a plan: what approvals are bound to, and by which a plan is known.
+pub type PlanDigest = Digest;
+
+impl Act {
+    /// Gives how dangerous the act is by nature (`judgement.md` §3).
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Reorder { .. } | Self::Elect { .. } | Self::Prefer { .. } | Self::Fence { .. } => Class::R1,
+            Self::Unregister { .. } => Class::R2,
+        }
+    }
+
+    /// Gives the moves, where the act has any.
+    #[must_use]
+    pub fn moves(&self) -> &[Move] {
+        match self {
+            Self::Reorder { moves } | Self::Elect { moves } | Self::Prefer { moves } => moves,
+            Self::Fence { .. } | Self::Unregister { .. } => &[],
+        }
+    }
+
+    /// Gives the act's name as people read it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Reorder { .. } => "Reorder",
+            Self::Elect { .. } => "Elect",
+            Self::Prefer { .. } => "Prefer",
+            Self::Fence { .. } => "Fence",
+            Self::Unregister { .. } => "Unregister",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::R0 => "R0",
+            Self::R1 => "R1",
+            Self::R2 => "R2",
+            Self::R3 => "R3",
+        })
+    }
+}
