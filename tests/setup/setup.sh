@@ -68,9 +68,9 @@ list_what_is_missing() {
 
 refresh_package_lists() {
   local try
-  for try in 1 2 3 4 5; do
+  for try in 1 2 3; do
     apt-get update -qq -o Acquire::Retries=3 && return 0
-    say "package lists could not be refreshed (try $try of 5; is another apt running?)"
+    say "package lists could not be refreshed (try $try of 3; is another apt running?)"
     sleep $((try * 5))
   done
   return 1
@@ -145,7 +145,7 @@ install_packages
 check_toolchain
 mkdir -p "$cache"
 exec {lock}>"$cache/setup.lock"
-flock "$lock" # two worktrees may be set up at once
+flock --nonblock "$lock" || { say "another set-up is running; waiting for it"; flock "$lock"; }
 [[ "$purpose" == test ]] && install_cargo_deny
 install_model
 say "ready"
