@@ -23,7 +23,7 @@ test: setup ## every check and every test, those on a real Kafka cluster include
 	@mkdir -p $(dir $(SKIPPED)) && rm -f $(SKIPPED)
 	cargo fmt --all --check
 	cargo clippy --locked --features lab --all-targets -- --deny warnings
-	cargo test --locked --features lab
+	cargo test --locked --features lab --no-fail-fast
 	tests/setup/links.sh $(TARGET)/debug/tanist
 	tests/setup/deny.sh $(SKIPPED)
 	@tests/setup/skipped.sh $(SKIPPED)
