@@ -17,6 +17,8 @@
 //! - **case**: the life of one finding or request: all records that share its id.
 
 pub mod advice;
+pub mod canon;
+pub mod chain;
 pub mod finding;
 pub mod ids;
 pub mod observation;

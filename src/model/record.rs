@@ -211,6 +211,8 @@ pub enum NoPlan {
     NobodyFit(PartitionSet),
     /// The cluster's shape is not known well enough.
     Blind,
+    /// Only a fence would help, and the settings forbid it or what it needs (epoch, pulse) is not known.
+    NoFence,
     /// Nothing is recorded that could be put back.
     NothingToRestore,
 }
