@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Problem, nearest};
+use super::error::{Place, Problem, nearest};
 use super::raw::{Item, Raw, shown};
 use super::sections::{self, PEER_KEYS};
 
@@ -16,20 +16,21 @@ use super::sections::{self, PEER_KEYS};
 const VARIABLE_PREFIX: &str = "TANIST__";
 
 /// The keys of a file and of the variables over it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Document {
-    /// What errors call the file.
-    pub(super) name: String,
+    /// The file as a whole.
+    pub(super) whole: Place,
     /// By whole key: `act.mode`, `kafka.bootstrap.servers`.
     pub(super) items: BTreeMap<String, Item>,
     /// The `[[peers]]`, each with the place where it starts.
-    pub(super) peers: Vec<(String, BTreeMap<String, Item>)>,
+    pub(super) peers: Vec<(Place, BTreeMap<String, Item>)>,
     /// What is wrong so far.
     pub(super) problems: Vec<Problem>,
 }
 
 /// A file being read.
 struct File<'a> {
+    name: &'a str,
     text: &'a str,
     known: BTreeSet<String>,
     into: Document,
@@ -39,12 +40,15 @@ impl Document {
     /// Reads the text of a file; what is wrong is kept as problems.
     pub(super) fn read(name: &str, text: &str) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let into = Self { name: name.to_owned(), ..Self::default() };
-        let mut file = File { text, known: sections::known_keys(), into };
+        let mut file = File { name, text, known: sections::known_keys(), into: Self::empty(name) };
         for error in errors {
             let place = file.place(error.span().map_or(0, |span| span.start));
             let reason = format!("this is no TOML: {}", error.message());
             file.into.problems.push(Problem { place, key: String::new(), value: None, reason, nearest: None });
+        }
+        // What is left of a broken file would only raise problems that it does not have.
+        if !file.into.problems.is_empty() {
+            return file.into;
         }
         for (key, value) in table.get_ref() {
             match value.get_ref() {
@@ -59,6 +63,12 @@ impl Document {
         file.into
     }
 
+    /// Gives a document without a key.
+    pub(super) fn empty(name: &str) -> Self {
+        let whole = Place::File(name.to_owned());
+        Self { whole, items: BTreeMap::new(), peers: Vec::new(), problems: Vec::new() }
+    }
+
     /// Lays the variables `TANIST__SECTION__KEY` over the file.
     pub(super) fn override_by(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
         let names: BTreeMap<String, String> =
@@ -67,12 +77,12 @@ impl Document {
         let found: BTreeMap<String, OsString> =
             variables.into_iter().filter_map(|(name, value)| Some((ours(name)?, value))).collect();
         for (name, value) in found {
-            let place = format!("environment {name}");
+            let place = Place::Variable(name.clone());
             let value = value.to_string_lossy().into_owned();
             let Some(key) = names.get(&name) else {
                 self.problems.push(Problem {
                     place,
-                    key: name.clone(),
+                    key: shown(&name),
                     value: Some(shown(&value)),
                     reason: "no setting has this variable ([[peers]] are set in the file only)".to_owned(),
                     nearest: nearest(&name, names.keys().map(String::as_str)).map(str::to_owned),
@@ -94,9 +104,9 @@ pub(super) fn variable_name(key: &str) -> String {
 }
 
 impl File<'_> {
-    fn place(&self, at: usize) -> String {
+    fn place(&self, at: usize) -> Place {
         let line = self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-        format!("{}:{line}", self.into.name)
+        Place::Line { file: self.name.to_owned(), line }
     }
 
     fn item(&self, value: &Spanned<DeValue<'_>>) -> Item {

@@ -33,8 +33,8 @@ pub enum ConfigError {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: `file:line`, or the variable.
-    pub place: String,
+    /// Where.
+    pub place: Place,
     /// The key, whole: `act.mode`. Empty where the file is no TOML at this place.
     pub key: String,
     /// The value as written, if there is one.
@@ -43,6 +43,32 @@ pub struct Problem {
     pub reason: String,
     /// The valid key or value that is nearest to what was written.
     pub nearest: Option<String>,
+}
+
+/// Where a setting stands; in the order in which problems are told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// In the file, at this line.
+    Line {
+        /// The file, as it was named.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// In the file as a whole: what is not set has no line.
+    File(String),
+    /// In a variable.
+    Variable(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { file, line } => write!(f, "{file}:{line}"),
+            Self::File(file) => f.write_str(file),
+            Self::Variable(name) => write!(f, "environment {name}"),
+        }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -72,13 +98,20 @@ fn list(problems: &[Problem]) -> String {
 }
 
 /// Gives the candidate that is nearest to what was written; the first of equals.
+///
+/// A name that only lacks its end is as near as one with a wrong letter, and another section costs two letters.
 pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let last = |text: &'a str| text.rsplit('.').next().unwrap_or(text);
-    let own = written.rsplit('.').next().unwrap_or(written);
+    let split = |text: &str| {
+        text.split_once('.')
+            .map_or((String::new(), text.to_owned()), |(section, key)| (section.to_owned(), key.to_owned()))
+    };
+    let (section, key) = split(written);
     candidates.into_iter().min_by_key(|candidate| {
-        // A right name in a wrong section is as near as a wrong name in the right one.
-        let whole = strsim::damerau_levenshtein(written, candidate);
-        let tail = strsim::damerau_levenshtein(own, last(candidate)) + 1;
-        whole.min(tail)
+        let (other_section, other) = split(candidate);
+        let begun = other.starts_with(&key) || key.starts_with(&other);
+        let letters = strsim::damerau_levenshtein(&key, &other);
+        let name = if begun { letters.min(1) } else { letters };
+        let elsewhere = if section == other_section { 0 } else { 2 };
+        (name + elsewhere, strsim::damerau_levenshtein(written, candidate))
     })
 }

@@ -16,7 +16,7 @@ mod value;
 use std::ffi::OsString;
 use std::path::Path;
 
-pub use error::{ConfigError, Problem};
+pub use error::{ConfigError, Place, Problem};
 pub use print::print;
 pub use sections::Settings;
 pub use value::HostPort;
@@ -51,15 +51,22 @@ pub fn parse(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, ConfigError> {
     let mut document = Document::read(name, text);
+    if !document.problems.is_empty() {
+        return Err(ConfigError::Invalid { problems: document.problems });
+    }
     document.override_by(variables);
     let mut reader = Reader::new(document);
     let settings = Settings::read(&mut reader);
-    let mut problems = reader.finish();
+    let (mut problems, places) = reader.finish();
     // Rules between keys would only repeat what is wrong with one of them.
     if problems.is_empty() {
-        problems = rules::broken(name, &settings);
+        problems = rules::broken(name, &places, &settings);
     }
-    if problems.is_empty() { Ok(settings) } else { Err(ConfigError::Invalid { problems }) }
+    if problems.is_empty() {
+        return Ok(settings);
+    }
+    problems.sort_by(|one, other| one.place.cmp(&other.place));
+    Err(ConfigError::Invalid { problems })
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
+use super::error::Place;
+
 /// One setting as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Item {
-    /// Where: `file:line`, or the variable.
-    pub(super) place: String,
+    /// Where.
+    pub(super) place: Place,
     /// As written, for errors.
     pub(super) shown: String,
     /// Its form.

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::error::Problem;
+use crate::decide::policy::PolicyError;
+
+use super::error::{Place, Problem};
+use super::section::Places;
 use super::sections::{Adviser, Node, Settings, Surface};
 
 /// How many nodes a trio has.
 const TRIO: usize = 3;
 
 /// Lists the rules that the settings break.
-pub(super) fn broken(name: &str, settings: &Settings) -> Vec<Problem> {
-    let mut found = Found { name, problems: Vec::new() };
+pub(super) fn broken(name: &str, places: &Places, settings: &Settings) -> Vec<Problem> {
+    let mut found = Found { name, places, problems: Vec::new() };
     found.trio(settings);
     found.node(&settings.node, settings);
     found.rights(settings);
@@ -22,13 +25,14 @@ pub(super) fn broken(name: &str, settings: &Settings) -> Vec<Problem> {
 
 struct Found<'a> {
     name: &'a str,
+    places: &'a Places,
     problems: Vec<Problem>,
 }
 
 impl Found<'_> {
     fn say(&mut self, key: &str, value: Option<String>, reason: impl Into<String>) {
-        let (place, key, reason) = (self.name.to_owned(), key.to_owned(), reason.into());
-        self.problems.push(Problem { place, key, value, reason, nearest: None });
+        let place = self.places.get(key).cloned().unwrap_or_else(|| Place::File(self.name.to_owned()));
+        self.problems.push(Problem { place, key: key.to_owned(), value, reason: reason.into(), nearest: None });
     }
 
     fn trio(&mut self, settings: &Settings) {
@@ -70,6 +74,26 @@ impl Found<'_> {
         if settings.act.fence_heartbeat && settings.kafka.bootstrap_controllers.is_none() {
             let reason = "fencing by heartbeat is sent to the controllers: set kafka.\"bootstrap.controllers\"";
             self.say("act.fence.heartbeat", Some("true".to_owned()), reason);
+        }
+        // The bounds of single keys were checked when they were read: what is left is between keys.
+        match settings.policy().check() {
+            Ok(()) => {}
+            Err(PolicyError::Contradiction { key, with, why }) => {
+                // Records count in milliseconds; here times carry their unit in the value.
+                let plain = |key: &'static str| key.trim_end_matches("_ms");
+                self.say(plain(key), None, format!("contradicts {}: {why}", plain(with)));
+            }
+            Err(PolicyError::NotR2 { name }) => {
+                self.say("act.auto_r2", Some(name), "no act of class R2 has this name; there is \"Unregister\"");
+            }
+            Err(PolicyError::OutOfRange { key, value, least, most }) => {
+                self.say(
+                    key.trim_end_matches("_ms"),
+                    Some(value.to_string()),
+                    format!("from {least} to {most} is wanted"),
+                );
+            }
+            Err(error @ PolicyError::Unreadable { .. }) => self.say("act", None, error.to_string()),
         }
     }
 

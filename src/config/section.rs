@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::decide::policy::Policy;
+
 use super::document::Document;
-use super::error::Problem;
+use super::error::{Place, Problem};
 use super::raw::Item;
 use super::value::{Value, Wrong};
 
@@ -52,19 +54,24 @@ pub(super) struct Spec<T> {
     pub(super) bounds: Option<(T, T)>,
 }
 
+/// Where each key was set.
+pub(super) type Places = BTreeMap<String, Place>;
+
 /// Takes values out of a document and keeps what is wrong with them.
 pub(super) struct Reader {
-    name: String,
+    whole: Place,
     items: BTreeMap<String, Item>,
-    peers: Vec<(String, BTreeMap<String, Item>)>,
+    places: Places,
+    peers: Vec<(Place, BTreeMap<String, Item>)>,
     problems: Vec<Problem>,
 }
 
 impl Reader {
     /// Gives a reader of a whole document.
     pub(super) fn new(document: Document) -> Self {
-        let Document { name, items, peers, problems } = document;
-        Self { name, items, peers, problems }
+        let Document { whole, items, peers, problems } = document;
+        let places = items.iter().map(|(key, item)| (key.clone(), item.place.clone())).collect();
+        Self { whole, items, places, peers, problems }
     }
 
     /// Gives the value of a key, or its default, and keeps what is wrong with it.
@@ -73,7 +80,7 @@ impl Reader {
             Some(item) => self.read(spec, &item),
             None => {
                 if spec.presence == Presence::Required {
-                    let place = self.name.clone();
+                    let place = self.whole.clone();
                     self.missing(place, spec.key, T::WANTED);
                 }
                 spec.default
@@ -88,17 +95,17 @@ impl Reader {
         let mut read = Vec::new();
         for (place, items) in peers {
             self.items = items;
-            let name = std::mem::replace(&mut self.name, place);
+            let whole = std::mem::replace(&mut self.whole, place);
             read.push(one(self));
-            self.name = name;
+            self.whole = whole;
         }
         self.items = kept;
         read
     }
 
-    /// Gives every problem, in order of place.
-    pub(super) fn finish(self) -> Vec<Problem> {
-        self.problems
+    /// Gives every problem, and where each key was set.
+    pub(super) fn finish(self) -> (Vec<Problem>, Places) {
+        (self.problems, self.places)
     }
 
     fn read<T: Value>(&mut self, spec: Spec<T>, item: &Item) -> T {
@@ -122,20 +129,27 @@ impl Reader {
         spec.default
     }
 
-    fn missing(&mut self, place: String, key: &str, wanted: &str) {
+    fn missing(&mut self, place: Place, key: &str, wanted: &str) {
         let reason = format!("not set, and it has no default: {wanted} is wanted");
         self.problems.push(Problem { place, key: key.to_owned(), value: None, reason, nearest: None });
     }
 }
 
+/// Gives the bounds that the policy sets for one of its keys.
+pub(super) fn policy_bounds<T: Value>(key: &str) -> Option<(T, T)> {
+    let ranges = Policy::default().ranges();
+    let (_, _, range) = ranges.into_iter().find(|(name, _, _)| *name == key)?;
+    Some((T::of_policy(*range.start())?, T::of_policy(*range.end())?))
+}
+
 /// Makes one section: a struct, how it is read, and its rows.
 ///
 /// Each key: its meaning as doc comments, `"name" field: Type, required EXAMPLE | default VALUE | optional EXAMPLE`, and
-/// where it has bounds `, from LEAST to MOST`. The example of an optional key is written as TOML.
+/// where it has bounds `, from LEAST => MOST` or `, within "key of the policy"`. The example of an optional key is written as TOML.
 macro_rules! section {
     ($(#[doc = $about:literal])+ $name:ident in $section:literal {
         $( $(#[doc = $meaning:literal])+ $key:literal $field:ident: $kind:ty, $presence:ident $default:expr
-           $(, from $least:expr => $most:expr)?; )*
+           $(, from $least:expr => $most:expr)? $(, within $policy:literal)?; )*
     }) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +169,7 @@ macro_rules! section {
                     key: concat!($section, ".", $key),
                     presence: section!(@presence $presence),
                     default: section!(@value $presence $default),
-                    bounds: section!(@bounds $($least => $most)?),
+                    bounds: section!(@bounds $kind, $($least => $most)? $($policy)?),
                 }), )* }
             }
 
@@ -168,7 +182,7 @@ macro_rules! section {
                     presence: section!(@presence $presence),
                     value: self.$field.literal(),
                     default: section!(@shown $presence $default, $kind),
-                    bounds: section!(@bounds $($least => $most)?)
+                    bounds: section!(@bounds $kind, $($least => $most)? $($policy)?)
                         .and_then(|(least, most): ($kind, $kind)| Some((least.literal()?, most.literal()?))),
                 }, )*]
             }
@@ -181,7 +195,8 @@ macro_rules! section {
     (@presence required) => { Presence::Required };
     (@presence default) => { Presence::Defaulted };
     (@presence optional) => { Presence::Optional };
-    (@bounds) => { None };
-    (@bounds $least:expr => $most:expr) => { Some(($least, $most)) };
+    (@bounds $kind:ty,) => { None };
+    (@bounds $kind:ty, $policy:literal) => { policy_bounds::<$kind>($policy) };
+    (@bounds $kind:ty, $least:expr => $most:expr) => { Some(($least, $most)) };
 }
 pub(super) use section;

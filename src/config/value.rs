@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::decide::policy::PromotionRule;
 use crate::model::ids::{BrokerId, ClusterId, NodeId, Person};
 use crate::model::operator::Role;
 use crate::model::operator::view::Mode;
@@ -26,6 +27,11 @@ pub(super) trait Value: Sized + Clone + PartialEq + PartialOrd {
 
     /// Gives the value as TOML; none where it is absent.
     fn literal(&self) -> Option<String>;
+
+    /// Gives the value that the policy counts as this number; none where the policy has no numbers of this kind.
+    fn of_policy(_number: u64) -> Option<Self> {
+        None
+    }
 }
 
 /// Why a value is wrong.
@@ -112,6 +118,10 @@ macro_rules! numbers {
             fn literal(&self) -> Option<String> {
                 Some(self.to_string())
             }
+
+            fn of_policy(number: u64) -> Option<Self> {
+                number.try_into().ok()
+            }
         }
     )* };
 }
@@ -164,8 +174,6 @@ macro_rules! texts {
     )* };
 }
 texts! {
-    Duration = "a time such as \"250ms\", \"30s\", \"5m\"",
-        |text| humantime::parse_duration(text).ok(), |span| humantime::format_duration(*span).to_string();
     String = "a text", |text| (!text.is_empty() && !text.chars().any(char::is_control)).then(|| text.to_owned()), Clone::clone;
     ClusterId = "a Kafka cluster's id of 22 letters, digits, - and _",
         |text| cluster(text).then(|| Self(text.to_owned())), |id| id.0.clone();
@@ -184,6 +192,24 @@ fn cluster(text: &str) -> bool {
 
 fn person(text: &str) -> bool {
     (1..=128).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+impl Value for Duration {
+    const WANTED: &'static str = "a time such as \"250ms\", \"30s\", \"5m\"";
+
+    fn read(raw: &Raw) -> Result<Self, Wrong> {
+        let span = humantime::parse_duration(text(raw)?).ok();
+        // Records keep whole milliseconds: what they would drop must not decide anything.
+        span.filter(|span| span.subsec_nanos() % 1_000_000 == 0).ok_or_else(Wrong::default)
+    }
+
+    fn literal(&self) -> Option<String> {
+        Some(quoted(&humantime::format_duration(*self).to_string()))
+    }
+
+    fn of_policy(number: u64) -> Option<Self> {
+        Some(Self::from_millis(number))
+    }
 }
 
 impl Value for bool {
@@ -230,6 +256,8 @@ names! {
         "observe" => Self::Observe, "approve" => Self::Approve, "auto" => Self::Auto;
     Role = "one of \"reader\", \"operator\", \"approver\"":
         "reader" => Self::Reader, "operator" => Self::Operator, "approver" => Self::Approver;
+    PromotionRule = "one of \"prefer\", \"neutral\", \"prefer_not\", \"never\"":
+        "prefer" => Self::Prefer, "neutral" => Self::Neutral, "prefer_not" => Self::PreferNot, "never" => Self::Never;
 }
 
 impl<T: Value> Value for Option<T> {
@@ -289,24 +317,32 @@ impl Value for Vec<HostPort> {
     }
 }
 
-impl<T: Value> Value for BTreeMap<Person, T> {
-    const WANTED: &'static str = T::WANTED;
+/// Tables by person or by broker; keys of a TOML table are text.
+macro_rules! tables {
+    ($($key:ty: $many:literal, $read:expr, $write:expr;)*) => { $(
+        impl<T: Value> Value for BTreeMap<$key, T> {
+            const WANTED: &'static str = T::WANTED;
 
-    fn read(raw: &Raw) -> Result<Self, Wrong> {
-        let wrong = |wrong: Wrong| Wrong {
-            reason: Some(format!("a table of persons is wanted, each with {}", T::WANTED)),
-            ..wrong
-        };
-        let Raw::Map(map) = raw.structured() else { return Err(wrong(Wrong::default())) };
-        map.iter()
-            .map(|(name, value)| Ok((Person::read(&Raw::Text(name.clone()))?, T::read(value)?)))
-            .collect::<Result<_, Wrong>>()
-            .map_err(wrong)
-    }
+            fn read(raw: &Raw) -> Result<Self, Wrong> {
+                let wanted = || Some(format!("a table of {} is wanted, each with {}", $many, T::WANTED));
+                let Raw::Map(map) = raw.structured() else { return Err(Wrong { reason: wanted(), nearest: None }) };
+                let key: fn(&str) -> Option<$key> = $read;
+                map.iter()
+                    .map(|(name, value)| Ok((key(name).ok_or_else(Wrong::default)?, T::read(value)?)))
+                    .collect::<Result<_, Wrong>>()
+                    .map_err(|wrong| Wrong { reason: wanted(), ..wrong })
+            }
 
-    fn literal(&self) -> Option<String> {
-        let pairs = self.iter().filter_map(|(name, value)| Some(format!("{} = {}", quoted(&name.0), value.literal()?)));
-        let pairs = pairs.collect::<Vec<_>>().join(", ");
-        Some(if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {pairs} }}") })
-    }
+            fn literal(&self) -> Option<String> {
+                let key: fn(&$key) -> String = $write;
+                let pair = |(name, value): (&$key, &T)| Some(format!("{} = {}", key(name), value.literal()?));
+                let pairs = self.iter().filter_map(pair).collect::<Vec<_>>().join(", ");
+                Some(if pairs.is_empty() { "{}".to_owned() } else { format!("{{ {pairs} }}") })
+            }
+        }
+    )* };
+}
+tables! {
+    Person: "persons", |name| Person::read(&Raw::Text(name.to_owned())).ok(), |person| quoted(&person.0);
+    BrokerId: "brokers by id", |id| BrokerId::read(&Raw::Bare(id.to_owned())).ok(), |broker| broker.0.to_string();
 }

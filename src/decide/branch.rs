@@ -41,6 +41,12 @@ pub enum NoBranch {
 
 /// Says which conditional steps of a plan are due, `since_echo` after its first step was answered.
 #[must_use]
-pub fn branch(_plan: &Plan, _broker: BrokerId, _since_echo: Duration, _snapshot: &Snapshot, _policy: &Policy) -> Branch {
+pub fn branch(
+    _plan: &Plan,
+    _broker: BrokerId,
+    _since_echo: Duration,
+    _snapshot: &Snapshot,
+    _policy: &Policy,
+) -> Branch {
     Branch::Neither(NoBranch::NoEcho)
 }
