@@ -14,4 +14,5 @@ pub mod policy;
 pub mod readings;
 pub mod score;
 mod settings;
+mod votes;
 pub mod watch;

@@ -24,6 +24,7 @@ use super::readings::Readings;
 use crate::model::ids::{BrokerId, Listener, NodeId, PartitionId};
 use crate::model::observation::{
     Fact, Light, LineChange, LookNow, Observation, PingOutcome, ProbeKind, Progress, Pulse, PulseState, Report, Sighting,
+    TopologySource,
 };
 use crate::model::time::Timestamp;
 
@@ -214,7 +215,7 @@ impl Watch {
         Noticed { changed: self.gist(at) != *before, looks }
     }
 
-    fn begin_suspicion(&mut self, broker: BrokerId, at: Timestamp) -> [LookNow; 2] {
+    fn begin_suspicion(&mut self, broker: BrokerId, at: Timestamp) -> Vec<LookNow> {
         let topology = self.readings.topology.as_ref().map(|shape| shape.topology.as_ref());
         let suspicion = Suspicion::new(broker, at, topology);
         let partitions: BTreeSet<PartitionId> =
@@ -222,7 +223,12 @@ impl Watch {
         self.suspicions.insert(broker, suspicion);
         self.pulses.turned_red(broker, at);
         let not = self.red_and(broker);
-        [LookNow::Pulse { not: not.clone() }, LookNow::Offsets { not, partitions }]
+        let mut looks = vec![LookNow::Pulse { not: not.clone() }, LookNow::Offsets { not: not.clone(), partitions }];
+        // The observer is told; from brokers, a shape asked for after the red tells a stop in good order from a crash.
+        if self.readings.topology.as_ref().is_none_or(|shape| shape.source != TopologySource::Observer) {
+            looks.push(LookNow::Topology { not });
+        }
+        looks
     }
 
     fn red_and(&self, broker: BrokerId) -> BTreeSet<BrokerId> {
