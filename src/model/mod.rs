@@ -17,9 +17,12 @@
 //! - **case**: the life of one finding or request: all records that share its id.
 
 pub mod advice;
+pub mod canon;
+pub mod chain;
 pub mod finding;
 pub mod ids;
 pub mod observation;
+pub mod operator;
 pub mod plan;
 pub mod record;
 pub mod ruling;

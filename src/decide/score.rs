@@ -1,0 +1,1 @@
+//! Score: who is to lead, in integers and in a total order.
