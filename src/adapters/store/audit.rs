@@ -53,7 +53,7 @@ pub struct AuditOptions {
     pub dir: PathBuf,
     /// Whose history it is.
     pub identity: Identity,
-    /// How long opening may take; it reads the whole history, about 100,000 records a second.
+    /// How long opening may take; it reads the whole history, some 50,000 records of 1 KiB a second.
     pub open_within: Duration,
     /// How long any other answer may take.
     pub answer_within: Duration,
@@ -148,7 +148,9 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// There is no room to work in.
-    #[error("the disk of {path:?} has {free_bytes} bytes free, the audit store needs {wanted_bytes}: free some space")]
+    #[error(
+        "the disk of {path:?} has {free_bytes} bytes free, the audit store needs {wanted_bytes}: free space or inodes"
+    )]
     DiskFull {
         /// The store.
         path: PathBuf,
