@@ -39,14 +39,14 @@ pub(super) struct Subject<'a> {
 
 impl Controller {
     /// Asks for a justification of an intent that is being carried out: nothing waits for it.
-    pub(super) fn justify(&mut self, now: Now, subject: Subject<'_>, out: &mut Vec<Effect>) {
+    pub(super) fn justify(&mut self, now: Now, subject: Subject<'_>) {
         if subject.plan.class <= Class::R1 && self.options.advice == Advice::On {
-            self.ask(now, subject, out);
+            self.ask(now, subject);
         }
     }
 
     /// Gives the ruling after advice on an R2 that the guard allows; none while the adviser is still being asked.
-    pub(super) fn after_advice(&mut self, now: Now, subject: Subject<'_>, out: &mut Vec<Effect>) -> Option<Ruling> {
+    pub(super) fn after_advice(&mut self, now: Now, subject: Subject<'_>) -> Option<Ruling> {
         let urgency = urgency(subject.finding);
         let class = subject.plan.class;
         if self.options.advice == Advice::Off {
@@ -55,7 +55,7 @@ impl Controller {
         }
         let asked = self.lead.as_ref().and_then(|lead| lead.advice.get(&subject.digest)).cloned();
         let Some(asked) = asked else {
-            self.ask(now, subject, out);
+            self.ask(now, subject);
             return None;
         };
         let waited = now.at.since(asked.at);
@@ -74,23 +74,16 @@ impl Controller {
         narrow(Ruling::Allowed, settled, class, (1, self.options.policy.act.approval_expires))
     }
 
-    fn ask(&mut self, now: Now, subject: Subject<'_>, out: &mut Vec<Effect>) {
+    fn ask(&mut self, now: Now, subject: Subject<'_>) {
         let Some(case) = subject.case else { return };
         let Some(lead) = self.lead.as_mut() else { return };
         lead.advice.insert(subject.digest, Asked { case, at: now.at, opinion: None });
         let brief = brief(subject.finding, subject.plan, subject.snapshot).brief;
-        out.push(Effect::Advise { case, plan: subject.digest, class: subject.plan.class, brief: Box::new(brief) });
+        self.out.push(Effect::Advise { case, plan: subject.digest, class: subject.plan.class, brief: Box::new(brief) });
     }
 
     /// The adviser answered (or could not): the opinion is a record, whatever it is.
-    pub(super) fn advised(
-        &mut self,
-        now: Now,
-        case: CaseId,
-        plan: PlanDigest,
-        opinion: Opinion,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn advised(&mut self, now: Now, case: CaseId, plan: PlanDigest, opinion: Opinion) {
         let Some(lead) = self.lead.as_mut() else { return };
         let Some(asked) = lead.advice.get_mut(&plan) else { return };
         if asked.case != case || asked.opinion.is_some() {
@@ -98,7 +91,7 @@ impl Controller {
         }
         asked.opinion = Some(opinion.clone());
         lead.write(CaseRef::Is(case), Body::Opinion(Box::new(opinion)));
-        self.look_again(now, out);
-        self.flush(now, out);
+        self.look_again(now);
+        self.flush(now);
     }
 }

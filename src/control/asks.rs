@@ -41,7 +41,7 @@ impl Waiting {
 }
 
 impl Controller {
-    pub(super) fn asked(&mut self, now: Now, ticket: u64, request: OperatorRequest, out: &mut Vec<Effect>) {
+    pub(super) fn asked(&mut self, now: Now, ticket: u64, request: OperatorRequest) {
         let answer = match &request.ask {
             Ask::Status => Some(Answer::Status(Box::new(self.status(now)))),
             Ask::PlanList => Some(Answer::Plans(self.plans(now))),
@@ -51,7 +51,7 @@ impl Controller {
             | Ask::Undo { .. }
             | Ask::Pause { .. }
             | Ask::Resume
-            | Ask::Acknowledge { .. } => self.order(now, ticket, &request, out),
+            | Ask::Acknowledge { .. } => self.order(now, ticket, &request),
             // The history is the store's to read: the driver answers these and never sends them here.
             Ask::AuditList { .. }
             | Ask::AuditShow { .. }
@@ -60,13 +60,13 @@ impl Controller {
             | Ask::Why { .. } => Some(Answer::Refused(Refusal::AuditRebuilding)),
         };
         if let Some(answer) = answer {
-            out.push(Effect::Answer { ticket, answer: Box::new(answer) });
+            self.out.push(Effect::Answer { ticket, answer: Box::new(answer) });
         }
-        self.flush(now, out);
+        self.flush(now);
     }
 
     /// Takes an order; gives an answer at once only where nothing is to be recorded.
-    fn order(&mut self, now: Now, ticket: u64, request: &OperatorRequest, out: &mut Vec<Effect>) -> Option<Answer> {
+    fn order(&mut self, now: Now, ticket: u64, request: &OperatorRequest) -> Option<Answer> {
         if self.lead.is_none() {
             return Some(self.not_leading(now));
         }
@@ -74,7 +74,7 @@ impl Controller {
             return Some(Answer::Done { record: None, plan: None });
         }
         match &request.ask {
-            Ask::Approve { digest } => self.approve(now, ticket, request, digest, out),
+            Ask::Approve { digest } => self.approve(now, ticket, request, digest),
             Ask::Reject { digest, reason } => self.reject(ticket, request, digest, reason.text()),
             Ask::Undo { case } => self.undo(now, ticket, request, *case),
             Ask::Pause { reason } => {
@@ -171,14 +171,7 @@ impl Controller {
         }
     }
 
-    fn approve(
-        &mut self,
-        now: Now,
-        ticket: u64,
-        request: &OperatorRequest,
-        prefix: &DigestPrefix,
-        out: &mut Vec<Effect>,
-    ) -> Option<Answer> {
+    fn approve(&mut self, now: Now, ticket: u64, request: &OperatorRequest, prefix: &DigestPrefix) -> Option<Answer> {
         if self.options.policy.mode == Mode::Observe {
             return Some(Answer::Refused(Refusal::ObserveOnly));
         }
@@ -212,7 +205,7 @@ impl Controller {
         let verdict = self.act(snapshot.taken_at);
         let body = Body::Decided(Box::new(one.decision(&snapshot, verdict)));
         let _ = self.record_for(ticket, case, body, Some(plan));
-        self.flush(now, out);
+        self.flush(now);
         None
     }
 
@@ -278,24 +271,24 @@ impl Controller {
     }
 
     /// Answers those whose last record has just been committed.
-    pub(super) fn answer_committed(&mut self, record: RecordIndex, out: &mut Vec<Effect>) {
+    pub(super) fn answer_committed(&mut self, record: RecordIndex) {
         let Some(lead) = self.lead.as_mut() else { return };
         let (done, still) =
             std::mem::take(&mut lead.waiting).into_iter().partition(|one: &Waiting| one.record == Some(record));
         lead.waiting = still;
         for one in done {
-            let answer = match one.answer {
-                Answer::Done { plan, .. } => Answer::Done { record: Some(record), plan },
-                other => other,
-            };
-            out.push(Effect::Answer { ticket: one.ticket, answer: Box::new(answer) });
+            let mut answer = one.answer;
+            if let Answer::Done { record: place, .. } = &mut answer {
+                *place = Some(record);
+            }
+            self.out.push(Effect::Answer { ticket: one.ticket, answer: Box::new(answer) });
         }
     }
 
     /// Tells those who wait that their record may or may not come to be.
-    pub(super) fn answer_deposed(&mut self, waiting: Vec<Waiting>, out: &mut Vec<Effect>) {
+    pub(super) fn answer_deposed(&mut self, waiting: Vec<Waiting>) {
         for one in waiting {
-            out.push(Effect::Answer { ticket: one.ticket, answer: Box::new(Answer::Unanswered) });
+            self.out.push(Effect::Answer { ticket: one.ticket, answer: Box::new(Answer::Unanswered) });
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct Controller {
     pub(super) pause_file: PauseFile,
     pub(super) lead: Option<Lead>,
     pub(super) errands: u64,
+    /// What the present step wants done.
+    pub(super) out: Vec<Effect>,
     report_due: Timestamp,
     /// Whether any leader was followed since this process started: if not, the whole trio may have been down.
     pub(super) followed: Followed,
@@ -98,6 +100,7 @@ impl Controller {
             pause_file: PauseFile::Absent,
             lead: None,
             errands: 0,
+            out: Vec::new(),
             report_due: Timestamp(0),
             followed: Followed::Nobody,
             options,
@@ -107,34 +110,33 @@ impl Controller {
     /// Takes one event and gives what is to be done about it.
     #[must_use]
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
-        let mut out = Vec::new();
         match event {
             Event::Tick => {
                 let noticed = self.watch.tick(now.at);
-                self.noticed(now, noticed, &mut out);
+                self.noticed(now, noticed);
                 if self.report_due <= now.at {
-                    self.tell(now, &mut out);
+                    self.tell(now);
                 }
-                self.lead_tick(now, &mut out);
+                self.lead_tick(now);
             }
             Event::Observed(observation) => {
                 let noticed = self.watch.note(&observation);
-                self.noticed(now, noticed, &mut out);
+                self.noticed(now, noticed);
             }
-            Event::Reported { from, report } => self.reported(now, from, report, &mut out),
-            Event::Role(role) => self.take_role(now, role, &mut out),
-            Event::Committed { index, entry } => self.committed(now, index, &entry, &mut out),
-            Event::ProposalDropped => self.proposal_dropped(now, &mut out),
-            Event::Applied { errand, result } => self.step_applied(now, errand, result, &mut out),
-            Event::ReadBack { errand, topology } => self.was_read_back(now, errand, topology, &mut out),
-            Event::Advised { case, plan, opinion } => self.advised(now, case, plan, *opinion, &mut out),
-            Event::Asked { ticket, request } => self.asked(now, ticket, request, &mut out),
+            Event::Reported { from, report } => self.reported(now, from, report),
+            Event::Role(role) => self.take_role(now, role),
+            Event::Committed { index, entry } => self.committed(now, index, &entry),
+            Event::ProposalDropped => self.proposal_dropped(now),
+            Event::Applied { errand, result } => self.step_applied(now, errand, result),
+            Event::ReadBack { errand, topology } => self.was_read_back(now, errand, topology),
+            Event::Advised { case, plan, opinion } => self.advised(now, case, plan, *opinion),
+            Event::Asked { ticket, request } => self.asked(now, ticket, request),
             Event::PauseFile(file) => {
                 self.pause_file = file;
-                self.tell(now, &mut out);
+                self.tell(now);
             }
         }
-        out
+        std::mem::take(&mut self.out)
     }
 
     /// Gives the replicated state, for snapshots of the log and for the store.
@@ -161,32 +163,32 @@ impl Controller {
         &self.watch
     }
 
-    fn noticed(&mut self, now: Now, noticed: Noticed, out: &mut Vec<Effect>) {
-        out.extend(noticed.looks.into_iter().map(Effect::Look));
+    fn noticed(&mut self, now: Now, noticed: Noticed) {
+        self.out.extend(noticed.looks.into_iter().map(Effect::Look));
         if noticed.changed {
-            self.tell(now, out);
-            self.look_again(now, out);
+            self.tell(now);
+            self.look_again(now);
         }
     }
 
-    fn reported(&mut self, now: Now, from: NodeId, report: PeerReport, out: &mut Vec<Effect>) {
+    fn reported(&mut self, now: Now, from: NodeId, report: PeerReport) {
         if from == self.options.me || !self.options.voters.contains(&from) {
             return;
         }
         let news = self.reports.get(&from).is_none_or(|(_, old)| is_news(&old.report, &report.report));
         self.reports.insert(from, (now.at, report));
         if news {
-            self.look_again(now, out);
+            self.look_again(now);
         }
     }
 
     /// Sends this node's view to both others: whoever leads next has it already, and any node can answer `status`.
-    fn tell(&mut self, now: Now, out: &mut Vec<Effect>) {
+    fn tell(&mut self, now: Now) {
         self.report_due = now.at.plus(REPORT_EVERY);
         let report = self.own_report(now.at);
         self.reports.insert(self.options.me, (now.at, report.clone()));
         for peer in self.options.voters.iter().filter(|peer| **peer != self.options.me) {
-            out.push(Effect::Report { to: *peer, report: Box::new(report.clone()) });
+            self.out.push(Effect::Report { to: *peer, report: Box::new(report.clone()) });
         }
         self.reports.retain(|_, (at, _)| now.at.since(*at) < REPORT_FORGOTTEN);
     }
@@ -226,33 +228,35 @@ impl Controller {
         super::event::Errand(self.errands)
     }
 
-    fn committed(&mut self, now: Now, index: RaftIndex, entry: &[u8], out: &mut Vec<Effect>) {
+    fn committed(&mut self, now: Now, index: RaftIndex, entry: &[u8]) {
         match self.state.apply(index, entry) {
             Ok(Some(kept)) => {
                 let record = kept.record.clone();
                 let head = kept.head;
-                out.push(Effect::Keep(Box::new(kept)));
-                self.record_committed(now, head, &record, out);
+                self.out.push(Effect::Keep(Box::new(kept)));
+                self.record_committed(now, head, &record);
             }
             Ok(None) => {}
-            Err(skipped) => out.push(Effect::Warn(format!("a committed entry was skipped on every node: {skipped}"))),
+            Err(skipped) => {
+                self.out.push(Effect::Warn(format!("a committed entry was skipped on every node: {skipped}")))
+            }
         }
     }
 
-    fn take_role(&mut self, now: Now, role: Role, out: &mut Vec<Effect>) {
+    fn take_role(&mut self, now: Now, role: Role) {
         let before = self.role;
         self.role = role;
         match role {
             Role::Leading(term) => {
                 if before != role {
-                    self.begin_leading(now, term, out);
+                    self.begin_leading(now, term);
                 }
             }
             Role::Following { .. } => {
                 self.followed = Followed::Somebody;
-                self.stop_leading(out);
+                self.stop_leading();
             }
-            Role::Leaderless(_) => self.stop_leading(out),
+            Role::Leaderless(_) => self.stop_leading(),
         }
     }
 }

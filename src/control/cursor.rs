@@ -76,7 +76,7 @@ enum At {
 
 impl Controller {
     /// Starts a plan whose intent has just been committed, and moves one on whose continuation has.
-    pub(super) fn carry_on(&mut self, now: Now, record: &Record, out: &mut Vec<Effect>) {
+    pub(super) fn carry_on(&mut self, now: Now, record: &Record) {
         match &record.body {
             Body::Decided(decision) => {
                 let DecisionVerdict::Act { valid_for, .. } = decision.verdict else { return };
@@ -91,15 +91,15 @@ impl Controller {
                 lead.cursor = Some(Cursor::start((case, digest, plan.clone()), now.at, valid_for, base, ago));
                 let finding = decision.finding.as_ref();
                 let subject = Subject { case: Some(case), finding, plan, digest, snapshot: &decision.snapshot };
-                self.justify(now, subject, out);
-                self.advance(now, out);
+                self.justify(now, subject);
+                self.advance(now);
             }
             Body::Continued { plan, valid_for, .. } => {
                 let Some(cursor) = self.lead.as_mut().and_then(|lead| lead.cursor.as_mut()) else { return };
                 if cursor.digest == *plan && cursor.at == At::Continuing {
                     cursor.valid_until = now.at.plus(*valid_for);
                     cursor.at = At::Confirmed;
-                    self.send_next(now, out);
+                    self.send_next(now);
                 }
             }
             Body::Outcome(outcome) => {
@@ -126,14 +126,14 @@ impl Controller {
     }
 
     /// Moves the plan in flight as far as the present facts allow.
-    pub(super) fn advance(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn advance(&mut self, now: Now) {
         let Some(at) = self.lead.as_ref().and_then(|lead| lead.cursor.as_ref()).map(|cursor| cursor.at.clone()) else {
             return;
         };
         match at {
-            At::Next | At::Confirmed => self.send_next(now, out),
-            At::Echo { since, look_due } => self.listen(now, since, look_due, out),
-            At::Verifying { errand: None, due, .. } if due <= now.at => self.read_back(out),
+            At::Next | At::Confirmed => self.send_next(now),
+            At::Echo { since, look_due } => self.listen(now, since, look_due),
+            At::Verifying { errand: None, due, .. } if due <= now.at => self.read_back(),
             At::Sent(_) | At::Verifying { .. } | At::Continuing | At::Ending => {}
         }
     }
@@ -142,39 +142,39 @@ impl Controller {
         self.lead.as_mut().and_then(|lead| lead.cursor.as_mut())
     }
 
-    fn send_next(&mut self, now: Now, out: &mut Vec<Effect>) {
+    fn send_next(&mut self, now: Now) {
         let Some(cursor) = self.cursor() else { return };
         let Some(step) = cursor.next_step().cloned() else {
-            return self.verify_or_end(now, out);
+            return self.verify_or_end(now);
         };
         let Some(cursor) = self.cursor() else { return };
         match step.when {
-            When::AtOnce => self.send(now, &step, out),
-            when if when.is_echo() && cursor.echoed == Some(when) => self.send(now, &step, out),
+            When::AtOnce => self.send(now, &step),
+            when if when.is_echo() && cursor.echoed == Some(when) => self.send(now, &step),
             When::EchoBehind | When::EchoLevelStillRed | When::EchoLevelGreen => {
                 cursor.at = At::Echo { since: now.at, look_due: now.at };
-                self.listen(now, now.at, now.at, out);
+                self.listen(now, now.at, now.at);
             }
-            When::Afterwards | When::AfterPrevious if cursor.at == At::Confirmed => self.send(now, &step, out),
-            When::Afterwards | When::AfterPrevious => self.verify_or_end(now, out),
+            When::Afterwards | When::AfterPrevious if cursor.at == At::Confirmed => self.send(now, &step),
+            When::Afterwards | When::AfterPrevious => self.verify_or_end(now),
         }
     }
 
-    fn send(&mut self, now: Now, step: &Step, out: &mut Vec<Effect>) {
+    fn send(&mut self, now: Now, step: &Step) {
         let Some(lead) = self.lead.as_ref() else { return };
         let (term, log_time) = (lead.term, lead.log_time(now.at));
         let snapshot = self.snapshot(now.at, log_time);
         let policy = self.options.policy.clone();
         let Some(cursor) = self.cursor() else { return };
         if cursor.valid_until <= now.at {
-            return self.stop(now, step.number, Receipt::NotSent(NotSent::Expired), out);
+            return self.stop(now, step.number, Receipt::NotSent(NotSent::Expired));
         }
         let objections = recheck(step, &cursor.plan, &snapshot, &policy);
         if objections.contains(&Objection::Paused) {
-            return self.stop(now, step.number, Receipt::NotSent(NotSent::Paused), out);
+            return self.stop(now, step.number, Receipt::NotSent(NotSent::Paused));
         }
         if !objections.is_empty() {
-            return self.stop(now, step.number, Receipt::NotSent(NotSent::Precondition), out);
+            return self.stop(now, step.number, Receipt::NotSent(NotSent::Precondition));
         }
         let within = cursor.valid_until.since(now.at);
         cursor.mark(now.at, Stage::Sent(step.number));
@@ -182,10 +182,10 @@ impl Controller {
         if let Some(cursor) = self.cursor() {
             cursor.at = At::Sent(errand);
         }
-        out.push(Effect::Apply { errand, step: Box::new(step.clone()), term, within });
+        self.out.push(Effect::Apply { errand, step: Box::new(step.clone()), term, within });
     }
 
-    pub(super) fn step_applied(&mut self, now: Now, errand: Errand, result: StepResult, out: &mut Vec<Effect>) {
+    pub(super) fn step_applied(&mut self, now: Now, errand: Errand, result: StepResult) {
         let Some(cursor) = self.cursor() else { return };
         if cursor.at != At::Sent(errand) {
             return;
@@ -193,23 +193,24 @@ impl Controller {
         let Some(number) = cursor.next_step().map(|step| step.number) else { return };
         cursor.mark(now.at, Stage::Answered(number));
         if let Some(said) = result.said {
-            out.push(Effect::Warn(format!("step {number}: {said}")));
+            self.out.push(Effect::Warn(format!("step {number}: {said}")));
         }
+        let Some(cursor) = self.cursor() else { return };
         match &result.receipt {
             Receipt::Done { .. } | Receipt::Skipped => {
                 cursor.settle(number, result.receipt);
                 cursor.at = At::Next;
-                self.send_next(now, out);
+                self.send_next(now);
             }
             // Sent, perhaps in effect: nothing further is sent; reading back tells what it did.
             Receipt::Unanswered | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotDue => {
-                self.stop(now, number, result.receipt, out);
+                self.stop(now, number, result.receipt);
             }
         }
-        self.flush(now, out);
+        self.flush(now);
     }
 
-    fn listen(&mut self, now: Now, since: Timestamp, look_due: Timestamp, out: &mut Vec<Effect>) {
+    fn listen(&mut self, now: Now, since: Timestamp, look_due: Timestamp) {
         let Some(lead) = self.lead.as_ref() else { return };
         let log_time = lead.log_time(now.at);
         let snapshot = self.snapshot(now.at, log_time);
@@ -221,47 +222,41 @@ impl Controller {
                 cursor.mark(now.at, Stage::Echoed);
                 cursor.settle_echo(Some(when));
                 cursor.at = At::Next;
-                self.send_next(now, out);
+                self.send_next(now);
             }
             Branch::Neither(_) => {
                 cursor.settle_echo(None);
                 cursor.at = At::Next;
-                self.send_next(now, out);
+                self.send_next(now);
             }
             Branch::Wait { .. } => {
                 if look_due <= now.at {
                     cursor.at = At::Echo { since, look_due: now.at.plus(ECHO_LOOK_EVERY) };
-                    out.push(Effect::Look(LookNow::Pulse { not: BTreeSet::from([broker]) }));
+                    self.out.push(Effect::Look(LookNow::Pulse { not: BTreeSet::from([broker]) }));
                 }
             }
         }
     }
 
-    fn verify_or_end(&mut self, now: Now, out: &mut Vec<Effect>) {
+    fn verify_or_end(&mut self, now: Now) {
         let Some(cursor) = self.cursor() else { return };
         let due = now.at;
         cursor.at = At::Verifying { errand: None, since: now.at, due };
-        self.read_back(out);
+        self.read_back();
     }
 
-    fn read_back(&mut self, out: &mut Vec<Effect>) {
+    fn read_back(&mut self) {
         let errand = self.next_errand();
         let Some(cursor) = self.cursor() else { return };
         let At::Verifying { since, due, .. } = cursor.at else { return };
         cursor.at = At::Verifying { errand: Some(errand), since, due };
         let not = cursor.broker.into_iter().collect();
-        out.push(Effect::ReadBack { errand, not });
+        self.out.push(Effect::ReadBack { errand, not });
     }
 
-    pub(super) fn was_read_back(
-        &mut self,
-        now: Now,
-        errand: Errand,
-        topology: Option<Topology>,
-        out: &mut Vec<Effect>,
-    ) {
-        if self.was_reconciled(errand, topology.as_ref(), out) {
-            return self.flush(now, out);
+    pub(super) fn was_read_back(&mut self, now: Now, errand: Errand, topology: Option<Topology>) {
+        if self.was_reconciled(errand, topology.as_ref()) {
+            return self.flush(now);
         }
         let Some(cursor) = self.cursor() else { return };
         let At::Verifying { errand: Some(waited), since, .. } = cursor.at else { return };
@@ -272,44 +267,44 @@ impl Controller {
         match seen {
             Some(Seen::AsWanted) => {
                 cursor.mark(now.at, Stage::Verified);
-                self.verified(now, out);
+                self.verified(now);
             }
             Some(Seen::Not) | None if now.at.since(since) < VERIFY_FOR => {
                 cursor.at = At::Verifying { errand: None, since, due: now.at.plus(VERIFY_EVERY) };
             }
-            Some(Seen::Not) => self.end(None, out),
+            Some(Seen::Not) => self.end(None),
             // Nobody could tell: for a plan with a request in the dark this is what `Unknown` is for.
-            None => self.end(Some(End::Unknown), out),
+            None => self.end(Some(End::Unknown)),
         }
-        self.flush(now, out);
+        self.flush(now);
     }
 
-    fn verified(&mut self, now: Now, out: &mut Vec<Effect>) {
+    fn verified(&mut self, now: Now) {
         let Some(cursor) = self.cursor() else { return };
         cursor.answer_the_dark();
         if cursor.next_step().is_none() || cursor.has_failed() {
-            return self.end(None, out);
+            return self.end(None);
         }
         let (case, plan, steps, valid_for) = (cursor.case, cursor.digest, cursor.steps.clone(), cursor.valid_for);
         cursor.at = At::Continuing;
         self.write(CaseRef::Is(case), Body::Continued { plan, steps, valid_for });
-        self.flush(now, out);
+        self.flush(now);
     }
 
     /// A step that failed stops the plan; what was done so far is read back, unless nothing was.
-    fn stop(&mut self, now: Now, number: u16, receipt: Receipt, out: &mut Vec<Effect>) {
+    fn stop(&mut self, now: Now, number: u16, receipt: Receipt) {
         let Some(cursor) = self.cursor() else { return };
         cursor.settle(number, receipt);
         cursor.abandon();
         if cursor.has_touched() {
-            self.verify_or_end(now, out)
+            self.verify_or_end(now)
         } else {
-            self.end(None, out)
+            self.end(None)
         }
-        self.flush(now, out);
+        self.flush(now);
     }
 
-    fn end(&mut self, end: Option<End>, out: &mut Vec<Effect>) {
+    fn end(&mut self, end: Option<End>) {
         let Some(cursor) = self.cursor() else { return };
         cursor.abandon();
         cursor.at = At::Ending;
@@ -317,7 +312,7 @@ impl Controller {
         let (case, plan) = (cursor.case, cursor.digest);
         let outcome = Outcome { plan, steps: cursor.steps.clone(), end, timeline: cursor.marks.clone() };
         if end != End::Done {
-            out.push(Effect::Warn(format!("plan {} of case {case} ended {end:?}", plan.short())));
+            self.out.push(Effect::Warn(format!("plan {} of case {case} ended {end:?}", plan.short())));
         }
         self.write(CaseRef::Is(case), Body::Outcome(outcome));
         self.tell_of_failure(case, plan, end);
@@ -412,7 +407,7 @@ impl Cursor {
                 done.step == step.number && matches!(done.receipt, Receipt::Done { .. } | Receipt::Unanswered)
             })
         });
-        let newest = touched.last();
+        let newest = touched.max_by_key(|step| step.number);
         newest.map_or(Seen::AsWanted, |step| seen_as_wanted(step, &self.steps, topology))
     }
 

@@ -137,7 +137,7 @@ impl Lead {
 }
 
 impl Controller {
-    pub(super) fn begin_leading(&mut self, now: Now, term: Term, out: &mut Vec<Effect>) {
+    pub(super) fn begin_leading(&mut self, now: Now, term: Term) {
         let mut lead = Lead::new(term, now.at, self.state.last_at);
         lead.write(CaseRef::None, Body::Led);
         if self.state.policy != Some(self.policy_digest) {
@@ -151,26 +151,26 @@ impl Controller {
             }
         }
         self.lead = Some(lead);
-        self.reconcile(out);
-        self.flush(now, out);
+        self.reconcile();
+        self.flush(now);
     }
 
-    pub(super) fn stop_leading(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn stop_leading(&mut self) {
         if let Some(lead) = self.lead.take() {
-            self.answer_deposed(lead.waiting, out);
+            self.answer_deposed(lead.waiting);
         }
     }
 
-    pub(super) fn proposal_dropped(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn proposal_dropped(&mut self, now: Now) {
         let Some(lead) = self.lead.as_mut() else { return };
         lead.batch = None;
         let waiting = std::mem::take(&mut lead.waiting);
-        self.answer_deposed(waiting, out);
-        self.look_again(now, out);
+        self.answer_deposed(waiting);
+        self.look_again(now);
     }
 
     /// Sends what waits in the outbox as one batch, if none is in flight.
-    pub(super) fn flush(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn flush(&mut self, now: Now) {
         let head = self.state.head;
         let (me, policy) = (self.options.me, self.policy_digest);
         let Some(lead) = self.lead.as_mut() else { return };
@@ -210,7 +210,7 @@ impl Controller {
                         Waiting::expect(&mut lead.waiting, ticket, RecordIndex(index));
                     }
                 }
-                Err(why) => out.push(Effect::Warn(format!(
+                Err(why) => self.out.push(Effect::Warn(format!(
                     "a {} record cannot be written and is left out: {why}",
                     record.body.kind()
                 ))),
@@ -218,11 +218,11 @@ impl Controller {
         }
         if 0 < left {
             lead.batch = Some(Batch { left, at: now.at });
-            out.push(Effect::Propose(entries));
+            self.out.push(Effect::Propose(entries));
         }
     }
 
-    pub(super) fn record_committed(&mut self, now: Now, head: Head, record: &Record, out: &mut Vec<Effect>) {
+    pub(super) fn record_committed(&mut self, now: Now, head: Head, record: &Record) {
         let me = self.options.me;
         let Some(lead) = self.lead.as_mut() else { return };
         if record.by != me || record.term != lead.term {
@@ -234,38 +234,38 @@ impl Controller {
                 lead.batch = None;
             }
         }
-        self.carry_on(now, record, out);
-        self.answer_committed(head.index, out);
-        self.flush(now, out);
-        self.look_again(now, out);
+        self.carry_on(now, record);
+        self.answer_committed(head.index);
+        self.flush(now);
+        self.look_again(now);
     }
 
-    pub(super) fn lead_tick(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn lead_tick(&mut self, now: Now) {
         let Some(lead) = self.lead.as_mut() else { return };
         if lead.batch.as_ref().is_some_and(|batch| BATCH_PATIENCE <= now.at.since(batch.at)) {
             lead.batch = None;
-            out.push(Effect::Warn(
+            self.out.push(Effect::Warn(
                 "a batch of records was not committed in time: proposing from fresh facts".to_owned(),
             ));
         }
-        self.advance(now, out);
+        self.advance(now);
         if self.lead.as_ref().is_some_and(|lead| lead.round_due <= now.at) {
-            self.look_again(now, out);
+            self.look_again(now);
         }
-        self.flush(now, out);
+        self.flush(now);
     }
 
     /// Runs a round of decisions, unless records are still on their way: then the commit runs it.
-    pub(super) fn look_again(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn look_again(&mut self, now: Now) {
         if self.lead.as_ref().is_some_and(|lead| lead.cursor.is_some()) {
-            self.advance(now, out);
+            self.advance(now);
         }
         let Some(lead) = self.lead.as_mut() else { return };
         if !lead.is_settled() {
             return;
         }
         lead.round_due = now.at.plus(ROUND_EVERY);
-        self.round(now, out);
-        self.flush(now, out);
+        self.round(now);
+        self.flush(now);
     }
 }

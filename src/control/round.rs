@@ -21,7 +21,6 @@ use crate::model::time::{LogTime, Timestamp};
 use super::advising::Subject;
 use super::considered::Considered;
 use super::controller::{Controller, Now};
-use super::event::Effect;
 use super::lead::CaseRef;
 use super::state::Case;
 
@@ -40,11 +39,12 @@ const ACTS_MAX: u16 = 3;
 /// How often observe-only says again what it would do in one case.
 const WOULD_EVERY: Duration = Duration::from_secs(10);
 
-/// Where a decision belongs: a case that is open, or the one that this batch opens.
+/// Where a decision belongs (a case that is open, or the one that this batch opens), and what it is made on.
 #[derive(Debug, Clone, Copy)]
 struct Seat<'a> {
     at: CaseRef,
     case: Option<&'a Case>,
+    snapshot: &'a Snapshot,
 }
 
 impl Seat<'_> {
@@ -66,14 +66,14 @@ pub(super) struct HeldMemo {
 }
 
 impl Controller {
-    pub(super) fn round(&mut self, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn round(&mut self, now: Now) {
         let Some(log_time) = self.lead.as_ref().map(|lead| lead.log_time(now.at)) else { return };
         let snapshot = self.snapshot(now.at, log_time);
         self.found(&snapshot);
         self.expire_offers(&snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
         for deliberation in &deliberations {
-            self.consider(now, &snapshot, deliberation, out);
+            self.consider(now, &snapshot, deliberation);
         }
         let found: Vec<BrokerId> = deliberations.iter().map(|one| one.finding.broker).collect();
         let over: Vec<(CaseId, Case)> = self
@@ -84,7 +84,7 @@ impl Controller {
             .map(|(id, case)| (*id, case.clone()))
             .collect();
         for (id, case) in over {
-            self.consider_recovered(now, &snapshot, id, &case, out);
+            self.consider_recovered(now, &snapshot, id, &case);
         }
         if let Some(lead) = self.lead.as_mut() {
             lead.odd.retain(|broker, _| found.contains(broker));
@@ -110,7 +110,7 @@ impl Controller {
         }
     }
 
-    fn consider(&mut self, now: Now, snapshot: &Snapshot, one: &Deliberation, out: &mut Vec<Effect>) {
+    fn consider(&mut self, now: Now, snapshot: &Snapshot, one: &Deliberation) {
         let broker = one.finding.broker;
         let known = self
             .state
@@ -121,13 +121,7 @@ impl Controller {
         let Some((id, case)) = known else {
             if self.is_worth_a_case(now.at, &one.finding) {
                 self.write(CaseRef::Opening, Body::Opened(one.finding.clone()));
-                self.decide(
-                    now,
-                    Seat { at: CaseRef::Opening, case: None },
-                    snapshot,
-                    &Considered::Found(one.clone()),
-                    out,
-                );
+                self.decide(now, Seat { at: CaseRef::Opening, case: None, snapshot }, &Considered::Found(one.clone()));
             }
             return;
         };
@@ -140,13 +134,7 @@ impl Controller {
         if self.state.intents.values().any(|intent| intent.case == id) {
             return;
         }
-        self.decide(
-            now,
-            Seat { at: CaseRef::Is(id), case: Some(&case) },
-            snapshot,
-            &Considered::Found(one.clone()),
-            out,
-        );
+        self.decide(now, Seat { at: CaseRef::Is(id), case: Some(&case), snapshot }, &Considered::Found(one.clone()));
     }
 
     fn is_worth_a_case(&mut self, now: Timestamp, finding: &Finding) -> bool {
@@ -161,33 +149,26 @@ impl Controller {
         ODD_PATIENCE <= now.since(since.1)
     }
 
-    fn decide(&mut self, now: Now, seat: Seat<'_>, snapshot: &Snapshot, one: &Considered, out: &mut Vec<Effect>) {
+    fn decide(&mut self, now: Now, seat: Seat<'_>, one: &Considered) {
         let (plan, digest, ruling) = match one.offer() {
             Ok(offer) => offer,
-            Err(why) => return self.hold(now, seat, one, snapshot, why),
+            Err(why) => return self.hold(now, seat, one, why),
         };
-        let subject = Subject { case: seat.id(), finding: one.finding(), plan, digest, snapshot };
-        let Some(verdict) = self.verdict(now, seat, subject, ruling, out) else { return };
+        let subject = Subject { case: seat.id(), finding: one.finding(), plan, digest, snapshot: seat.snapshot };
+        let Some(verdict) = self.verdict(now, seat, subject, ruling) else { return };
         if let DecisionVerdict::Nothing(why) = verdict {
-            return self.hold(now, seat, one, snapshot, why);
+            return self.hold(now, seat, one, why);
         }
         self.supersede(seat.at, Some(digest));
         let offered = matches!(verdict, DecisionVerdict::Offer { .. });
-        self.write(seat.at, Body::Decided(Box::new(one.decision(snapshot, verdict))));
+        self.write(seat.at, Body::Decided(Box::new(one.decision(seat.snapshot, verdict))));
         if offered {
             self.tell_once(seat.at, seat.id(), Attention::ApprovalWanted { plan: digest });
         }
     }
 
     /// Gives what follows from a ruling; none where it was said before and still stands, or advice is awaited.
-    fn verdict(
-        &mut self,
-        now: Now,
-        seat: Seat<'_>,
-        subject: Subject<'_>,
-        ruling: &Ruling,
-        out: &mut Vec<Effect>,
-    ) -> Option<DecisionVerdict> {
+    fn verdict(&mut self, now: Now, seat: Seat<'_>, subject: Subject<'_>, ruling: &Ruling) -> Option<DecisionVerdict> {
         let taken_at = subject.snapshot.taken_at;
         match (self.options.policy.mode, ruling) {
             (_, Ruling::Held(objections)) => Some(DecisionVerdict::Nothing(Inaction::Held(objections.clone()))),
@@ -208,10 +189,12 @@ impl Controller {
                 if subject.plan.class <= Class::R1 {
                     return Some(self.act(taken_at));
                 }
-                let ruling = self.after_advice(now, subject, out)?;
+                let ruling = self.after_advice(now, subject)?;
                 match ruling {
                     Ruling::Allowed => Some(self.act(taken_at)),
-                    narrowed => self.verdict(now, seat, subject, &narrowed, out),
+                    narrowed @ (Ruling::NeedsApproval { .. } | Ruling::Held(_)) => {
+                        self.verdict(now, seat, subject, &narrowed)
+                    }
                 }
             }
         }
@@ -239,8 +222,8 @@ impl Controller {
     }
 
     /// Writes a non-decision down once, counts it while it goes on, and tells a person when it lasts.
-    fn hold(&mut self, now: Now, seat: Seat<'_>, one: &Considered, snapshot: &Snapshot, why: Inaction) {
-        let decision = || Body::Decided(Box::new(one.decision(snapshot, DecisionVerdict::Nothing(why.clone()))));
+    fn hold(&mut self, now: Now, seat: Seat<'_>, one: &Considered, why: Inaction) {
+        let decision = || Body::Decided(Box::new(one.decision(seat.snapshot, DecisionVerdict::Nothing(why.clone()))));
         let (id, case) = (seat.at, seat.case);
         let Some(case_id) = seat.id() else { return self.write(id, decision()) };
         let Some(lead) = self.lead.as_mut() else { return };
@@ -302,7 +285,7 @@ impl Controller {
     }
 
     /// A broker that is no longer found: give back what was taken from it, then close.
-    fn consider_recovered(&mut self, now: Now, snapshot: &Snapshot, id: CaseId, case: &Case, out: &mut Vec<Effect>) {
+    fn consider_recovered(&mut self, now: Now, snapshot: &Snapshot, id: CaseId, case: &Case) {
         if self.state.intents.values().any(|intent| intent.case == id) {
             return;
         }
@@ -327,7 +310,7 @@ impl Controller {
         let ruling = guard(&plan, None, snapshot, &self.options.policy);
         let digest = digest(&plan);
         let one = Considered::Restoring { plan, digest, ruling };
-        self.decide(now, Seat { at: CaseRef::Is(id), case: Some(case) }, snapshot, &one, out);
+        self.decide(now, Seat { at: CaseRef::Is(id), case: Some(case), snapshot }, &one);
     }
 
     /// Leadership is given back only to a broker that a majority has seen green for the stable period.

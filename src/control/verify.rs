@@ -78,24 +78,19 @@ fn is_out(broker: BrokerId, topology: &Topology) -> bool {
 
 impl Controller {
     /// Asks what became of every intent that an earlier leader left open; none of it is sent again.
-    pub(super) fn reconcile(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn reconcile(&mut self) {
         let open: Vec<_> = self.state.intents.keys().copied().collect();
         for digest in open {
             let errand = self.next_errand();
             if let Some(lead) = self.lead.as_mut() {
                 lead.reconciling.insert(errand, digest);
             }
-            out.push(Effect::ReadBack { errand, not: std::collections::BTreeSet::new() });
+            self.out.push(Effect::ReadBack { errand, not: std::collections::BTreeSet::new() });
         }
     }
 
     /// Closes an earlier leader's intent by what was read back; tells whether the errand was one of these.
-    pub(super) fn was_reconciled(
-        &mut self,
-        errand: Errand,
-        topology: Option<&Topology>,
-        out: &mut Vec<Effect>,
-    ) -> bool {
+    pub(super) fn was_reconciled(&mut self, errand: Errand, topology: Option<&Topology>) -> bool {
         let Some(digest) = self.lead.as_mut().and_then(|lead| lead.reconciling.remove(&errand)) else { return false };
         let Some(intent) = self.state.intents.get(&digest).cloned() else { return true };
         let Some(topology) = topology else {
@@ -104,7 +99,7 @@ impl Controller {
             if let Some(lead) = self.lead.as_mut() {
                 lead.reconciling.insert(again, digest);
             }
-            out.push(Effect::ReadBack { errand: again, not: std::collections::BTreeSet::new() });
+            self.out.push(Effect::ReadBack { errand: again, not: std::collections::BTreeSet::new() });
             return true;
         };
         let outcome = reconciled(&intent, digest, topology);

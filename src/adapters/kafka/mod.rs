@@ -1,1 +1,3 @@
 //! Kafka as a neighbour: the wire, the probe that looks, the actuator that touches.
+
+pub mod wire;

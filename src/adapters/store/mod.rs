@@ -1,1 +1,3 @@
 //! The disk: redb for what Raft and decisions need, sled for the audit history.
+
+pub mod audit;

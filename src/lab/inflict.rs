@@ -1,0 +1,144 @@
+//! Breaking and healing: what each fault does to the processes, links and disks of a cluster.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tokio::time;
+
+use crate::adapters::clock;
+use crate::lab::LabError;
+use crate::lab::cluster::Cluster;
+use crate::lab::fault::{Event, Fault, FaultKind, Scheduled};
+use crate::lab::link::{Gate, Mode};
+use crate::lab::links::{Caller, Route};
+use crate::lab::names::{Target, Vantage};
+
+impl Cluster {
+    /// Begins a fault; gives the instant at which it had begun at every target.
+    ///
+    /// Errors: [`LabError::Unfit`] if a target cannot suffer it, [`LabError::Skipped`] if this machine lacks what it needs.
+    pub fn inflict(&self, fault: &Fault) -> Result<Instant, LabError> {
+        for target in &fault.targets {
+            self.strike(fault, *target)?;
+        }
+        Ok(clock::now())
+    }
+
+    /// Ends a fault: a process starts again or continues, a link opens, a disk thaws. Does not wait for a process to serve.
+    ///
+    /// Errors: as [`Cluster::inflict`].
+    pub fn heal(&self, fault: &Fault) -> Result<(), LabError> {
+        fault.targets.iter().try_for_each(|target| self.mend(fault, *target))
+    }
+
+    /// Carries a schedule out, in the order of its times; gives the instant of its start.
+    ///
+    /// Errors: those of its events; what is left of the schedule is then not carried out.
+    pub async fn run(&self, schedule: &[Scheduled]) -> Result<Instant, LabError> {
+        let start = clock::now();
+        let mut events: Vec<&Scheduled> = schedule.iter().collect();
+        events.sort_by_key(|scheduled| scheduled.after);
+        for scheduled in events {
+            time::sleep_until((start + scheduled.after).into()).await;
+            match &scheduled.event {
+                Event::Inflict(fault) => self.inflict(fault).map(|_| ())?,
+                Event::Heal(fault) => self.heal(fault)?,
+            }
+        }
+        Ok(start)
+    }
+
+    fn strike(&self, fault: &Fault, target: Target) -> Result<(), LabError> {
+        match fault.kind {
+            FaultKind::Kill => self.signal(fault, target, Signal::SIGKILL),
+            FaultKind::Terminate => self.signal(fault, target, Signal::SIGTERM),
+            FaultKind::Stop => self.signal(fault, target, Signal::SIGSTOP),
+            FaultKind::ClientCut(_) | FaultKind::ControllerCut => self.set(fault, target, |mode| mode.gate = Gate::Cut),
+            FaultKind::ClientFreeze(_, way) | FaultKind::ReplicationFreeze(way) | FaultKind::ControllerFreeze(way) => {
+                self.set(fault, target, |mode| mode.gate = Gate::Frozen(way))
+            }
+            FaultKind::ClientDelay(_, delay) => self.set(fault, target, |mode| mode.delay = delay),
+            FaultKind::ClientLimit(_, limit) => self.set(fault, target, |mode| mode.limit_bytes_per_s = Some(limit)),
+            FaultKind::DiskFreeze | FaultKind::DiskStall => Err(unfit(fault, "this cluster's disks are plain folders")),
+        }
+    }
+
+    fn mend(&self, fault: &Fault, target: Target) -> Result<(), LabError> {
+        match fault.kind {
+            FaultKind::Kill | FaultKind::Terminate => self.spawn(self.node_of(fault, target)?),
+            FaultKind::Stop => self.signal(fault, target, Signal::SIGCONT),
+            FaultKind::ClientCut(_)
+            | FaultKind::ControllerCut
+            | FaultKind::ClientFreeze(..)
+            | FaultKind::ReplicationFreeze(_)
+            | FaultKind::ControllerFreeze(_) => self.set(fault, target, |mode| mode.gate = Gate::Open),
+            FaultKind::ClientDelay(..) => self.set(fault, target, |mode| mode.delay = Duration::ZERO),
+            FaultKind::ClientLimit(..) => self.set(fault, target, |mode| mode.limit_bytes_per_s = None),
+            FaultKind::DiskFreeze | FaultKind::DiskStall => Err(unfit(fault, "this cluster's disks are plain folders")),
+        }
+    }
+
+    fn signal(&self, fault: &Fault, target: Target, signal: Signal) -> Result<(), LabError> {
+        let id = self.node_of(fault, target)?;
+        let process = self.process(id)?;
+        process.signal(signal)?;
+        if matches!(signal, Signal::SIGKILL | Signal::SIGTERM) {
+            // Proxies without a connection to it would learn of the end only from the next caller.
+            let links = std::sync::Arc::clone(&self.links);
+            self.runtime()?.spawn(async move {
+                while process.ended().is_none() {
+                    time::sleep(LOOK_EVERY).await;
+                }
+                links.doubt(id);
+            });
+        }
+        Ok(())
+    }
+
+    fn node_of(&self, fault: &Fault, target: Target) -> Result<i32, LabError> {
+        match target {
+            Target::Broker(broker) => Ok(broker.0),
+            Target::Controller(controller) => Ok(controller.0),
+            Target::Tanist(_) => Err(unfit(fault, "the lab does not run Tanist's processes")),
+        }
+    }
+
+    fn set(&self, fault: &Fault, target: Target, change: impl Fn(&mut Mode)) -> Result<(), LabError> {
+        let touched = self.links.set(|route| touches(fault.kind, target, route), change);
+        if touched == 0 {
+            return Err(unfit(fault, "no link of this cluster is touched by it"));
+        }
+        Ok(())
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+fn unfit(fault: &Fault, reason: &str) -> LabError {
+    LabError::Unfit { fault: fault.to_string(), reason: reason.to_owned() }
+}
+
+/// Tells whether a fault of that kind at that target is felt on that way.
+fn touches(kind: FaultKind, target: Target, route: Route) -> bool {
+    let by_client = |vantage: Vantage| match (target, route) {
+        (Target::Broker(struck), Route::Client(broker, listener)) => struck == broker && vantage.covers(listener),
+        (Target::Broker(_) | Target::Controller(_) | Target::Tanist(_), _) => false,
+    };
+    match kind {
+        FaultKind::ClientCut(vantage)
+        | FaultKind::ClientFreeze(vantage, _)
+        | FaultKind::ClientDelay(vantage, _)
+        | FaultKind::ClientLimit(vantage, _) => by_client(vantage),
+        FaultKind::ReplicationFreeze(_) => {
+            matches!((target, route), (Target::Broker(struck), Route::Replication(broker)) if struck == broker)
+        }
+        FaultKind::ControllerFreeze(_) | FaultKind::ControllerCut => match (target, route) {
+            (Target::Broker(struck), Route::Controller(_, Caller::Broker(caller))) => struck == caller,
+            (Target::Tanist(struck), Route::Controller(_, Caller::Tanist(caller))) => struck == caller,
+            _ => false,
+        },
+        FaultKind::Kill | FaultKind::Terminate | FaultKind::Stop | FaultKind::DiskFreeze | FaultKind::DiskStall => {
+            false
+        }
+    }
+}

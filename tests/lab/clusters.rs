@@ -1,0 +1,125 @@
+//! Real clusters: they fail as Kafka fails, heal as the acts heal, and lose nothing that was acknowledged.
+
+use std::time::{Duration, Instant};
+
+use tanist::adapters::kafka::wire::{Acks, TopicView};
+use tanist::lab::client::{Probe, Recovery, Steady, SteadyOptions, final_read};
+use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
+use tokio::sync::{Mutex, MutexGuard};
+
+const VICTIM: BrokerId = BrokerId(1);
+const PARTITIONS: i32 = 6;
+
+/// Two cores hold one cluster at a time.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A cluster with one topic whose partitions are all led by the victim.
+struct Stage {
+    cluster: Cluster,
+    topic: TopicView,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    async fn set(options: ClusterOptions) -> Self {
+        let turn = TURN.lock().await;
+        let began = Instant::now();
+        let cluster = Cluster::start(options).await.unwrap();
+        println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
+        let topic = create(&cluster, "orders").await;
+        Self { cluster, topic, _turn: turn }
+    }
+
+    fn probe(&self) -> Probe {
+        Probe::new(self.cluster.bootstrap(Listener::Clients), &self.topic.name, PARTITIONS)
+    }
+
+    /// Heals, restores every replica and gives the next act a topic of its own.
+    async fn recover(&mut self, fault: &Fault, name: &str) {
+        self.cluster.heal(fault).unwrap();
+        self.cluster.await_ready(VICTIM).await.unwrap();
+        self.cluster.await_in_sync(&self.topic.name, Duration::from_secs(60)).await.unwrap();
+        self.topic = create(&self.cluster, name).await;
+    }
+}
+
+async fn create(cluster: &Cluster, name: &str) -> TopicView {
+    let plan = TopicPlan::led_by(name, VICTIM, usize::try_from(PARTITIONS).unwrap(), &cluster.brokers());
+    let topic = cluster.create_topic(&plan).await.unwrap();
+    assert!(topic.partitions.iter().all(|one| one.leader == Some(VICTIM.0)), "{topic:?}");
+    topic
+}
+
+fn within(what: &str, recovery: &Recovery, seconds: std::ops::RangeInclusive<f64>) {
+    let worst = recovery.worst();
+    println!("{what}: worst {worst:?}, median {:?}", recovery.median());
+    let worst = worst.unwrap_or_else(|| panic!("{what}: not within {:?}", recovery.watched)).as_secs_f64();
+    assert!(seconds.contains(&worst), "{what}: {worst} s is not in {seconds:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stock_kafka_recovers_from_a_kill_by_itself_and_from_a_cut_client_path_only_by_an_act() {
+    let mut stage = Stage::set(ClusterOptions::default()).await;
+    let steady = Steady::start(&SteadyOptions {
+        brokers: stage.cluster.bootstrap(Listener::Clients),
+        topic: stage.topic.name.clone(),
+        partitions: PARTITIONS,
+        records_per_s: 200,
+    })
+    .unwrap();
+    let loaded = stage.topic.name.clone();
+
+    let kill = Fault::kill(VICTIM);
+    let at = stage.cluster.inflict(&kill).unwrap();
+    let (all, one) = stage.probe().both(at, Duration::from_secs(30)).await;
+    within("stock, kill, acks=all", &all, 6.0..=12.5);
+    within("stock, kill, acks=1", &one, 6.0..=12.5);
+    stage.recover(&kill, "cut").await;
+
+    let cut = Fault::client_cut(VICTIM);
+    let hands = stage.cluster.hands().await.unwrap();
+    let at = stage.cluster.inflict(&cut).unwrap();
+    let never = stage.probe().first_success(Acks::All, at, Duration::from_secs(12)).await;
+    assert!(never.after.values().all(Option::is_none), "nothing recovers from a cut client path: {never:?}");
+    let act = Instant::now();
+    hands.elect_away(VICTIM, &stage.topic).await.unwrap();
+    let all = stage.probe().first_success(Acks::All, act, Duration::from_secs(10)).await;
+    within("client cut, acks=all after elect", &all, 0.0..=3.0);
+    stage.recover(&cut, "stop").await;
+
+    let stop = Fault::stop(VICTIM);
+    let epoch = stage.cluster.broker_epoch(VICTIM).unwrap();
+    let hands = stage.cluster.hands().await.unwrap();
+    let at = stage.cluster.inflict(&stop).unwrap();
+    let probe = stage.probe();
+    let (all, fenced) = tokio::join!(probe.first_success(Acks::All, at, Duration::from_secs(20)), async {
+        tokio::time::sleep_until((at + Duration::from_secs(1)).into()).await;
+        hands.fence(VICTIM, epoch).await
+    });
+    fenced.unwrap();
+    within("stop, acks=all after fence at 1 s", &all, 1.0..=4.0);
+    stage.cluster.heal(&stop).unwrap();
+    stage.cluster.await_in_sync(&stage.topic.name, Duration::from_secs(60)).await.unwrap();
+
+    let report = tokio::task::spawn_blocking(|| steady.stop()).await.unwrap().unwrap();
+    println!(
+        "steady: {} sent, {} acknowledged, {} failed, longest produce gap {:?}, consume gap {:?}",
+        report.sent,
+        report.acknowledged.len(),
+        report.failed,
+        report.worst_produce_gap(),
+        report.worst_consume_gap()
+    );
+    assert!(1_000 < report.acknowledged.len(), "the load was real");
+    let read = final_read(&stage.cluster, &loaded, &report.acknowledged).await.unwrap();
+    println!("final read: {} records, {} lost", read.read, read.lost.len());
+    assert_eq!(read.lost, Vec::<u64>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tuned_kafka_recovers_from_a_kill_in_seconds() {
+    let stage = Stage::set(ClusterOptions::tuned()).await;
+    let at = stage.cluster.inflict(&Fault::kill(VICTIM)).unwrap();
+    let all = stage.probe().first_success(Acks::All, at, Duration::from_secs(20)).await;
+    within("tuned, kill, acks=all", &all, 2.0..=6.5);
+}
