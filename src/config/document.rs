@@ -37,8 +37,10 @@ struct File<'a> {
 }
 
 impl Document {
-    /// Reads the text of a file; what is wrong is kept as problems.
-    pub(super) fn read(name: &str, text: &str) -> Self {
+    /// Reads the text of a file; what is wrong with its keys is kept as problems.
+    ///
+    /// Errors: where the text is no TOML; what could be read of it would only raise problems that it does not have.
+    pub(super) fn read(name: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut file = File { name, text, known: sections::known_keys(), into: Self::empty(name) };
         for error in errors {
@@ -46,9 +48,8 @@ impl Document {
             let reason = format!("this is no TOML: {}", error.message());
             file.into.problems.push(Problem { place, key: String::new(), value: None, reason, nearest: None });
         }
-        // What is left of a broken file would only raise problems that it does not have.
         if !file.into.problems.is_empty() {
-            return file.into;
+            return Err(file.into.problems);
         }
         for (key, value) in table.get_ref() {
             match value.get_ref() {
@@ -60,7 +61,7 @@ impl Document {
                 _ => file.walk(key.get_ref(), value),
             }
         }
-        file.into
+        Ok(file.into)
     }
 
     /// Gives a document without a key.

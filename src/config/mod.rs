@@ -50,10 +50,7 @@ pub fn parse(
     text: &str,
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Settings, ConfigError> {
-    let mut document = Document::read(name, text);
-    if !document.problems.is_empty() {
-        return Err(ConfigError::Invalid { problems: document.problems });
-    }
+    let mut document = Document::read(name, text).map_err(|problems| ConfigError::Invalid { problems })?;
     document.override_by(variables);
     let mut reader = Reader::new(document);
     let settings = Settings::read(&mut reader);

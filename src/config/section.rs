@@ -8,7 +8,7 @@ use crate::decide::policy::Policy;
 use super::document::Document;
 use super::error::{Place, Problem};
 use super::raw::Item;
-use super::value::{Value, Wrong};
+use super::value::Value;
 
 /// A key with all that is printed of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) struct Row {
     /// What it means.
     pub(super) meaning: &'static str,
     /// What kind of value it takes, with the unit.
-    pub(super) wanted: &'static str,
+    pub(super) wanted: String,
     /// Whether it must be set.
     pub(super) presence: Presence,
     /// The value as TOML; none where it is absent.
@@ -81,7 +81,7 @@ impl Reader {
             None => {
                 if spec.presence == Presence::Required {
                     let place = self.whole.clone();
-                    self.missing(place, spec.key, T::WANTED);
+                    self.missing(place, spec.key, &T::wanted());
                 }
                 spec.default
             }
@@ -109,23 +109,18 @@ impl Reader {
     }
 
     fn read<T: Value>(&mut self, spec: Spec<T>, item: &Item) -> T {
-        let wrong = match T::read(&item.raw) {
+        let (reason, nearest) = match T::read(&item.raw) {
             Ok(value) => match &spec.bounds {
                 Some((least, most)) if value < *least || *most < value => {
                     let ends = |end: &T| end.literal().unwrap_or_default();
-                    Wrong { reason: Some(format!("from {} to {} is wanted", ends(least), ends(most))), nearest: None }
+                    (format!("from {} to {} is wanted", ends(least), ends(most)), None)
                 }
                 _ => return value,
             },
-            Err(wrong) => wrong,
+            Err(wrong) => (format!("{} is wanted", T::wanted()), wrong.nearest),
         };
-        self.problems.push(Problem {
-            place: item.place.clone(),
-            key: spec.key.to_owned(),
-            value: Some(item.shown.clone()),
-            reason: wrong.reason.unwrap_or_else(|| format!("{} is wanted", T::WANTED)),
-            nearest: wrong.nearest,
-        });
+        let (place, value) = (item.place.clone(), Some(item.shown.clone()));
+        self.problems.push(Problem { place, key: spec.key.to_owned(), value, reason, nearest });
         spec.default
     }
 
@@ -178,7 +173,7 @@ macro_rules! section {
                     section: $section,
                     key: $key,
                     meaning: concat!($($meaning, "\n"),+),
-                    wanted: <$kind as Value>::WANTED,
+                    wanted: <$kind as Value>::wanted(),
                     presence: section!(@presence $presence),
                     value: self.$field.literal(),
                     default: section!(@shown $presence $default, $kind),

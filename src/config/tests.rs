@@ -74,12 +74,17 @@ fn every_problem_is_told_at_once_with_place_key_value_reason_and_nearest() {
         &text,
         NO_VARIABLES,
         expect![[r#"
-            5 problems with the settings
+            10 problems with the settings
+              t.toml:3: node.idd = 2: there is no such key; nearest: node.id
+              t.toml:4: node.listen = "here": an address with a port such as "127.0.0.1:7401" is wanted
+              t.toml:16: kafka.client.idd = "x": there is no such key; nearest: kafka.client.id
+              t.toml:19: act.mode = "atuo": one of "observe", "approve", "auto" is wanted; nearest: "auto"
               t.toml:20: act.fence.heartbeet = true: there is no such key; nearest: act.fence.heartbeat
+              t.toml:21: act.fence.unregister = 1: true or false is wanted
               t.toml:24: adviser.key = 1.5: there is no such key; nearest: adviser.key_file
               t.toml:27: detct.ping_interval = "1h": there is no such key; nearest: detect.ping_interval
-              t.toml:16: kafka.client.idd = "x": there is no such key; nearest: kafka.client.id
-              t.toml:3: node.idd = 2: there is no such key; nearest: node.id
+              t.toml:29: surface.roles = { alice = "aprover" }: a table of persons, each with one of "reader", "operator", "approver" is wanted; nearest: "approver"
+              t.toml: node.id: not set, and it has no default: a node's id, a whole number from 1 is wanted
         "#]],
     );
 }
@@ -164,7 +169,9 @@ fn peers_need_their_keys_and_no_others() {
         &text,
         NO_VARIABLES,
         expect![[r#"
-            1 problem with the settings
+            3 problems with the settings
+              t.toml:10: peers.address: not set, and it has no default: a host with a port such as "kafka-1:9092" is wanted
+              t.toml:11: peers.id = 0: a node's id, a whole number from 1 is wanted
               t.toml:12: peers.adress = "127.0.0.1:7421": there is no such key; nearest: peers.address
         "#]],
     );

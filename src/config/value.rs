@@ -17,8 +17,8 @@ use super::raw::Raw;
 
 /// A kind of value.
 pub(super) trait Value: Sized + Clone + PartialEq + PartialOrd {
-    /// What errors and the printed file say is wanted; carries the unit.
-    const WANTED: &'static str;
+    /// Gives what errors and the printed file say is wanted; carries the unit.
+    fn wanted() -> String;
 
     /// Reads the value.
     ///
@@ -34,12 +34,10 @@ pub(super) trait Value: Sized + Clone + PartialEq + PartialOrd {
     }
 }
 
-/// Why a value is wrong.
+/// Why a value is wrong: it is not what is wanted.
 #[derive(Debug, Default)]
 pub(super) struct Wrong {
-    /// Beyond what is wanted: an own word, if there is one.
-    pub(super) reason: Option<String>,
-    /// The nearest valid value.
+    /// The nearest valid value, where there is a short list of them.
     pub(super) nearest: Option<String>,
 }
 
@@ -102,6 +100,15 @@ fn integer(raw: &Raw) -> Result<i128, Wrong> {
     }
 }
 
+/// Gives a time in the largest unit that it is a whole number of.
+fn span_text(span: Duration) -> String {
+    let ms = span.as_millis();
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let whole = units.into_iter().find(|(unit, _)| ms != 0 && ms.is_multiple_of(*unit));
+    let (unit, name) = whole.unwrap_or((1, "ms"));
+    format!("{}{name}", ms / unit)
+}
+
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
@@ -109,7 +116,9 @@ fn quoted(text: &str) -> String {
 macro_rules! numbers {
     ($($kind:ty),*) => { $(
         impl Value for $kind {
-            const WANTED: &'static str = "a whole number";
+            fn wanted() -> String {
+        "a whole number".to_owned()
+    }
 
             fn read(raw: &Raw) -> Result<Self, Wrong> {
                 integer(raw)?.try_into().map_err(|_| Wrong::default())
@@ -128,7 +137,9 @@ macro_rules! numbers {
 numbers!(u8, u16, u32, u64);
 
 impl Value for BrokerId {
-    const WANTED: &'static str = "a broker's id, a whole number";
+    fn wanted() -> String {
+        "a broker's id, a whole number".to_owned()
+    }
 
     fn read(raw: &Raw) -> Result<Self, Wrong> {
         // Kafka's own "none" is -1: no broker has it.
@@ -142,7 +153,9 @@ impl Value for BrokerId {
 }
 
 impl Value for NodeId {
-    const WANTED: &'static str = "a node's id, a whole number from 1";
+    fn wanted() -> String {
+        "a node's id, a whole number from 1".to_owned()
+    }
 
     fn read(raw: &Raw) -> Result<Self, Wrong> {
         // Raft's own "none" is 0: no node has it.
@@ -159,7 +172,9 @@ impl Value for NodeId {
 macro_rules! texts {
     ($($kind:ty = $wanted:literal, $read:expr, $write:expr;)*) => { $(
         impl Value for $kind {
-            const WANTED: &'static str = $wanted;
+            fn wanted() -> String {
+        $wanted.to_owned()
+    }
 
             fn read(raw: &Raw) -> Result<Self, Wrong> {
                 let read: fn(&str) -> Option<Self> = $read;
@@ -195,7 +210,9 @@ fn person(text: &str) -> bool {
 }
 
 impl Value for Duration {
-    const WANTED: &'static str = "a time such as \"250ms\", \"30s\", \"5m\"";
+    fn wanted() -> String {
+        "a time such as \"250ms\", \"30s\", \"5m\"".to_owned()
+    }
 
     fn read(raw: &Raw) -> Result<Self, Wrong> {
         let span = humantime::parse_duration(text(raw)?).ok();
@@ -204,7 +221,7 @@ impl Value for Duration {
     }
 
     fn literal(&self) -> Option<String> {
-        Some(quoted(&humantime::format_duration(*self).to_string()))
+        Some(quoted(&span_text(*self)))
     }
 
     fn of_policy(number: u64) -> Option<Self> {
@@ -213,7 +230,9 @@ impl Value for Duration {
 }
 
 impl Value for bool {
-    const WANTED: &'static str = "true or false";
+    fn wanted() -> String {
+        "true or false".to_owned()
+    }
 
     fn read(raw: &Raw) -> Result<Self, Wrong> {
         match raw {
@@ -232,7 +251,9 @@ impl Value for bool {
 macro_rules! names {
     ($($kind:ty = $wanted:literal: $($name:literal => $value:expr),+;)*) => { $(
         impl Value for $kind {
-            const WANTED: &'static str = $wanted;
+            fn wanted() -> String {
+        $wanted.to_owned()
+    }
 
             fn read(raw: &Raw) -> Result<Self, Wrong> {
                 let written = text(raw)?;
@@ -240,7 +261,7 @@ macro_rules! names {
                     $($name => Ok($value),)+
                     _ => {
                         let near = nearest(written, [$($name),+]).map(quoted);
-                        Err(Wrong { reason: None, nearest: near })
+                        Err(Wrong { nearest: near })
                     }
                 }
             }
@@ -261,7 +282,9 @@ names! {
 }
 
 impl<T: Value> Value for Option<T> {
-    const WANTED: &'static str = T::WANTED;
+    fn wanted() -> String {
+        T::wanted()
+    }
 
     fn read(raw: &Raw) -> Result<Self, Wrong> {
         T::read(raw).map(Some)
@@ -287,15 +310,15 @@ fn array(literals: impl Iterator<Item = Option<String>>) -> Option<String> {
 }
 
 impl<T: Value + Ord> Value for BTreeSet<T> {
-    const WANTED: &'static str = T::WANTED;
+    fn wanted() -> String {
+        format!("a list, each of it {}", T::wanted())
+    }
 
     fn read(raw: &Raw) -> Result<Self, Wrong> {
         if matches!(raw, Raw::Bare(text) if text.trim().is_empty()) {
             return Ok(Self::new());
         }
-        items(raw)
-            .map(|items| items.into_iter().collect())
-            .map_err(|wrong| Wrong { reason: Some(format!("a list is wanted, each of it {}", T::WANTED)), ..wrong })
+        items(raw).map(|items| items.into_iter().collect())
     }
 
     fn literal(&self) -> Option<String> {
@@ -305,7 +328,9 @@ impl<T: Value + Ord> Value for BTreeSet<T> {
 
 /// Kafka writes lists of servers as one string with commas.
 impl Value for Vec<HostPort> {
-    const WANTED: &'static str = "hosts with ports, with commas between: \"kafka-1:9092,kafka-2:9092\"";
+    fn wanted() -> String {
+        "hosts with ports, with commas between: \"kafka-1:9092,kafka-2:9092\"".to_owned()
+    }
 
     fn read(raw: &Raw) -> Result<Self, Wrong> {
         let servers: Result<Self, ()> = text(raw)?.split(',').map(str::parse).collect();
@@ -321,16 +346,16 @@ impl Value for Vec<HostPort> {
 macro_rules! tables {
     ($($key:ty: $many:literal, $read:expr, $write:expr;)*) => { $(
         impl<T: Value> Value for BTreeMap<$key, T> {
-            const WANTED: &'static str = T::WANTED;
+            fn wanted() -> String {
+        format!("a table of {}, each with {}", $many, T::wanted())
+    }
 
             fn read(raw: &Raw) -> Result<Self, Wrong> {
-                let wanted = || Some(format!("a table of {} is wanted, each with {}", $many, T::WANTED));
-                let Raw::Map(map) = raw.structured() else { return Err(Wrong { reason: wanted(), nearest: None }) };
+                let Raw::Map(map) = raw.structured() else { return Err(Wrong::default()) };
                 let key: fn(&str) -> Option<$key> = $read;
                 map.iter()
                     .map(|(name, value)| Ok((key(name).ok_or_else(Wrong::default)?, T::read(value)?)))
-                    .collect::<Result<_, Wrong>>()
-                    .map_err(|wrong| Wrong { reason: wanted(), ..wrong })
+                    .collect()
             }
 
             fn literal(&self) -> Option<String> {

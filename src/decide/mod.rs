@@ -15,4 +15,5 @@ pub mod policy;
 pub mod readings;
 pub mod score;
 mod settings;
+mod votes;
 pub mod watch;

@@ -189,21 +189,29 @@ impl Hands {
     ///
     /// Errors: [`LabError::Kafka`] with the first partition's refusal.
     pub async fn elect_away(&self, broker: BrokerId, topic: &TopicView) -> Result<(), LabError> {
-        let (orders, partitions) = lists(topic, |replicas| {
+        self.reorder_away(broker, topic).await?;
+        let partitions: Vec<TopicPartition> = named(topic).collect();
+        let answer = self.controller.elect(ElectionKind::Preferred, &partitions, CALL_WITHIN).await;
+        outcome("elect", answer.map(|answer| answer.body))
+    }
+
+    /// Puts a broker last in the topic's replica lists; nobody's leadership changes by that alone.
+    ///
+    /// Errors: [`LabError::Kafka`] with the first partition's refusal.
+    pub async fn reorder_away(&self, broker: BrokerId, topic: &TopicView) -> Result<(), LabError> {
+        let orders = lists(topic, |replicas| {
             let (last, mut first): (Vec<i32>, Vec<i32>) = replicas.iter().copied().partition(|id| *id == broker.0);
             first.extend(last);
             first
         });
-        self.reassign(&orders, ReplicaCount::Kept).await?;
-        let answer = self.controller.elect(ElectionKind::Preferred, &partitions, CALL_WITHIN).await;
-        outcome("elect", answer.map(|answer| answer.body))
+        self.reassign(&orders, ReplicaCount::Kept).await
     }
 
     /// Takes a broker out of the topic's replica lists.
     ///
     /// Errors: [`LabError::Kafka`] with the first partition's refusal.
     pub async fn evict(&self, broker: BrokerId, topic: &TopicView) -> Result<(), LabError> {
-        let (orders, _) = lists(topic, |replicas| replicas.iter().copied().filter(|id| *id != broker.0).collect());
+        let orders = lists(topic, |replicas| replicas.iter().copied().filter(|id| *id != broker.0).collect());
         self.reassign(&orders, ReplicaCount::Free).await
     }
 
@@ -213,13 +221,13 @@ impl Hands {
     }
 }
 
-fn lists(topic: &TopicView, change: impl Fn(&[i32]) -> Vec<i32>) -> (Vec<Order>, Vec<TopicPartition>) {
-    let named = |index: i32| TopicPartition::new(topic.name.clone(), index);
-    topic
-        .partitions
-        .iter()
-        .map(|one| (Order { partition: named(one.index), replicas: Some(change(&one.replicas)) }, named(one.index)))
-        .unzip()
+fn named(topic: &TopicView) -> impl Iterator<Item = TopicPartition> {
+    topic.partitions.iter().map(|one| TopicPartition::new(topic.name.clone(), one.index))
+}
+
+fn lists(topic: &TopicView, change: impl Fn(&[i32]) -> Vec<i32>) -> Vec<Order> {
+    let changed = topic.partitions.iter().map(|one| Some(change(&one.replicas)));
+    named(topic).zip(changed).map(|(partition, replicas)| Order { partition, replicas }).collect()
 }
 
 fn outcome(act: &str, answer: Result<Vec<PartitionOutcome>, WireError>) -> Result<(), LabError> {

@@ -16,10 +16,11 @@ use tokio::time;
 
 use crate::adapters::clock;
 use crate::lab::LabError;
+use crate::lab::disk::Volume;
 use crate::lab::jars::Jars;
 use crate::lab::links::{Caller, Links, Own, Route};
 use crate::lab::names::{BrokerId, ControllerId, Listener};
-use crate::lab::options::ClusterOptions;
+use crate::lab::options::{ClusterOptions, Disk};
 use crate::lab::process::{Nursery, Process};
 use crate::lab::settings::{self, Role};
 use crate::model::ids::BrokerEpoch;
@@ -45,6 +46,8 @@ pub(crate) struct Node {
     pub(crate) role: Role,
     folder: PathBuf,
     process: Mutex<Option<Life>>,
+    /// After the process that writes to it.
+    pub(crate) volume: Option<Volume>,
 }
 
 /// One life of a process: what it logs begins at `log_from`.
@@ -212,6 +215,22 @@ impl Cluster {
         self.ready(broker.0, self.options.start_within).await
     }
 
+    /// Waits until a broker's process has ended.
+    ///
+    /// Errors: [`LabError::Late`].
+    pub async fn await_gone(&self, broker: BrokerId) -> Result<(), LabError> {
+        let process = self.process(broker.0)?;
+        let deadline = clock::now() + GONE_WITHIN;
+        while process.ended().is_none() {
+            if deadline <= clock::now() {
+                let awaited = format!("{broker} to end");
+                return Err(LabError::Late { awaited, within: GONE_WITHIN, last_seen: process.log_tail() });
+            }
+            time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
     pub(crate) fn runtime(&self) -> Result<&Handle, LabError> {
         self.runtime
             .as_ref()
@@ -253,22 +272,27 @@ impl Cluster {
             .enable_all()
             .build()
             .map_err(LabError::socket("start the threads that carry the links"))?;
+        let nursery = Nursery::start()?;
         let roles = settings::nodes(&options);
         let links = Arc::new(Links::open(runtime.handle(), &roles)?);
         let mut nodes = BTreeMap::new();
         for (id, role) in roles {
             let place = folder.path().join(format!("node-{id}"));
-            let data = place.join("data");
+            let mount = place.join("disk");
+            fs::create_dir_all(&mount).map_err(LabError::file("make", &mount))?;
+            let disk = if role.is_broker() { options.disk } else { Disk::Folder };
+            let volume = Volume::make(disk, &place, &mount, &nursery)?;
+            // A file system's own root holds things that Kafka takes for broken partitions.
+            let data = place.join(DATA);
             fs::create_dir_all(&data).map_err(LabError::file("make", &data))?;
             let write = |name: &str, text: String| {
                 fs::write(place.join(name), text).map_err(LabError::file("write", place.join(name)))
             };
             write("node.properties", settings::properties(&options, &links, id, &data)?)?;
             write("hosts", settings::hosts(&options, id))?;
-            nodes.insert(id, Node { role, folder: place, process: Mutex::new(None) });
+            nodes.insert(id, Node { role, folder: place, process: Mutex::new(None), volume });
         }
         let cluster_id = format(&jars, &nodes)?;
-        let nursery = Nursery::start()?;
         Ok(Self { options, links, nodes, cluster_id, jars, nursery, runtime: Some(runtime), folder })
     }
 
@@ -311,6 +335,9 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         for node in self.nodes.values() {
+            if let Some(volume) = &node.volume {
+                volume.release();
+            }
             let mut present = node.process.lock().unwrap_or_else(PoisonError::into_inner);
             // Dropping the last handle kills and reaps.
             *present = None;
@@ -322,6 +349,10 @@ impl Drop for Cluster {
     }
 }
 
+/// A controlled shutdown waits for the slowest broker's metadata; a kill takes milliseconds.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+/// Where a node's log folder lies in its own.
+const DATA: &str = "disk/data";
 /// Kafka's last line of a start: a broker logs it once it is unfenced and its listeners are open.
 const STARTED: &str = "Kafka Server started";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -360,8 +391,8 @@ fn format(jars: &Jars, nodes: &BTreeMap<i32, Node>) -> Result<String, LabError> 
             output: format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
         });
     }
-    let formatted = first.folder.join("data");
-    for node in nodes.iter().skip(1).map(|(id, node)| (id, node.folder.join("data"))) {
+    let formatted = first.folder.join(DATA);
+    for node in nodes.iter().skip(1).map(|(id, node)| (id, node.folder.join(DATA))) {
         copy_format(&formatted, *first_id, &node.1, *node.0)?;
     }
     Ok(cluster_id)

@@ -1,5 +1,6 @@
 //! Breaking and healing: what each fault does to the processes, links and disks of a cluster.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -8,10 +9,12 @@ use tokio::time;
 use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::cluster::Cluster;
+use crate::lab::disk::Volume;
 use crate::lab::fault::{Event, Fault, FaultKind, Scheduled};
 use crate::lab::link::{Gate, Mode};
 use crate::lab::links::{Caller, Route};
 use crate::lab::names::{Target, Vantage};
+use crate::lab::process::Process;
 
 impl Cluster {
     /// Begins a fault; gives the instant at which it had begun at every target.
@@ -59,7 +62,8 @@ impl Cluster {
             }
             FaultKind::ClientDelay(_, delay) => self.set(fault, target, |mode| mode.delay = delay),
             FaultKind::ClientLimit(_, limit) => self.set(fault, target, |mode| mode.limit_bytes_per_s = Some(limit)),
-            FaultKind::DiskFreeze | FaultKind::DiskStall => Err(unfit(fault, "this cluster's disks are plain folders")),
+            FaultKind::DiskFreeze => self.volume(fault, target)?.freeze(),
+            FaultKind::DiskStall => self.device(fault, target)?.signal(Signal::SIGSTOP),
         }
     }
 
@@ -74,7 +78,8 @@ impl Cluster {
             | FaultKind::ControllerFreeze(_) => self.set(fault, target, |mode| mode.gate = Gate::Open),
             FaultKind::ClientDelay(..) => self.set(fault, target, |mode| mode.delay = Duration::ZERO),
             FaultKind::ClientLimit(..) => self.set(fault, target, |mode| mode.limit_bytes_per_s = None),
-            FaultKind::DiskFreeze | FaultKind::DiskStall => Err(unfit(fault, "this cluster's disks are plain folders")),
+            FaultKind::DiskFreeze => self.volume(fault, target)?.thaw(),
+            FaultKind::DiskStall => self.device(fault, target)?.signal(Signal::SIGCONT),
         }
     }
 
@@ -84,7 +89,7 @@ impl Cluster {
         process.signal(signal)?;
         if matches!(signal, Signal::SIGKILL | Signal::SIGTERM) {
             // Proxies without a connection to it would learn of the end only from the next caller.
-            let links = std::sync::Arc::clone(&self.links);
+            let links = Arc::clone(&self.links);
             self.runtime()?.spawn(async move {
                 while process.ended().is_none() {
                     time::sleep(LOOK_EVERY).await;
@@ -101,6 +106,17 @@ impl Cluster {
             Target::Controller(controller) => Ok(controller.0),
             Target::Tanist(_) => Err(unfit(fault, "the lab does not run Tanist's processes")),
         }
+    }
+
+    fn volume(&self, fault: &Fault, target: Target) -> Result<&Volume, LabError> {
+        let id = self.node_of(fault, target)?;
+        let volume = self.nodes.get(&id).and_then(|node| node.volume.as_ref());
+        volume.ok_or_else(|| unfit(fault, "the disk is a plain folder; start the cluster with disks that can freeze"))
+    }
+
+    fn device(&self, fault: &Fault, target: Target) -> Result<Arc<Process>, LabError> {
+        let device = self.volume(fault, target)?.device();
+        device.ok_or_else(|| unfit(fault, "the block device cannot be stopped; start the cluster with stallable disks"))
     }
 
     fn set(&self, fault: &Fault, target: Target, change: impl Fn(&mut Mode)) -> Result<(), LabError> {

@@ -1,3 +1,7 @@
 //! The tanist-lab binary: real clusters, really broken.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tanist::lab::cli::run()
+}

@@ -8,16 +8,21 @@
 //! Reading order: `names`, `options`, `fault` (values) - `jars`, `settings`, `process`, `reserve` (one Kafka) - `pump`, `link`,
 //! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`.
 
+pub mod act;
 pub mod admin;
+pub mod cli;
 pub mod client;
 pub mod cluster;
+pub mod control;
 pub mod error;
 pub mod fault;
 pub mod jars;
 pub mod link;
+pub mod matrix;
 pub mod names;
 pub mod options;
 
+mod disk;
 mod inflict;
 mod links;
 mod process;

@@ -249,7 +249,7 @@ pub struct Choice {
 }
 
 /// A replica that could lead, or the reason why it cannot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Candidate {
     /// The replica.
     pub broker: BrokerId,
@@ -258,7 +258,7 @@ pub struct Candidate {
 }
 
 /// A candidate's score or the rule that forbids it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// May lead; lower is better.
@@ -268,7 +268,7 @@ pub enum Verdict {
 }
 
 /// A candidate's score, every part visible. Compared in the order of the fields of [`Score::key`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Score {
     /// The operator's promotion rule.
     pub promotion: Promotion,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tanist::adapters::kafka::wire::{Acks, TopicView};
+use tanist::adapters::kafka::wire::{Acks, Connection, Endpoint, Options, Rights, TopicView};
 use tanist::lab::client::{Probe, Recovery, Steady, SteadyOptions, final_read};
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
 use tokio::sync::{Mutex, MutexGuard};
@@ -11,7 +11,7 @@ const VICTIM: BrokerId = BrokerId(1);
 const PARTITIONS: i32 = 6;
 
 /// Two cores hold one cluster at a time.
-static TURN: Mutex<()> = Mutex::const_new(());
+pub(crate) static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A cluster with one topic whose partitions are all led by the victim.
 struct Stage {
@@ -43,6 +43,30 @@ impl Stage {
     }
 }
 
+/// A fault that only one Tanist node feels leaves the others and the clients alone.
+async fn one_vantage_point_only(cluster: &Cluster) {
+    let speaks = |listener: Listener| {
+        let address = cluster.broker_address(VICTIM, listener).unwrap();
+        async move {
+            let options = Options { connect_within: Duration::from_secs(2), ..Options::new(Rights::ReadOnly) };
+            Connection::open(&Endpoint::new(address.ip().to_string(), address.port()), &options).await.map(drop)
+        }
+    };
+    for fault in ["client-cut b1 from tanist2", "client-freeze b1 from tanist2"] {
+        let fault: Fault = fault.parse().unwrap();
+        cluster.inflict(&fault).unwrap();
+        assert!(speaks(Listener::Tanist(2)).await.is_err(), "{fault}");
+        for listener in [Listener::Tanist(1), Listener::Tanist(3), Listener::Clients] {
+            assert!(speaks(listener).await.is_ok(), "{fault}: {listener}");
+        }
+        cluster.heal(&fault).unwrap();
+        let patience = Instant::now() + Duration::from_secs(10);
+        while speaks(Listener::Tanist(2)).await.is_err() {
+            assert!(Instant::now() < patience, "{fault} does not heal");
+        }
+    }
+}
+
 async fn create(cluster: &Cluster, name: &str) -> TopicView {
     let plan = TopicPlan::led_by(name, VICTIM, usize::try_from(PARTITIONS).unwrap(), &cluster.brokers());
     let topic = cluster.create_topic(&plan).await.unwrap();
@@ -68,6 +92,12 @@ async fn stock_kafka_recovers_from_a_kill_by_itself_and_from_a_cut_client_path_o
     })
     .unwrap();
     let loaded = stage.topic.name.clone();
+    let patience = Instant::now() + Duration::from_secs(30);
+    while steady.acknowledged() < 200 {
+        assert!(Instant::now() < patience, "the load does not begin");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    one_vantage_point_only(&stage.cluster).await;
 
     let kill = Fault::kill(VICTIM);
     let at = stage.cluster.inflict(&kill).unwrap();
@@ -83,6 +113,7 @@ async fn stock_kafka_recovers_from_a_kill_by_itself_and_from_a_cut_client_path_o
     assert!(never.after.values().all(Option::is_none), "nothing recovers from a cut client path: {never:?}");
     let act = Instant::now();
     hands.elect_away(VICTIM, &stage.topic).await.unwrap();
+    println!("elect took {:?}", act.elapsed());
     let all = stage.probe().first_success(Acks::All, act, Duration::from_secs(10)).await;
     within("client cut, acks=all after elect", &all, 0.0..=3.0);
     stage.recover(&cut, "stop").await;
@@ -110,6 +141,8 @@ async fn stock_kafka_recovers_from_a_kill_by_itself_and_from_a_cut_client_path_o
         report.worst_produce_gap(),
         report.worst_consume_gap()
     );
+    let gap = report.worst_produce_gap();
+    assert!(Duration::from_secs(6) < gap, "a stock kill is felt for longer than {gap:?}");
     assert!(1_000 < report.acknowledged.len(), "the load was real");
     let read = final_read(&stage.cluster, &loaded, &report.acknowledged).await.unwrap();
     println!("final read: {} records, {} lost", read.read, read.lost.len());

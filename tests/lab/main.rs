@@ -4,4 +4,6 @@
 #![cfg(all(test, feature = "lab"))]
 
 mod clusters;
+mod disks;
 mod links;
+mod people;
