@@ -1,3 +1,4 @@
 //! Kafka as a neighbour: the wire, the probe that looks, the actuator that touches.
 
+pub mod probe;
 pub mod wire;
