@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::model::ids::{BrokerId, Term};
+use crate::control::event::{PeerReport, Role};
+use crate::model::advice::{Brief, Opinion};
+use crate::model::ids::{BrokerId, NodeId, RaftIndex, Term};
 use crate::model::observation::{LookNow, Observation};
+use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::Step;
 use crate::model::record::{Receipt, StepRefusal};
 use crate::model::topology::Topology;
@@ -47,6 +50,88 @@ pub trait Actuator: Send + Sync {
         not: &BTreeSet<BrokerId>,
         within: Duration,
     ) -> impl Future<Output = Result<Topology, ApplyError>> + Send;
+}
+
+/// Ordered, append-only: gives back what two of three nodes hold, says who leads, and carries what nodes tell each other.
+///
+/// Contract: entries are given out in the order of the log, each once; a role is told before the first entry committed
+/// under it and never after a later one.
+pub trait Ledger: Send {
+    /// Proposes entries, one after the other; never waits.
+    fn propose(&mut self, entries: Vec<Vec<u8>>);
+
+    /// Sends something to another node; may be lost.
+    fn tell(&mut self, to: NodeId, words: PeerWords);
+
+    /// Hands over the state as it was right after the entry at `index`.
+    fn freeze(&mut self, index: RaftIndex, state: Vec<u8>);
+
+    /// Gives the next thing that happened; none once the ledger has stopped for good.
+    fn next(&mut self) -> impl Future<Output = Option<LedgerEvent>> + Send;
+}
+
+/// What a ledger tells.
+#[derive(Debug, Clone)]
+pub enum LedgerEvent {
+    /// This node's place in the trio changed.
+    Role(Role),
+    /// An entry is committed.
+    Committed {
+        /// Its index in the log.
+        index: RaftIndex,
+        /// Its bytes.
+        entry: Vec<u8>,
+    },
+    /// Some proposal of this node will not be committed, or nobody can tell.
+    Dropped,
+    /// The whole state is replaced: this node was too far behind.
+    Install {
+        /// The last index in the state.
+        index: RaftIndex,
+        /// The state.
+        state: Vec<u8>,
+    },
+    /// The state is wanted, see [`Ledger::freeze`].
+    WantState,
+    /// Another node said something.
+    Heard {
+        /// Who.
+        from: NodeId,
+        /// What.
+        words: PeerWords,
+    },
+    /// A write to the disk was made durable, and this is how long that took.
+    Synced(Duration),
+    /// This node must not take part any more, and why; the process ends.
+    Faulted(String),
+}
+
+/// What nodes tell each other beside the log.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerWords {
+    /// What the sender sees.
+    Report(Box<PeerReport>),
+    /// An operator asked the sender; the receiver leads.
+    Asked {
+        /// How the sender finds the operator again.
+        ticket: u64,
+        /// What was asked.
+        request: Box<OperatorRequest>,
+    },
+    /// The answer to that.
+    Answered {
+        /// The sender's ticket.
+        ticket: u64,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+}
+
+/// Answers a brief within a deadline, or says why it could not.
+pub trait Adviser: Send + Sync {
+    /// Asks once; the opinion says what became of it in every case.
+    fn advise(&self, brief: &Brief, deadline: Duration) -> impl Future<Output = Opinion> + Send;
 }
 
 /// Why a step was not applied, named by what the caller should do next.

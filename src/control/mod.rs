@@ -1,1 +1,19 @@
 //! THE CONTROLLER without I/O: `step(now, event) -> effects`, cases, execution cursor, cool-downs.
+//!
+//! Reading order: [`event`] (what it hears and wants), [`state`] (what the records amount to), `controller` (the door),
+//! `lead` (what only the leader holds), `round` (one round of decisions), `advising`, `cursor` (a plan in flight), `verify`
+//! (read back and reconciled), `asks` and `views` (operators).
+
+mod advising;
+mod asks;
+mod considered;
+mod controller;
+mod cursor;
+pub mod event;
+mod lead;
+mod round;
+pub mod state;
+mod verify;
+mod views;
+
+pub use controller::{Advice, Controller, ControllerOptions, Now};

@@ -21,6 +21,7 @@ pub mod link;
 pub mod matrix;
 pub mod names;
 pub mod options;
+pub mod trio;
 
 mod disk;
 mod inflict;

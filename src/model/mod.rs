@@ -22,6 +22,7 @@ pub mod chain;
 pub mod finding;
 pub mod ids;
 pub mod observation;
+pub mod operator;
 pub mod plan;
 pub mod record;
 pub mod ruling;

@@ -249,7 +249,7 @@ pub struct Choice {
 }
 
 /// A replica that could lead, or the reason why it cannot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Candidate {
     /// The replica.
     pub broker: BrokerId,
@@ -258,7 +258,7 @@ pub struct Candidate {
 }
 
 /// A candidate's score or the rule that forbids it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// May lead; lower is better.
@@ -268,7 +268,7 @@ pub enum Verdict {
 }
 
 /// A candidate's score, every part visible. Compared in the order of the fields of [`Score::key`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Score {
     /// The operator's promotion rule.
     pub promotion: Promotion,
@@ -347,7 +347,36 @@ pub enum Unfit {
 /// The digest of a plan: what approvals are bound to, and by which a plan is known.
 pub type PlanDigest = Digest;
 
+/// What a step wants to be so afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intention {
+    /// The replicas stand in the wanted order.
+    Order,
+    /// And the first of them leads.
+    OrderAndLeader,
+    /// The broker leads nothing and is in no ISR with others.
+    BrokerOut,
+}
+
+impl When {
+    /// Tells whether the step waits for an echo.
+    #[must_use]
+    pub fn is_echo(self) -> bool {
+        matches!(self, Self::EchoBehind | Self::EchoLevelStillRed | Self::EchoLevelGreen)
+    }
+}
+
 impl Act {
+    /// Gives what the act wants to be so afterwards.
+    #[must_use]
+    pub fn intention(&self) -> Intention {
+        match self {
+            Self::Reorder { .. } => Intention::Order,
+            Self::Elect { .. } | Self::Prefer { .. } => Intention::OrderAndLeader,
+            Self::Fence { .. } | Self::Unregister { .. } => Intention::BrokerOut,
+        }
+    }
+
     /// Gives how dangerous the act is by nature (`judgement.md` §3).
     #[must_use]
     pub fn class(&self) -> Class {

@@ -77,6 +77,16 @@ pub enum Body {
         #[serde(with = "millis", rename = "over_ms")]
         over: Duration,
     },
+    /// An intent goes on: its steps so far; the leadership is confirmed, and the rest gets a new `valid_for`.
+    Continued {
+        /// The plan.
+        plan: PlanDigest,
+        /// What its steps did so far.
+        steps: Vec<StepOutcome>,
+        /// How it stands.
+        #[serde(with = "millis", rename = "valid_for_ms")]
+        valid_for: Duration,
+    },
     /// What came of a committed intent; closes it.
     Outcome(Outcome),
     /// What the adviser said.
@@ -171,6 +181,8 @@ pub enum DecisionVerdict {
         /// How long after its commit the first step may be sent.
         #[serde(with = "millis", rename = "valid_for_ms")]
         valid_for: Duration,
+        /// Until when other cases keep their hands off the broker.
+        cool_down_until: LogTime,
     },
     /// Observe-only: this would have been sent.
     WouldAct,
@@ -197,8 +209,46 @@ pub enum Inaction {
     Held(Vec<Objection>),
     /// No replica is fit to lead, or the broker leads nothing that could move.
     NoPlan(NoPlan),
-    /// Observe-only.
-    ObserveOnly,
+    /// As many intents as one case may have were carried out, and the finding stays.
+    TriedEnough,
+}
+
+/// Whether a person must know that nothing is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concern {
+    /// Nothing is wrong with doing nothing.
+    None,
+    /// Somebody should look.
+    Person,
+}
+
+impl Inaction {
+    /// Tells whether two reasons are the same but for figures that change from round to round (ages, counts).
+    #[must_use]
+    pub fn same_kind(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Held(these), Self::Held(those)) => {
+                these.len() == those.len() && these.iter().zip(those).all(|(this, that)| this.name() == that.name())
+            }
+            (Self::NoPlan(this), Self::NoPlan(that)) => std::mem::discriminant(this) == std::mem::discriminant(that),
+            (Self::NothingToDo(_) | Self::OnlyWarns(_) | Self::Held(_) | Self::NoPlan(_) | Self::TriedEnough, _) => {
+                self == other
+            }
+        }
+    }
+
+    /// Gives whether a person must know.
+    #[must_use]
+    pub fn concern(&self) -> Concern {
+        match self {
+            Self::NothingToDo(_) | Self::NoPlan(NoPlan::NothingAffected | NoPlan::NothingToRestore) => Concern::None,
+            Self::Held(objections) if objections.iter().all(Objection::passes_by_itself) => Concern::None,
+            Self::OnlyWarns(_)
+            | Self::Held(_)
+            | Self::NoPlan(NoPlan::NobodyFit(_) | NoPlan::Blind | NoPlan::NoFence)
+            | Self::TriedEnough => Concern::Person,
+        }
+    }
 }
 
 /// Why no plan can be made.
@@ -211,6 +261,8 @@ pub enum NoPlan {
     NobodyFit(PartitionSet),
     /// The cluster's shape is not known well enough.
     Blind,
+    /// Only a fence would help, and the settings forbid it or what it needs (epoch, pulse) is not known.
+    NoFence,
     /// Nothing is recorded that could be put back.
     NothingToRestore,
 }
@@ -398,6 +450,27 @@ pub enum Attention {
     },
 }
 
+impl Attention {
+    /// Tells whether two attentions tell the same person the same, but for changing figures.
+    #[must_use]
+    pub fn same_kind(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Finding { kind, broker, why }, Self::Finding { kind: kind_2, broker: broker_2, why: why_2 }) => {
+                kind == kind_2 && broker == broker_2 && why.same_kind(why_2)
+            }
+            (
+                Self::Finding { .. }
+                | Self::UnknownOutcome { .. }
+                | Self::PlanFailed { .. }
+                | Self::ApprovalWanted { .. }
+                | Self::Zombie { .. }
+                | Self::AuditRebuilt { .. },
+                _,
+            ) => self == other,
+        }
+    }
+}
+
 /// How a case ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -424,6 +497,7 @@ impl Body {
             Self::Reclassified { .. } => "reclassified",
             Self::Decided(_) => "decided",
             Self::StillHeld { .. } => "still held",
+            Self::Continued { .. } => "continued",
             Self::Outcome(_) => "outcome",
             Self::Opinion(_) => "opinion",
             Self::Approved { .. } => "approved",

@@ -149,6 +149,19 @@ pub enum Objection {
 }
 
 impl Objection {
+    /// Tells whether the objection goes away without anybody doing anything: no reason to wake a person.
+    #[must_use]
+    pub fn passes_by_itself(&self) -> bool {
+        matches!(
+            self,
+            Self::CoolDown { .. }
+                | Self::PlanInFlight(_)
+                | Self::IntentExpired
+                | Self::FactsMoved
+                | Self::StaleSnapshot { .. }
+        )
+    }
+
     /// Gives the objection's name, as records, metrics and tables use it.
     #[must_use]
     pub fn name(&self) -> &'static str {

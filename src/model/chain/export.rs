@@ -9,10 +9,12 @@
 //! It deliberately neither opens files nor knows what a record means.
 
 use std::fmt;
+use std::io::{self, BufRead, Read};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::chunk::{ENTRY_BYTES_MAX, PIECES_MAX};
 use super::{Agreement, GENESIS_HASH, Head, Link, Verdict, compare_heads, verify};
 use crate::model::canon::{CanonError, from_canonical_bytes, require_canonical, to_canonical_bytes};
 use crate::model::ids::{Digest, RecordIndex};
@@ -146,49 +148,80 @@ impl fmt::Display for ExportVerdict {
     }
 }
 
-/// Checks the lines of an export, newlines taken off, and where `wanted` is given that the chain holds that head.
+/// Length of the longest line that is read: the longest record and what stands around it. Units: bytes.
+const LINE_BYTES_MAX: usize = PIECES_MAX as usize * ENTRY_BYTES_MAX + 256;
+
+/// Gives the lines of anything that can be read, newlines taken off; a line beyond any record is cut, and so refused later.
+pub fn read_lines(mut from: impl BufRead) -> impl Iterator<Item = io::Result<Vec<u8>>> {
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
+        match from.by_ref().take(limit).read_until(b'\n', &mut line) {
+            Ok(0) => None,
+            Ok(_) => {
+                line.pop_if(|byte| *byte == b'\n');
+                Some(Ok(line))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    })
+}
+
+/// Checks the lines of an export, and where `wanted` is given that the chain holds that head.
 ///
+/// Errors: those of reading the lines; nothing is known of the export then.
 /// Contract: nothing but a comparison with a head kept elsewhere can show that the last records were cut off.
-pub fn verify_export(lines: impl IntoIterator<Item = Vec<u8>>, wanted: Option<Head>) -> ExportVerdict {
+pub fn verify_export(
+    lines: impl IntoIterator<Item = io::Result<Vec<u8>>>,
+    wanted: Option<Head>,
+) -> io::Result<ExportVerdict> {
     let mut lines = lines.into_iter();
-    let header = match lines.next().map(|line| from_canonical_bytes::<Header>(&line)) {
-        None => return ExportVerdict::BadHeader("it is empty".to_owned()),
-        Some(Err(error)) => return ExportVerdict::BadHeader(error.to_string()),
-        Some(Ok(header)) if header.format != FORMAT => {
-            return ExportVerdict::BadHeader(format!("its format is {:?}, not {FORMAT:?}", header.format));
-        }
-        Some(Ok(header)) if header.genesis != GENESIS_HASH => {
-            return ExportVerdict::BadHeader("its genesis is not 64 zeros".to_owned());
-        }
+    let header = match lines.next().transpose()?.map(|line| read_header(&line)) {
+        None => return Ok(ExportVerdict::BadHeader("it is empty".to_owned())),
+        Some(Err(why)) => return Ok(ExportVerdict::BadHeader(why)),
         Some(Ok(header)) => header,
     };
-    let (mut bad_line, mut hash_at_wanted) = (None, None);
-    let links = (2_u64..).zip(lines).map_while(|(line, bytes)| match from_line(&bytes) {
-        Ok(link) => {
-            if wanted.is_some_and(|wanted| wanted.index == link.index) {
-                hash_at_wanted = Some(link.hash);
+    let mut stop = Ok(None);
+    let mut hash_at_wanted = None;
+    let links = (2_u64..).zip(lines).map_while(|(line, bytes)| {
+        let read = bytes.map(|bytes| from_line(&bytes));
+        match read {
+            Ok(Ok(link)) => {
+                hash_at_wanted =
+                    wanted.filter(|wanted| wanted.index == link.index).map(|_| link.hash).or(hash_at_wanted);
+                return Some(link);
             }
-            Some(link)
+            Ok(Err(why)) => stop = Ok(Some((line, why))),
+            Err(error) => stop = Err(error),
         }
-        Err(why) => {
-            bad_line.get_or_insert((line, why));
-            None
-        }
+        None
     });
-    let head = match (verify(header.after, links), bad_line) {
-        (broken @ Verdict::Broken { .. }, _) => return ExportVerdict::Broken(broken),
+    let verdict = verify(header.after, links);
+    let head = match (verdict, stop?) {
+        (broken @ Verdict::Broken { .. }, _) => return Ok(ExportVerdict::Broken(broken)),
         (Verdict::Whole(head), Some((line, why))) => {
-            return ExportVerdict::BadLine { at: head.next_index(), line, why };
+            return Ok(ExportVerdict::BadLine { at: head.next_index(), line, why });
         }
         (Verdict::Whole(head), None) => head,
     };
     let hash_at = |index| if index == header.after.index { Some(header.after.hash) } else { hash_at_wanted };
-    match wanted.map(|wanted| compare_heads(head, wanted, hash_at)) {
+    Ok(match wanted.map(|wanted| compare_heads(head, wanted, hash_at)) {
         None | Some(Agreement::Holds { .. }) => ExportVerdict::Good { header, head },
         Some(how @ (Agreement::TailMissing { .. } | Agreement::Differs { .. })) => {
             ExportVerdict::AnotherHead { head, how }
         }
+    })
+}
+
+fn read_header(line: &[u8]) -> Result<Header, String> {
+    let header = from_canonical_bytes::<Header>(line).map_err(|error| error.to_string())?;
+    if header.format != FORMAT {
+        return Err(format!("its format is {:?}, not {FORMAT:?}", header.format));
     }
+    if header.genesis != GENESIS_HASH {
+        return Err("its genesis is not 64 zeros".to_owned());
+    }
+    Ok(header)
 }
 
 #[cfg(test)]
@@ -208,11 +241,17 @@ mod tests {
         (lines, heads)
     }
 
+    /// Through the bytes of a file, as a person would.
+    fn judge(lines: Vec<Vec<u8>>, wanted: Option<Head>) -> ExportVerdict {
+        let file: Vec<u8> = lines.into_iter().flat_map(|line| [line, b"\n".to_vec()].concat()).collect();
+        verify_export(read_lines(file.as_slice()), wanted).expect("memory reads")
+    }
+
     fn check(edit: impl FnOnce(&mut Vec<Vec<u8>>), wanted: Option<usize>, expected: &str) {
         let (mut lines, heads) = export(7);
         let wanted = wanted.map(|index| heads[index]);
         edit(&mut lines);
-        let text = verify_export(lines, wanted).to_string();
+        let text = judge(lines, wanted).to_string();
         assert!(text.starts_with(expected), "{text}, expected {expected}");
     }
 
@@ -233,10 +272,10 @@ mod tests {
         let (lines, heads) = export(7);
         let mut part = vec![Header::new("cluster-1", heads[4]).to_line().expect("canonical")];
         part.extend_from_slice(&lines[5..]);
-        assert!(verify_export(part.clone(), Some(heads[7])).is_good());
-        assert!(verify_export(part.clone(), Some(heads[4])).is_good());
+        assert!(judge(part.clone(), Some(heads[7])).is_good());
+        assert!(judge(part.clone(), Some(heads[4])).is_good());
         part[0] = lines[0].clone();
-        assert_eq!(verify_export(part, None).to_string(), "broken: record 1 was dropped");
+        assert_eq!(judge(part, None).to_string(), "broken: record 1 was dropped");
     }
 
     #[test]
@@ -259,7 +298,7 @@ mod tests {
     fn a_history_with_another_head_is_refused() {
         let (lines, _) = export(7);
         let forged = Head { index: RecordIndex(3), hash: sha256(b"forged") };
-        let text = verify_export(lines, Some(forged)).to_string();
+        let text = judge(lines, Some(forged)).to_string();
         assert!(text.contains("differs at or before record 3"), "{text}");
     }
 
@@ -271,7 +310,7 @@ mod tests {
             "broken: record 4 should stand in line 5, but its record is not canonical",
         );
         check(|lines| lines[4].truncate(90), None, "broken: record 4 should stand in line 5");
-        check(|lines| drop(lines[7].pop()), None, "broken: record 7 should stand in line 8");
+        check(|lines| lines[7].truncate(100), None, "broken: record 7 should stand in line 8");
         check(
             |lines| replace(&mut lines[4], "\"index\":4", "\"index\":04"),
             None,

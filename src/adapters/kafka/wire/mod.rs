@@ -21,12 +21,21 @@ mod moves;
 mod offsets;
 mod produce;
 mod quorum;
-mod reader;
+pub(in crate::adapters::kafka) mod reader;
 mod records;
 mod topics;
 mod topology;
 mod transport;
 mod versions;
+
+#[cfg(test)]
+mod decoding_tests;
+#[cfg(test)]
+mod fake_broker;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
 
 pub use admin::{Configured, NewTopic, Setting, Settings, TopicOutcome};
 pub use api::{Api, Rights, Touch, Versions};

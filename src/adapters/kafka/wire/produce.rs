@@ -74,7 +74,7 @@ impl Connection {
     }
 }
 
-fn batch(value: &Bytes, written_ms: i64) -> anyhow::Result<Bytes> {
+pub(super) fn batch(value: &Bytes, written_ms: i64) -> anyhow::Result<Bytes> {
     let record = Record {
         transactional: false,
         control: false,

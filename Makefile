@@ -1,0 +1,58 @@
+# The two commands of the README are `make demo` and `make test`; both install what they need and work again when run twice.
+# Everything that takes more than a line lives in tests/setup/.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Tests that could not run here append a line each (tests/common/skip.rs); `make test` prints them last.
+SKIPPED := $(TARGET)/tmp/skipped.txt
+
+.PHONY: help setup test demo lint bless bench bench-failover release clean
+
+help: ## lists these targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+setup: ## installs what tests, demo and benchmarks need, and says what it installs
+	@tests/setup/setup.sh test
+
+# One build profile for everything here, so that the dependencies are compiled once. Tests on the real cluster are ordinary
+# integration tests; they queue by themselves (tests/common/alone.rs), so no --test-threads slows down the others.
+test: setup ## every check and every test, those on a real Kafka cluster included
+	@mkdir -p $(dir $(SKIPPED)) && rm -f $(SKIPPED)
+	cargo fmt --all --check
+	cargo clippy --locked --features lab --all-targets -- --deny warnings
+	cargo test --locked --features lab --no-fail-fast
+	tests/setup/links.sh $(TARGET)/debug/tanist
+	tests/setup/deny.sh $(SKIPPED)
+	@tests/setup/skipped.sh $(SKIPPED)
+
+demo: ## a real cluster and the trio: kills the leader and prints what happened (KEEP=1 stays up, LLM=off leaves the model out)
+	@tests/setup/setup.sh demo
+	cargo build --locked --features lab
+	$(TARGET)/debug/tanist-lab demo $(if $(filter-out 0,$(KEEP)),--keep) $(if $(LLM),--llm $(LLM))
+
+lint: ## format, Clippy and floors, without the tests
+	cargo fmt --all --check
+	cargo clippy --locked --features lab --all-targets -- --deny warnings
+	cargo tidy
+
+bless: ## writes the answers of scenarios and snapshots anew; read the diff line by line before you commit it
+	cargo bless
+	@git diff --stat
+
+bench: ## criterion benches of the pure core
+	cargo bench --locked
+
+bench-failover: ## the failover table on a real cluster; hours; resumable; results in benches/results/
+	@tests/setup/setup.sh demo
+	cargo build --locked --release --features lab
+	$(TARGET)/release/tanist-lab bench-failover
+
+release: ## the one file to ship, checked for what it links
+	cargo build --locked --release
+	tests/setup/links.sh $(TARGET)/release/tanist
+
+clean: ## removes what was built; jars, tools and the model stay in the cache (see CONTRIBUTING.md)
+	cargo clean

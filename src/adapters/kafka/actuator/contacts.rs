@@ -1,0 +1,189 @@
+//! Whom the hand talks to: warm connections to the controllers and brokers, and the names that Kafka's requests need.
+//!
+//! Deliberately its own connections, apart from the probe's: the hand never waits behind a slow look, and looking never
+//! carries the right to touch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::Mutex;
+
+use crate::adapters::kafka::wire::{Connection, Endpoint, ErrorCode, Options, TopicFilter, Topology, WireError};
+use crate::model::ids::{BrokerId, TopicId};
+
+/// How long one try at opening and asking may take while finding somebody who answers.
+const TRY_FOR: Duration = Duration::from_millis(500);
+
+/// Where the cluster is and how to talk to it.
+#[derive(Debug, Clone)]
+pub struct HandOptions {
+    /// Brokers to begin with.
+    pub bootstrap: Vec<Endpoint>,
+    /// The controllers, where this node may reach their listener; empty: everything goes through brokers.
+    pub controllers: Vec<Endpoint>,
+    /// How connections are opened; their rights decide whether anything can be changed at all.
+    pub connect: Options,
+}
+
+/// Warm connections and the newest names.
+#[derive(Debug)]
+pub(super) struct Contacts {
+    options: HandOptions,
+    open: Mutex<BTreeMap<String, Arc<Connection>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    brokers: BTreeMap<BrokerId, Endpoint>,
+    names: BTreeMap<TopicId, String>,
+    /// The controller that last said it was active.
+    active: Option<Endpoint>,
+}
+
+impl Contacts {
+    pub(super) fn new(options: HandOptions) -> Self {
+        Self { options, open: Mutex::default(), known: Mutex::default() }
+    }
+
+    pub(super) fn has_controllers(&self) -> bool {
+        !self.options.controllers.is_empty()
+    }
+
+    /// Gives the open connection to a peer, or opens one.
+    pub(super) async fn to(&self, peer: &Endpoint) -> Result<Arc<Connection>, WireError> {
+        let key = peer.to_string();
+        let kept = self.open.lock().await.get(&key).cloned();
+        if let Some(kept) = kept.filter(|kept| kept.closed_already().is_none()) {
+            return Ok(kept);
+        }
+        let fresh = Arc::new(Connection::open(peer, &self.options.connect).await?);
+        self.open.lock().await.insert(key, Arc::clone(&fresh));
+        Ok(fresh)
+    }
+
+    /// Forgets a connection that no longer answers.
+    pub(super) async fn forget(&self, peer: &Endpoint) {
+        self.open.lock().await.remove(&peer.to_string());
+    }
+
+    /// Opens what is not open, learns brokers, names and the active controller, so that an act in need waits for nothing.
+    pub(super) async fn warm(&self) {
+        let controllers = self.options.controllers.iter().map(|peer| async move {
+            let _ = self.is_active(peer).await;
+        });
+        join_all(controllers).await;
+        if let Some((_, topology)) = self.ask_brokers(&BTreeSet::new(), TopicFilter::All, 1, TRY_FOR * 4).await.pop() {
+            self.learn(&topology).await;
+        }
+        let brokers: Vec<Endpoint> = self.known.lock().await.brokers.values().cloned().collect();
+        join_all(brokers.iter().map(|peer| async move {
+            // A broker that cannot be reached now is tried again when it is needed.
+            let _ = tokio::time::timeout(TRY_FOR, self.to(peer)).await;
+        }))
+        .await;
+    }
+
+    async fn is_active(&self, peer: &Endpoint) -> Result<bool, WireError> {
+        let asked = tokio::time::timeout(TRY_FOR, async { self.to(peer).await?.quorum(TRY_FOR).await }).await;
+        match asked {
+            Ok(Ok(_)) => {
+                self.known.lock().await.active = Some(peer.clone());
+                Ok(true)
+            }
+            Ok(Err(WireError::Refused { .. })) => Ok(false),
+            Ok(Err(error)) => {
+                self.forget(peer).await;
+                Err(error)
+            }
+            Err(_) => {
+                self.forget(peer).await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Gives the controllers to try, the one last known as active first.
+    pub(super) async fn controllers(&self) -> Vec<Endpoint> {
+        let active = self.known.lock().await.active.clone();
+        let rest = self.options.controllers.iter().filter(|peer| Some(*peer) != active.as_ref()).cloned();
+        active.clone().into_iter().chain(rest).collect()
+    }
+
+    pub(super) async fn note_active(&self, peer: &Endpoint) {
+        self.known.lock().await.active = Some(peer.clone());
+    }
+
+    /// Gives the brokers to try, but for `not`: those known, else the bootstrap list.
+    pub(super) async fn brokers(&self, not: &BTreeSet<BrokerId>) -> Vec<Endpoint> {
+        let known = self.known.lock().await;
+        let left_out: Vec<&Endpoint> =
+            known.brokers.iter().filter(|(id, _)| not.contains(id)).map(|(_, peer)| peer).collect();
+        let good = known.brokers.iter().filter(|(id, _)| !not.contains(id)).map(|(_, peer)| peer.clone());
+        let rest = self
+            .options
+            .bootstrap
+            .iter()
+            .filter(|peer| !left_out.contains(peer) && !known.brokers.values().any(|one| one == *peer))
+            .cloned();
+        good.chain(rest).collect()
+    }
+
+    /// Asks brokers at the same time and gives the first `wanted` answers.
+    pub(super) async fn ask_brokers(
+        &self,
+        not: &BTreeSet<BrokerId>,
+        topics: TopicFilter<'_>,
+        wanted: usize,
+        within: Duration,
+    ) -> Vec<(Endpoint, Topology)> {
+        use futures::stream::{FuturesUnordered, StreamExt};
+
+        let peers = self.brokers(not).await;
+        let mut asking: FuturesUnordered<_> = peers
+            .iter()
+            .map(|peer| async move {
+                let asked = async { self.to(peer).await?.topology(topics, within).await };
+                match tokio::time::timeout(within, asked).await {
+                    Ok(Ok(answer)) => Some((peer.clone(), answer.body)),
+                    Ok(Err(_)) | Err(_) => {
+                        self.forget(peer).await;
+                        None
+                    }
+                }
+            })
+            .collect();
+        let mut answers = Vec::new();
+        while let Some(answer) = asking.next().await {
+            answers.extend(answer);
+            if wanted <= answers.len() {
+                break;
+            }
+        }
+        answers
+    }
+
+    /// Takes over what a broker says of addresses and names.
+    pub(super) async fn learn(&self, topology: &Topology) {
+        let mut known = self.known.lock().await;
+        for broker in &topology.brokers {
+            known.brokers.insert(BrokerId(broker.id), broker.endpoint.clone());
+        }
+        for topic in topology.topics.iter().filter(|topic| topic.error.is_none()) {
+            known.names.insert(TopicId(*topic.id.as_bytes()), topic.name.clone());
+        }
+    }
+
+    /// Gives the names of topics; those not known are left out.
+    pub(super) async fn names(&self, topics: &BTreeSet<TopicId>) -> BTreeMap<TopicId, String> {
+        let known = self.known.lock().await;
+        topics.iter().filter_map(|topic| known.names.get(topic).map(|name| (*topic, name.clone()))).collect()
+    }
+}
+
+/// Tells whether an answer says "not me, another controller".
+pub(super) fn is_elsewhere(error: &WireError) -> bool {
+    matches!(error.code(), Some(ErrorCode::NotController | ErrorCode::NotLeaderOrFollower))
+}

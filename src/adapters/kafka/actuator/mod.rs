@@ -1,0 +1,316 @@
+//! The hand: the only code that changes Kafka. It re-reads the facts just before it writes, sends once, and says what it did.
+//!
+//! Deliberately without any judgement: which step, and whether, was decided and committed before it comes here. Kafka has no
+//! compare-and-set for orders and elections, so each act is one that is harmless when late, and nothing is sent once the
+//! step's time is over.
+
+mod check;
+mod contacts;
+mod shape;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::adapters::clock;
+use crate::adapters::kafka::wire::{
+    Connection, ElectionKind, Endpoint, ErrorCode, Order, PartitionOutcome, ReplicaCount, Sent, TopicFilter,
+    TopicPartition, WireError,
+};
+use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, Term};
+use crate::model::plan::{Act, Intention, Move, Step};
+use crate::model::record::{Receipt, StepRefusal};
+use crate::model::topology::{PartitionSet, Topology};
+use crate::ports::{Actuator, ApplyError};
+
+use check::{Checked, Ready, sort_moves};
+pub use contacts::HandOptions;
+use contacts::{Contacts, is_elsewhere};
+pub use shape::{merged, to_model};
+
+/// The shortest time that a request is given; with less left nothing is sent.
+const LEAST: Duration = Duration::from_millis(20);
+
+/// How long reading the facts again may take out of a step's time.
+const RECHECK_FOR: Duration = Duration::from_millis(300);
+
+/// Changes Kafka, over warm connections of its own.
+#[derive(Debug)]
+pub struct KafkaHand {
+    contacts: Contacts,
+}
+
+/// When a step's time is over.
+#[derive(Debug, Clone, Copy)]
+struct Deadline(Instant);
+
+impl Deadline {
+    fn left(self) -> Result<Duration, ApplyError> {
+        let left = self.0.saturating_duration_since(clock::now());
+        if left < LEAST { Err(ApplyError::Expired) } else { Ok(left) }
+    }
+}
+
+impl KafkaHand {
+    /// Gives a hand that knows where the cluster is; nothing is opened yet.
+    #[must_use]
+    pub fn new(options: HandOptions) -> Self {
+        Self { contacts: Contacts::new(options) }
+    }
+
+    /// Opens what is not open and learns names, so that an act in need waits for nothing. Call it every few seconds.
+    pub async fn warm(&self) {
+        self.contacts.warm().await;
+    }
+
+    async fn order(&self, step: &Step, deadline: Deadline) -> Result<Receipt, ApplyError> {
+        let moves = step.act.moves();
+        let avoid: BTreeSet<BrokerId> =
+            moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(moves, *leader)).collect();
+        let intention = step.act.intention();
+        let fresh = self.fresh(moves, &avoid, deadline).await?;
+        let Checked { ready, already, mut left_out } = sort_moves(moves, intention, &fresh);
+        if ready.is_empty() && already.is_empty() {
+            return Err(ApplyError::Stale(StepRefusal::Stale));
+        }
+        let mut done = already;
+        if !matches!(step.act, Act::Prefer { .. }) {
+            let to_reorder: Vec<&Ready> = ready.iter().filter(|one| !one.ordered).collect();
+            let refused = self.reorder(&to_reorder, &avoid, deadline).await?;
+            left_out.extend(refused);
+        }
+        let mut standing: Vec<&Ready> =
+            ready.iter().filter(|one| !left_out.iter().any(|(_, id)| *id == one.id)).collect();
+        if intention == Intention::OrderAndLeader {
+            let refused = self.prefer(&standing, &avoid, deadline).await?;
+            standing.retain(|one| !refused.iter().any(|(_, id)| *id == one.id));
+            left_out.extend(refused);
+        }
+        done.extend(standing.iter().map(|one| one.id));
+        Ok(receipt(done, left_out))
+    }
+
+    /// Reads the partitions of the moves again, from a broker that is not to lose them.
+    async fn fresh(
+        &self,
+        moves: &[Move],
+        avoid: &BTreeSet<BrokerId>,
+        deadline: Deadline,
+    ) -> Result<Topology, ApplyError> {
+        let topics = moves.iter().flat_map(|one| one.partitions.iter()).map(|id| id.topic).collect::<BTreeSet<_>>();
+        let names = self.contacts.names(&topics).await;
+        let within = deadline.left()?.min(RECHECK_FOR);
+        let named: Vec<String> = names.values().cloned().collect();
+        let filter = if names.len() == topics.len() { TopicFilter::Named(&named) } else { TopicFilter::All };
+        let mut answers = self.contacts.ask_brokers(avoid, filter, 1, within).await;
+        let Some((_, answer)) = answers.pop() else {
+            return Err(ApplyError::Unreachable("no broker gave the facts again in time".to_owned()));
+        };
+        self.contacts.learn(&answer).await;
+        Ok(to_model(&answer))
+    }
+
+    async fn reorder(
+        &self,
+        ready: &[&Ready],
+        avoid: &BTreeSet<BrokerId>,
+        deadline: Deadline,
+    ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
+        if ready.is_empty() {
+            return Ok(Vec::new());
+        }
+        let orders: Vec<Order> = ready
+            .iter()
+            .map(|one| Order { partition: one.name.clone(), replicas: Some(one.to.iter().map(|id| id.0).collect()) })
+            .collect();
+        let outcomes = self
+            .send(avoid, deadline, |connection, within| {
+                let orders = orders.clone();
+                async move { Ok(connection.reassign(&orders, ReplicaCount::Kept, within).await?.body) }
+            })
+            .await?;
+        Ok(refusals(ready, &outcomes, |_| None))
+    }
+
+    async fn prefer(
+        &self,
+        ready: &[&Ready],
+        avoid: &BTreeSet<BrokerId>,
+        deadline: Deadline,
+    ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
+        let partitions: Vec<TopicPartition> = ready.iter().map(|one| one.name.clone()).collect();
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outcomes = self
+            .send(avoid, deadline, |connection, within| {
+                let partitions = partitions.clone();
+                async move { Ok(connection.elect(ElectionKind::Preferred, &partitions, within).await?.body) }
+            })
+            .await?;
+        // "Not needed" says that the wanted one leads already.
+        Ok(refusals(ready, &outcomes, |code| (code == ErrorCode::ElectionNotNeeded).then_some(())))
+    }
+
+    async fn fence(&self, broker: BrokerId, epoch: BrokerEpoch, deadline: Deadline) -> Result<Receipt, ApplyError> {
+        if !self.contacts.has_controllers() {
+            return Err(ApplyError::Unreachable("fencing needs \"bootstrap.controllers\"; none is set".to_owned()));
+        }
+        let fenced = self
+            .send(&BTreeSet::new(), deadline, |connection, within| async move {
+                let offset = connection.quorum(within).await?.body.high_watermark.unwrap_or_default();
+                Ok(connection.fence(broker.0, epoch.0, offset, within).await?.body.fenced)
+            })
+            .await;
+        match fenced {
+            Ok(true) => Ok(receipt(Vec::new(), Vec::new())),
+            Ok(false) => {
+                Err(ApplyError::Unanswered(format!("the controller took the heartbeat but did not fence {broker}")))
+            }
+            Err(ApplyError::Refused(StepRefusal::Kafka(code))) if code == ErrorCode::StaleBrokerEpoch.number() => {
+                Err(ApplyError::Refused(StepRefusal::NewIncarnation))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn unregister(&self, broker: BrokerId, deadline: Deadline) -> Result<Receipt, ApplyError> {
+        let not = BTreeSet::from([broker]);
+        let sent = self
+            .send(&not, deadline, |connection, within| async move {
+                connection.unregister(broker.0, within).await.map(|_| ())
+            })
+            .await;
+        match sent {
+            Ok(()) => Ok(receipt(Vec::new(), Vec::new())),
+            // It is gone already: applying a step twice changes nothing the second time.
+            Err(ApplyError::Refused(StepRefusal::Kafka(code))) if code == ErrorCode::BrokerIdNotRegistered.number() => {
+                Ok(receipt(Vec::new(), Vec::new()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends one request to the active controller (or through a broker, where no controller listener is known): once, unless
+    /// it is certain that nothing was done.
+    async fn send<T, F, A>(&self, avoid: &BTreeSet<BrokerId>, deadline: Deadline, ask: F) -> Result<T, ApplyError>
+    where
+        F: Fn(Arc<Connection>, Duration) -> A + Send,
+        A: Future<Output = Result<T, WireError>> + Send,
+    {
+        let direct = self.contacts.has_controllers();
+        let peers = if direct { self.contacts.controllers().await } else { self.contacts.brokers(avoid).await };
+        let mut last = "nobody to send it to is known".to_owned();
+        for peer in peers {
+            let within = deadline.left()?;
+            let connection = match tokio::time::timeout(within.min(RECHECK_FOR), self.contacts.to(&peer)).await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(error)) => {
+                    last = error.to_string();
+                    continue;
+                }
+                Err(_) => {
+                    last = format!("{peer} did not take a connection within {RECHECK_FOR:?}");
+                    continue;
+                }
+            };
+            // The last look at the clock before the write.
+            let within = deadline.left()?;
+            match ask(connection, within).await {
+                Ok(answer) => {
+                    if direct {
+                        self.contacts.note_active(&peer).await;
+                    }
+                    return Ok(answer);
+                }
+                Err(error) if is_elsewhere(&error) => last = error.to_string(),
+                Err(error) => {
+                    if error.sent() == Sent::No {
+                        last = error.to_string();
+                        self.contacts.forget(&peer).await;
+                    } else {
+                        return Err(self.judged(&peer, error).await);
+                    }
+                }
+            }
+        }
+        Err(ApplyError::Unreachable(last))
+    }
+
+    async fn judged(&self, peer: &Endpoint, error: WireError) -> ApplyError {
+        match &error {
+            WireError::Denied { .. } => ApplyError::Refused(StepRefusal::Denied),
+            WireError::Refused { code, .. } => ApplyError::Refused(StepRefusal::Kafka(code.number())),
+            WireError::Unreachable { .. }
+            | WireError::ConnectionCapped { .. }
+            | WireError::Unanswered { .. }
+            | WireError::Closed { .. }
+            | WireError::Unsupported { .. }
+            | WireError::Malformed { .. }
+            | WireError::ReadOnly { .. }
+            | WireError::Unsendable { .. } => {
+                self.contacts.forget(peer).await;
+                ApplyError::Unanswered(error.to_string())
+            }
+        }
+    }
+}
+
+impl Actuator for KafkaHand {
+    async fn apply(&self, step: &Step, _term: Term, within: Duration) -> Result<Receipt, ApplyError> {
+        let deadline = Deadline(clock::now() + within);
+        match &step.act {
+            Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => self.order(step, deadline).await,
+            Act::Fence { broker, epoch } => self.fence(*broker, *epoch, deadline).await,
+            Act::Unregister { broker, .. } => self.unregister(*broker, deadline).await,
+        }
+    }
+
+    async fn read_back(&self, not: &BTreeSet<BrokerId>, within: Duration) -> Result<Topology, ApplyError> {
+        // A lone survivor is believed: nobody else is left to ask.
+        let wanted = self.contacts.brokers(not).await.len().clamp(1, 2);
+        let answers = self.contacts.ask_brokers(not, TopicFilter::All, wanted, within).await;
+        if answers.len() < wanted {
+            return Err(ApplyError::Unreachable(format!("{} of {wanted} brokers answered", answers.len())));
+        }
+        for (_, answer) in &answers {
+            self.contacts.learn(answer).await;
+        }
+        Ok(merged(answers.iter().map(|(_, answer)| to_model(answer))))
+    }
+}
+
+/// Tells whether a broker is to lead after the moves: then it is a good one to ask.
+fn leads_after(moves: &[Move], broker: BrokerId) -> bool {
+    moves.iter().any(|one| one.to.first() == Some(&broker))
+}
+
+fn receipt(done: Vec<PartitionId>, left_out: Vec<(StepRefusal, PartitionId)>) -> Receipt {
+    let mut not: Vec<(StepRefusal, PartitionSet)> = Vec::new();
+    let reasons: BTreeSet<StepRefusal> = left_out.iter().map(|(why, _)| *why).collect();
+    for why in reasons {
+        not.push((why, left_out.iter().filter(|(reason, _)| *reason == why).map(|(_, id)| *id).collect()));
+    }
+    Receipt::Done { done: done.into_iter().collect(), not }
+}
+
+/// Sorts out the partitions that Kafka refused; `fine` names codes that are as good as done.
+fn refusals(
+    ready: &[&Ready],
+    outcomes: &[PartitionOutcome],
+    fine: impl Fn(ErrorCode) -> Option<()>,
+) -> Vec<(StepRefusal, PartitionId)> {
+    let refusal = |outcome: &PartitionOutcome| {
+        let code = outcome.error.filter(|code| fine(*code).is_none())?;
+        let id = ready.iter().find(|one| one.name == outcome.partition)?.id;
+        let why = match code {
+            ErrorCode::PreferredLeaderNotAvailable => StepRefusal::PreferredNotAvailable,
+            ErrorCode::ClusterAuthorizationFailed | ErrorCode::TopicAuthorizationFailed => StepRefusal::Denied,
+            ErrorCode::UnknownTopicOrPartition => StepRefusal::Stale,
+            other => StepRefusal::Kafka(other.number()),
+        };
+        Some((why, id))
+    };
+    outcomes.iter().filter_map(refusal).collect()
+}

@@ -1,0 +1,97 @@
+//! The adviser's part in a decision: asked beside an R1 that is already under way, waited for (within a budget) before an R2.
+//!
+//! Deliberately unable to widen anything: what comes out is `narrow` of what the guard said.
+
+use std::time::Duration;
+
+use crate::decide::advice::{CONFIRM_AGAIN_AFTER, Confirmation, brief, budget, narrow, settle, unasked, urgency};
+use crate::model::advice::{NoOpinion, Opinion};
+use crate::model::finding::Finding;
+use crate::model::ids::CaseId;
+use crate::model::plan::{Class, Plan, PlanDigest};
+use crate::model::record::Body;
+use crate::model::ruling::Ruling;
+use crate::model::snapshot::Snapshot;
+
+use super::controller::{Advice, Controller, Now};
+use super::event::Effect;
+use super::lead::{Asked, CaseRef};
+
+/// What is left of an outage until Kafka's own failover would have come: what an R2's wait is measured against.
+///
+/// 8.5 s measured from the fault; detection has taken some of it (`kafka.md` §13).
+const NATIVE_FAILOVER: Duration = Duration::from_millis(8500);
+
+/// A plan with what it stands on, as the adviser is asked about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// Its case; none while the case is being opened.
+    pub(super) case: Option<CaseId>,
+    /// The finding, where there is one.
+    pub(super) finding: Option<&'a Finding>,
+    /// The plan.
+    pub(super) plan: &'a Plan,
+    /// Its digest.
+    pub(super) digest: PlanDigest,
+    /// The snapshot it was made on.
+    pub(super) snapshot: &'a Snapshot,
+}
+
+impl Controller {
+    /// Asks for a justification of an intent that is being carried out: nothing waits for it.
+    pub(super) fn justify(&mut self, now: Now, subject: Subject<'_>) {
+        if subject.plan.class <= Class::R1 && self.options.advice == Advice::On {
+            self.ask(now, subject);
+        }
+    }
+
+    /// Gives the ruling after advice on an R2 that the guard allows; none while the adviser is still being asked.
+    pub(super) fn after_advice(&mut self, now: Now, subject: Subject<'_>) -> Option<Ruling> {
+        let urgency = urgency(subject.finding);
+        let class = subject.plan.class;
+        if self.options.advice == Advice::Off {
+            let opinion = unasked(&brief(subject.finding, subject.plan, subject.snapshot).brief, NoOpinion::Off);
+            return Some(self.narrowed(class, settle(class, urgency, &opinion, Confirmation::Once)));
+        }
+        let asked = self.lead.as_ref().and_then(|lead| lead.advice.get(&subject.digest)).cloned();
+        let Some(asked) = asked else {
+            self.ask(now, subject);
+            return None;
+        };
+        let waited = now.at.since(asked.at);
+        let red_for = subject.finding.map_or(Duration::ZERO, |finding| finding.red_for);
+        let left = NATIVE_FAILOVER.saturating_sub(red_for.saturating_sub(waited));
+        let opinion = match asked.opinion {
+            Some(opinion) => opinion,
+            None if waited < budget(class, urgency, left).hold => return None,
+            None => unasked(&brief(subject.finding, subject.plan, subject.snapshot).brief, NoOpinion::Deadline),
+        };
+        let confirmation = if waited < CONFIRM_AGAIN_AFTER { Confirmation::Once } else { Confirmation::Again };
+        Some(self.narrowed(class, settle(class, urgency, &opinion, confirmation)))
+    }
+
+    fn narrowed(&self, class: Class, settled: crate::decide::advice::Settled) -> Ruling {
+        narrow(Ruling::Allowed, settled, class, (1, self.options.policy.act.approval_expires))
+    }
+
+    fn ask(&mut self, now: Now, subject: Subject<'_>) {
+        let Some(case) = subject.case else { return };
+        let Some(lead) = self.lead.as_mut() else { return };
+        lead.advice.insert(subject.digest, Asked { case, at: now.at, opinion: None });
+        let brief = brief(subject.finding, subject.plan, subject.snapshot).brief;
+        self.out.push(Effect::Advise { case, plan: subject.digest, class: subject.plan.class, brief: Box::new(brief) });
+    }
+
+    /// The adviser answered (or could not): the opinion is a record, whatever it is.
+    pub(super) fn advised(&mut self, now: Now, case: CaseId, plan: PlanDigest, opinion: Opinion) {
+        let Some(lead) = self.lead.as_mut() else { return };
+        let Some(asked) = lead.advice.get_mut(&plan) else { return };
+        if asked.case != case || asked.opinion.is_some() {
+            return;
+        }
+        asked.opinion = Some(opinion.clone());
+        lead.write(CaseRef::Is(case), Body::Opinion(Box::new(opinion)));
+        self.look_again(now);
+        self.flush(now);
+    }
+}

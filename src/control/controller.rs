@@ -1,0 +1,284 @@
+//! The controller: hears events, keeps its own watch and the replicated state, and answers with effects.
+//!
+//! Deliberately one door: production's driver and the simulation both call [`Controller::step`] and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::decide::assemble::{Gathered, assemble};
+use crate::decide::policy::Policy;
+use crate::decide::watch::{Noticed, Watch};
+use crate::model::ids::{Digest, Listener, NodeId, RaftIndex, Term};
+use crate::model::observation::Report;
+use crate::model::snapshot::Snapshot;
+use crate::model::time::{LogTime, Timestamp};
+
+use super::event::{Effect, Event, PauseFile, PeerReport, Role};
+use super::lead::Lead;
+use super::state::{PausedHere, State};
+
+/// How often a node tells the others everything it sees, changed or not (`house.md` §7).
+const REPORT_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a report is believed to be about the present for status; decisions use the policy's own limit.
+const REPORT_FORGOTTEN: Duration = Duration::from_secs(10);
+
+/// The present, as the driver sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// On the monotonic clock: everything is decided by it.
+    pub at: Timestamp,
+    /// On the wall: annotation only.
+    pub wall_ms: u64,
+}
+
+/// Whether somebody can be asked for an opinion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// `[adviser]` names a server.
+    On,
+    /// Rules only.
+    Off,
+}
+
+/// Who this node is and what it was told.
+#[derive(Debug, Clone)]
+pub struct ControllerOptions {
+    /// This node.
+    pub me: NodeId,
+    /// The voters of the trio.
+    pub voters: BTreeSet<NodeId>,
+    /// Every setting that can change a decision.
+    pub policy: Policy,
+    /// The listener that this node looks through.
+    pub path: Listener,
+    /// Brokers that share a host with this node: no vote on them.
+    pub no_vote_on: BTreeSet<crate::model::ids::BrokerId>,
+    /// Whether an adviser is there.
+    pub advice: Advice,
+}
+
+/// The whole controller of one node.
+#[derive(Debug)]
+pub struct Controller {
+    pub(super) options: ControllerOptions,
+    pub(super) policy_digest: Digest,
+    pub(super) watch: Watch,
+    pub(super) reports: BTreeMap<NodeId, (Timestamp, PeerReport)>,
+    pub(super) state: State,
+    pub(super) role: Role,
+    pub(super) pause_file: PauseFile,
+    pub(super) lead: Option<Lead>,
+    pub(super) errands: u64,
+    /// What the present step wants done.
+    pub(super) out: Vec<Effect>,
+    report_due: Timestamp,
+    /// Whether any leader was followed since this process started: if not, the whole trio may have been down.
+    pub(super) followed: Followed,
+}
+
+/// Whether this process has followed a leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Followed {
+    /// Not since it started.
+    Nobody,
+    /// It has.
+    Somebody,
+}
+
+impl Controller {
+    /// Starts a controller on the state that its store recovered.
+    #[must_use]
+    pub fn new(options: ControllerOptions, state: State) -> Self {
+        let watch = Watch::new(options.me, &options.policy, options.path.clone(), options.no_vote_on.clone());
+        Self {
+            policy_digest: options.policy.digest(),
+            watch,
+            reports: BTreeMap::new(),
+            state,
+            role: Role::Leaderless(Term(0)),
+            pause_file: PauseFile::Absent,
+            lead: None,
+            errands: 0,
+            out: Vec::new(),
+            report_due: Timestamp(0),
+            followed: Followed::Nobody,
+            options,
+        }
+    }
+
+    /// Takes one event and gives what is to be done about it.
+    #[must_use]
+    pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Tick => {
+                let noticed = self.watch.tick(now.at);
+                self.noticed(now, noticed);
+                if self.report_due <= now.at {
+                    self.tell(now);
+                }
+                self.lead_tick(now);
+            }
+            Event::Observed(observation) => {
+                let noticed = self.watch.note(&observation);
+                self.noticed(now, noticed);
+            }
+            Event::Reported { from, report } => self.reported(now, from, report),
+            Event::Role(role) => self.take_role(now, role),
+            Event::Committed { index, entry } => self.committed(now, index, &entry),
+            Event::ProposalDropped => self.proposal_dropped(now),
+            Event::Applied { errand, result } => self.step_applied(now, errand, result),
+            Event::ReadBack { errand, topology } => self.was_read_back(now, errand, topology),
+            Event::Advised { case, plan, opinion } => self.advised(now, case, plan, *opinion),
+            Event::Asked { ticket, request } => self.asked(now, ticket, request),
+            Event::PauseFile(file) => {
+                self.pause_file = file;
+                self.tell(now);
+            }
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// Gives the replicated state, for snapshots of the log and for the store.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Replaces the replicated state by one that a peer's snapshot brought.
+    pub fn install(&mut self, state: State) {
+        self.lead = None;
+        self.state = state;
+    }
+
+    /// Gives this node's place in the trio.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Gives this node's own watch, for metrics.
+    #[must_use]
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    fn noticed(&mut self, now: Now, noticed: Noticed) {
+        self.out.extend(noticed.looks.into_iter().map(Effect::Look));
+        if noticed.changed {
+            self.tell(now);
+            self.look_again(now);
+        }
+    }
+
+    fn reported(&mut self, now: Now, from: NodeId, report: PeerReport) {
+        if from == self.options.me || !self.options.voters.contains(&from) {
+            return;
+        }
+        let news = self.reports.get(&from).is_none_or(|(_, old)| is_news(&old.report, &report.report));
+        self.reports.insert(from, (now.at, report));
+        if news {
+            self.look_again(now);
+        }
+    }
+
+    /// Sends this node's view to both others: whoever leads next has it already, and any node can answer `status`.
+    fn tell(&mut self, now: Now) {
+        self.report_due = now.at.plus(REPORT_EVERY);
+        let report = self.own_report(now.at);
+        self.reports.insert(self.options.me, (now.at, report.clone()));
+        for peer in self.options.voters.iter().filter(|peer| **peer != self.options.me) {
+            self.out.push(Effect::Report { to: *peer, report: Box::new(report.clone()) });
+        }
+        self.reports.retain(|_, (at, _)| now.at.since(*at) < REPORT_FORGOTTEN);
+    }
+
+    fn own_report(&self, now: Timestamp) -> PeerReport {
+        PeerReport { report: self.watch.report(now), pause_file: self.pause_file, head: self.state.head }
+    }
+
+    /// Fuses what is known now into the picture that a decision is made on.
+    pub(super) fn snapshot(&mut self, now: Timestamp, log_time: LogTime) -> Snapshot {
+        let own = self.own_report(now);
+        self.reports.insert(self.options.me, (now, own));
+        let reports: BTreeMap<NodeId, (Timestamp, Report)> =
+            self.reports.iter().map(|(node, (at, said))| (*node, (*at, said.report.clone()))).collect();
+        let standing = self.state.standing(self.paused_here());
+        let gathered = Gathered {
+            now,
+            log_time,
+            me: self.options.me,
+            voters: &self.options.voters,
+            reports: &reports,
+            readings: self.watch.readings(),
+            standing: &standing,
+        };
+        assemble(&gathered, &self.options.policy)
+    }
+
+    /// Any node's pause file pauses the trio, as long as that node is heard or was not heard to take it back.
+    pub(super) fn paused_here(&self) -> PausedHere {
+        let by_file = self.pause_file == PauseFile::Present
+            || self.reports.values().any(|(_, said)| said.pause_file == PauseFile::Present);
+        if by_file { PausedHere::Yes } else { PausedHere::No }
+    }
+
+    pub(super) fn next_errand(&mut self) -> super::event::Errand {
+        self.errands = self.errands.saturating_add(1);
+        super::event::Errand(self.errands)
+    }
+
+    fn committed(&mut self, now: Now, index: RaftIndex, entry: &[u8]) {
+        match self.state.apply(index, entry) {
+            Ok(Some(kept)) => {
+                let record = kept.record.clone();
+                let head = kept.head;
+                self.out.push(Effect::Keep(Box::new(kept)));
+                self.record_committed(now, head, &record);
+            }
+            Ok(None) => {}
+            Err(skipped) => {
+                self.out.push(Effect::Warn(format!("a committed entry was skipped on every node: {skipped}")))
+            }
+        }
+    }
+
+    fn take_role(&mut self, now: Now, role: Role) {
+        let before = self.role;
+        self.role = role;
+        match role {
+            Role::Leading(term) => {
+                if before != role {
+                    self.begin_leading(now, term);
+                }
+            }
+            Role::Following { .. } => {
+                self.followed = Followed::Somebody;
+                self.stop_leading();
+            }
+            Role::Leaderless(_) => self.stop_leading(),
+        }
+    }
+}
+
+/// Tells whether a report says something that can change a decision: a light, a pulse, progress or who abstains.
+fn is_news(old: &Report, new: &Report) -> bool {
+    let key = |report: &Report| {
+        let brokers: Vec<_> = report
+            .brokers
+            .iter()
+            .map(|(broker, seen)| {
+                (
+                    *broker,
+                    seen.light,
+                    seen.pulse.state,
+                    seen.pulse.beats_since_red,
+                    seen.pulse.behind_since_red,
+                    seen.progress,
+                )
+            })
+            .collect();
+        (report.reaches_controller, report.lhm, brokers)
+    };
+    key(old) != key(new)
+}

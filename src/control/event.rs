@@ -1,0 +1,195 @@
+//! What the controller hears and what it wants done: values both, so that production and simulation differ in nothing else.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::model::advice::{Brief, Opinion};
+use crate::model::chain::Head;
+use crate::model::ids::BrokerId;
+use crate::model::ids::{CaseId, NodeId, RaftIndex, Term};
+use crate::model::observation::{LookNow, Observation, Report};
+use crate::model::operator::{Answer, OperatorRequest};
+use crate::model::plan::{Class, PlanDigest, Step};
+use crate::model::record::{Receipt, Record};
+use crate::model::topology::Topology;
+
+use serde::{Deserialize, Serialize};
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Time passed.
+    Tick,
+    /// This node measured something.
+    Observed(Observation),
+    /// Another node reported.
+    Reported {
+        /// Who.
+        from: NodeId,
+        /// What, as it was when sent.
+        report: PeerReport,
+    },
+    /// This node's place in the trio changed.
+    Role(Role),
+    /// An entry of the log is committed; entries come in order, each once.
+    Committed {
+        /// Its index in the Raft log.
+        index: RaftIndex,
+        /// Its bytes: a record or a piece of one.
+        entry: Vec<u8>,
+    },
+    /// A proposal of this node will never be committed by it.
+    ProposalDropped,
+    /// A step was carried out, or was not.
+    Applied {
+        /// Which errand.
+        errand: Errand,
+        /// What came of it.
+        result: StepResult,
+    },
+    /// The cluster was read back, or could not be.
+    ReadBack {
+        /// Which errand.
+        errand: Errand,
+        /// Its shape; none where too few brokers answered.
+        topology: Option<Topology>,
+    },
+    /// The adviser answered, or did not.
+    Advised {
+        /// The case it was asked about.
+        case: CaseId,
+        /// The plan it was asked about.
+        plan: PlanDigest,
+        /// Its opinion, or why there is none.
+        opinion: Box<Opinion>,
+    },
+    /// An operator asked something.
+    Asked {
+        /// How to find the asker again.
+        ticket: u64,
+        /// What.
+        request: OperatorRequest,
+    },
+    /// The pause file of this node appeared or went away (unreadable counts as there).
+    PauseFile(PauseFile),
+}
+
+/// Whether this node's pause file is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PauseFile {
+    /// It is not.
+    #[default]
+    Absent,
+    /// It is, or cannot be told.
+    Present,
+}
+
+/// What a node sends to the trio's leader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// What it sees.
+    pub report: Report,
+    /// Whether it was paused by a file of its own.
+    pub pause_file: PauseFile,
+    /// The head of its audit chain: removal of the last records shows by comparison.
+    pub head: Head,
+}
+
+/// This node's place in the trio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It leads, and everything before its term is applied.
+    Leading(Term),
+    /// It follows a leader.
+    Following {
+        /// Whom.
+        leader: NodeId,
+        /// In which term.
+        term: Term,
+    },
+    /// Nobody leads, as far as it knows.
+    Leaderless(Term),
+}
+
+/// Names one thing that was sent out to be done, so that a late answer finds nobody waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Errand(pub u64);
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepResult {
+    /// What it did.
+    pub receipt: Receipt,
+    /// Words for people where something went wrong: never recorded, only logged.
+    pub said: Option<String>,
+}
+
+/// Something the controller wants done.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Propose these entries, in this order, one after the other.
+    Propose(Vec<Vec<u8>>),
+    /// Keep this record in the audit history: it is committed and has its place.
+    Keep(Box<Kept>),
+    /// Look at something at once.
+    Look(LookNow),
+    /// Send this node's report to the trio's leader.
+    Report {
+        /// The leader.
+        to: NodeId,
+        /// The report.
+        report: Box<PeerReport>,
+    },
+    /// Carry out a step: only ever after the commit of its intent, in its term, within its time.
+    Apply {
+        /// Which errand.
+        errand: Errand,
+        /// The step.
+        step: Box<Step>,
+        /// The term in which it was committed.
+        term: Term,
+        /// How long it may still be sent.
+        within: Duration,
+    },
+    /// Read the shape of the cluster back from at least two brokers.
+    ReadBack {
+        /// Which errand.
+        errand: Errand,
+        /// Brokers not to ask.
+        not: BTreeSet<BrokerId>,
+    },
+    /// Ask the adviser.
+    Advise {
+        /// About which case.
+        case: CaseId,
+        /// About which plan.
+        plan: PlanDigest,
+        /// Its class: with the brief's urgency it says how long may be taken.
+        class: Class,
+        /// The brief.
+        brief: Box<Brief>,
+    },
+    /// Answer an operator.
+    Answer {
+        /// The asker.
+        ticket: u64,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// Tell the people of this node, at WARN.
+    Warn(String),
+}
+
+/// A committed record with its place in the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The Raft index of the entry that completed it.
+    pub raft: RaftIndex,
+    /// Its index and hash.
+    pub head: Head,
+    /// Its canonical bytes.
+    pub bytes: Vec<u8>,
+    /// The record.
+    pub record: Record,
+}

@@ -1,0 +1,450 @@
+//! The replicated state: what the committed records amount to. Equal records give an equal state on every node.
+//!
+//! Deliberately without clock or policy: whatever a rule needs (an expiry, a cool-down) stands in the record itself.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::canon::{CanonError, from_canonical_bytes, to_canonical_bytes};
+use crate::model::chain::Head;
+use crate::model::chain::chunk::Assembler;
+use crate::model::finding::Finding;
+use crate::model::ids::{
+    BrokerId, CaseId, ClusterId, Digest, NodeId, PartitionId, Person, RaftIndex, RecordIndex, RequestId, Term,
+};
+use crate::model::plan::{Class, Origin, OriginalOrder, Plan, PlanDigest};
+use crate::model::record::{
+    Attention, Body, Closing, Decision, DecisionVerdict, End, Inaction, Outcome, RECORD_VERSION, Receipt, Record,
+};
+use crate::model::snapshot::{CoolDown, OpenCase, StandingOrders};
+use crate::model::time::LogTime;
+use crate::model::topology::PartitionSet;
+
+use super::event::Kept;
+
+/// How many requests of operators are remembered to recognise a repeated one.
+///
+/// A repeat comes within seconds, when an answer was lost; 1,024 are hours of typing.
+const REQUESTS_MAX: usize = 1024;
+
+/// What the committed records amount to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The end of the audit chain.
+    pub head: Head,
+    /// The newest entry of the Raft log that is in here.
+    pub applied: RaftIndex,
+    /// The log time of the newest record.
+    pub last_at: LogTime,
+    /// The cluster that the trio is tied to.
+    pub cluster: Option<ClusterId>,
+    /// The policy in force.
+    pub policy: Option<Digest>,
+    /// The pause order, if one stands.
+    pub paused: Option<PauseOrder>,
+    /// The open cases.
+    pub cases: BTreeMap<CaseId, Case>,
+    /// Plans that people may say yes to.
+    pub offers: BTreeMap<PlanDigest, Offer>,
+    /// Intents without an outcome.
+    pub intents: BTreeMap<PlanDigest, Intent>,
+    /// Each touched partition's first recorded order: its undo until it is restored.
+    pub first_orders: BTreeMap<PartitionId, FirstOrder>,
+    /// Cool-downs by broker.
+    pub cool_downs: BTreeMap<BrokerId, CoolDown>,
+    /// The cluster-wide cool-down after an R2.
+    pub cluster_cool_down: Option<CoolDown>,
+    /// What people were told and have not acknowledged.
+    pub attentions: BTreeMap<RecordIndex, Told>,
+    /// Requests seen lately.
+    pub requests: VecDeque<(Person, RequestId)>,
+    /// Pieces of a record that is not complete yet.
+    #[serde(skip)]
+    unfinished: Assembler,
+}
+
+/// The state as a snapshot of the log carries it.
+#[derive(Serialize, Deserialize)]
+struct Frozen {
+    state: State,
+    /// The entries that put the assembler back, in hex.
+    unfinished: Vec<String>,
+}
+
+/// Why the bytes of a state snapshot cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the state snapshot cannot be read: {0}")]
+pub struct Unthawable(String);
+
+/// A standing order to do nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseOrder {
+    /// Who gave it.
+    pub by: Person,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: LogTime,
+    /// The same as wall time, for people.
+    pub wall_ms: u64,
+}
+
+/// The life of one finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// The finding, as last classified.
+    pub finding: Finding,
+    /// When it was opened.
+    pub opened: LogTime,
+    /// The newest plan that was carried out in it, and how that ended (none while in flight).
+    pub acted: Option<(PlanDigest, Option<End>)>,
+    /// How many intents it has had: a case that keeps failing ends at a person's desk.
+    pub acts: u16,
+    /// Plans that a person said no to: not offered again in this case.
+    pub rejected: BTreeSet<PlanDigest>,
+    /// The newest plan that was recorded as "would have".
+    pub would: Option<PlanDigest>,
+    /// The newest reason for doing nothing.
+    pub inaction: Option<Inaction>,
+}
+
+/// A plan that people may say yes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Its case.
+    pub case: CaseId,
+    /// The plan.
+    pub plan: Plan,
+    /// Until when.
+    pub expires: LogTime,
+    /// How many different people must say yes.
+    pub people: u8,
+    /// Who has.
+    pub approvals: BTreeSet<Person>,
+    /// The record that offered it.
+    pub record: RecordIndex,
+}
+
+/// A committed word that a plan is about to be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Its case.
+    pub case: CaseId,
+    /// The plan.
+    pub plan: Plan,
+    /// The term in which it was committed.
+    pub term: Term,
+    /// The node that is to carry it out.
+    pub by: NodeId,
+    /// The record that holds it.
+    pub record: RecordIndex,
+}
+
+/// A partition's order before the trio touched it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstOrder {
+    /// The case that touched it first.
+    pub case: CaseId,
+    /// Its replicas then.
+    pub replicas: Vec<BrokerId>,
+    /// Its leader then.
+    pub leader: Option<BrokerId>,
+}
+
+/// Something that people were told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// What.
+    pub what: Attention,
+    /// When, as wall time, for people.
+    pub wall_ms: u64,
+    /// In which case.
+    pub case: Option<CaseId>,
+}
+
+/// Why a committed entry was not taken as a record: every node skips it alike, and says so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Skipped {
+    /// It does not continue the record at hand.
+    #[error("entry {0} is no piece of the record at hand")]
+    Chunk(RaftIndex, #[source] crate::model::chain::chunk::ChunkError),
+    /// Its bytes are no canonical record.
+    #[error("entry {0} holds no canonical record")]
+    Unreadable(RaftIndex, #[source] CanonError),
+    /// A later version of Tanist wrote it.
+    #[error("entry {0} holds a record of version {1}; this build reads up to {RECORD_VERSION}: upgrade this node")]
+    Version(RaftIndex, u16),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            head: Head::GENESIS,
+            applied: RaftIndex::default(),
+            last_at: LogTime::default(),
+            cluster: None,
+            policy: None,
+            paused: None,
+            cases: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            intents: BTreeMap::new(),
+            first_orders: BTreeMap::new(),
+            cool_downs: BTreeMap::new(),
+            cluster_cool_down: None,
+            attentions: BTreeMap::new(),
+            requests: VecDeque::new(),
+            unfinished: Assembler::default(),
+        }
+    }
+}
+
+impl State {
+    /// Takes one committed entry; gives the record that it completes, with its place in the chain.
+    ///
+    /// Errors: [`Skipped`] where the entry is no record; the state moves on, on every node alike.
+    pub fn apply(&mut self, index: RaftIndex, entry: &[u8]) -> Result<Option<Kept>, Skipped> {
+        self.applied = index;
+        if entry.is_empty() {
+            return Ok(None);
+        }
+        let joined = self.unfinished.push_entry(entry).map_err(|error| Skipped::Chunk(index, error))?;
+        let Some(bytes) = joined else { return Ok(None) };
+        let record: Record = from_canonical_bytes(&bytes).map_err(|error| Skipped::Unreadable(index, error))?;
+        if RECORD_VERSION < record.version {
+            return Err(Skipped::Version(index, record.version));
+        }
+        self.head = self.head.extend(&bytes);
+        // Log time never goes back, whatever a record says.
+        self.last_at = self.last_at.max(record.at);
+        self.take(&record);
+        Ok(Some(Kept { raft: index, head: self.head, bytes, record }))
+    }
+
+    /// Gives the bytes of a snapshot of this state.
+    ///
+    /// Errors: the state holds something that has no canonical form, which is a defect.
+    pub fn freeze(&self) -> Result<Vec<u8>, CanonError> {
+        let unfinished = self.unfinished.to_entries().iter().map(hex::encode).collect();
+        to_canonical_bytes(&Frozen { state: self.clone(), unfinished })
+    }
+
+    /// Reads a state back from the bytes of its snapshot.
+    ///
+    /// Errors: [`Unthawable`] for bytes that [`State::freeze`] did not write.
+    pub fn thaw(bytes: &[u8]) -> Result<Self, Unthawable> {
+        let frozen: Frozen = from_canonical_bytes(bytes).map_err(|error| Unthawable(error.to_string()))?;
+        let mut state = frozen.state;
+        for entry in frozen.unfinished {
+            let entry = hex::decode(entry).map_err(|error| Unthawable(error.to_string()))?;
+            state.unfinished.push_entry(&entry).map_err(|error| Unthawable(error.to_string()))?;
+        }
+        Ok(state)
+    }
+
+    /// Gives what decisions must respect; `here` is a pause that needs no quorum.
+    #[must_use]
+    pub fn standing(&self, pause: PausedHere) -> StandingOrders {
+        let cases = self.cases.iter().map(|(id, case)| {
+            let open = OpenCase { id: *id, kind: case.finding.kind, acted: case.acted.is_some() };
+            (case.finding.broker, open)
+        });
+        StandingOrders {
+            paused: self.paused.is_some() || pause == PausedHere::Yes,
+            cool_downs: self.cool_downs.clone(),
+            cluster_cool_down: self.cluster_cool_down,
+            // Whoever lost leadership by an act of ours is in cool-down for it: no target meanwhile.
+            demoted: self.cool_downs.clone(),
+            maintenance: BTreeSet::new(),
+            in_flight: self.intents.values().map(|intent| intent.case).next(),
+            cases: cases.collect(),
+        }
+    }
+
+    /// Gives the recorded orders of one case, grouped.
+    #[must_use]
+    pub fn undo_of(&self, case: CaseId) -> Vec<OriginalOrder> {
+        let mut groups: BTreeMap<(Vec<BrokerId>, Option<BrokerId>), Vec<PartitionId>> = BTreeMap::new();
+        for (partition, first) in self.first_orders.iter().filter(|(_, first)| first.case == case) {
+            groups.entry((first.replicas.clone(), first.leader)).or_default().push(*partition);
+        }
+        let group = |((replicas, leader), partitions): (_, Vec<PartitionId>)| OriginalOrder {
+            partitions: partitions.into_iter().collect(),
+            replicas,
+            leader,
+        };
+        groups.into_iter().map(group).collect()
+    }
+
+    /// Tells whether a request was taken before.
+    #[must_use]
+    pub fn has_seen(&self, by: &Person, request: RequestId) -> bool {
+        self.requests.iter().any(|(person, id)| person == by && *id == request)
+    }
+
+    fn take(&mut self, record: &Record) {
+        match &record.body {
+            Body::Founded { cluster } => self.cluster = Some(cluster.clone()),
+            Body::PolicyIs { .. } => self.policy = Some(record.policy),
+            Body::Opened(finding) => self.open(record.at, finding),
+            Body::Reclassified { to, .. } => self.with_case(record.case, |case| case.finding = to.clone()),
+            Body::Decided(decision) => self.decide(record, decision),
+            Body::Outcome(outcome) => self.close_intent(outcome),
+            Body::Approved { plan, by, request } => {
+                if let Some(offer) = self.offers.get_mut(plan) {
+                    offer.approvals.insert(by.clone());
+                }
+                self.remember(by, *request);
+            }
+            Body::Rejected { plan, by, request, .. } => {
+                self.offers.remove(plan);
+                self.with_case(record.case, |case| {
+                    case.rejected.insert(*plan);
+                });
+                self.remember(by, *request);
+            }
+            Body::Withdrawn { plan, .. } => {
+                self.offers.remove(plan);
+            }
+            Body::Paused { by, reason, request } => {
+                self.paused = Some(PauseOrder {
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    since: record.at,
+                    wall_ms: record.wall_ms,
+                });
+                self.remember(by, *request);
+            }
+            Body::Resumed { by, request } => {
+                self.paused = None;
+                self.remember(by, *request);
+            }
+            Body::Attention { what } => {
+                let told = Told { what: what.clone(), wall_ms: record.wall_ms, case: record.case };
+                self.attentions.insert(self.head.index, told);
+            }
+            Body::Acknowledged { attention, by, request } => {
+                self.attentions.remove(attention);
+                self.remember(by, *request);
+            }
+            Body::Closed { how } => self.close_case(record.case, *how),
+            Body::Led | Body::StillHeld { .. } | Body::Opinion(_) | Body::Continued { .. } => {}
+        }
+    }
+
+    fn open(&mut self, at: LogTime, finding: &Finding) {
+        let case = Case {
+            finding: finding.clone(),
+            opened: at,
+            acted: None,
+            acts: 0,
+            rejected: BTreeSet::new(),
+            would: None,
+            inaction: None,
+        };
+        // The head has just been extended by this record: its index is the case's id.
+        self.cases.insert(CaseId(self.head.index.0), case);
+    }
+
+    fn with_case(&mut self, id: Option<CaseId>, change: impl FnOnce(&mut Case)) {
+        if let Some(case) = id.and_then(|id| self.cases.get_mut(&id)) {
+            change(case);
+        }
+    }
+
+    fn decide(&mut self, record: &Record, decision: &Decision) {
+        match (&decision.verdict, &decision.plan, decision.digest, record.case) {
+            (DecisionVerdict::Act { cool_down_until, .. }, Some(plan), Some(digest), Some(case)) => {
+                self.offers.remove(&digest);
+                self.begin(
+                    Intent { case, plan: plan.clone(), term: record.term, by: record.by, record: self.head.index },
+                    digest,
+                    *cool_down_until,
+                );
+            }
+            (DecisionVerdict::Offer { expires, people }, Some(plan), Some(digest), Some(case)) => {
+                let offer = Offer {
+                    case,
+                    plan: plan.clone(),
+                    expires: *expires,
+                    people: *people,
+                    approvals: BTreeSet::new(),
+                    record: self.head.index,
+                };
+                self.offers.insert(digest, offer);
+            }
+            (DecisionVerdict::WouldAct, _, digest, case) => self.with_case(case, |case| case.would = digest),
+            (DecisionVerdict::Nothing(why), _, _, case) => {
+                self.with_case(case, |case| case.inaction = Some(why.clone()))
+            }
+            // An act or offer without plan or case is no decision that this build writes: it changes nothing.
+            (DecisionVerdict::Act { .. } | DecisionVerdict::Offer { .. }, _, _, _) => {}
+        }
+    }
+
+    fn begin(&mut self, intent: Intent, digest: PlanDigest, cool_down_until: LogTime) {
+        let cool_down = CoolDown { owner: intent.case, until: cool_down_until };
+        if let Origin::Finding { broker, .. } = &intent.plan.origin {
+            for order in &intent.plan.undo {
+                for partition in order.partitions.iter() {
+                    self.first_orders.entry(partition).or_insert_with(|| FirstOrder {
+                        case: intent.case,
+                        replicas: order.replicas.clone(),
+                        leader: order.leader,
+                    });
+                }
+            }
+            self.cool_downs.insert(*broker, cool_down);
+        }
+        if Class::R2 <= intent.plan.class {
+            self.cluster_cool_down = Some(cool_down);
+        }
+        self.with_case(Some(intent.case), |case| {
+            case.acted = Some((digest, None));
+            case.acts = case.acts.saturating_add(1);
+            case.inaction = None;
+        });
+        self.intents.insert(digest, intent);
+    }
+
+    fn close_intent(&mut self, outcome: &Outcome) {
+        let Some(intent) = self.intents.remove(&outcome.plan) else { return };
+        self.with_case(Some(intent.case), |case| case.acted = Some((outcome.plan, Some(outcome.end))));
+        if matches!(intent.plan.origin, Origin::Failback { .. } | Origin::Undo { .. }) {
+            for step in &outcome.steps {
+                if let Receipt::Done { done, .. } = &step.receipt {
+                    self.forget_orders(done);
+                }
+            }
+        }
+    }
+
+    fn forget_orders(&mut self, restored: &PartitionSet) {
+        for partition in restored.iter() {
+            self.first_orders.remove(&partition);
+        }
+    }
+
+    fn close_case(&mut self, id: Option<CaseId>, _how: Closing) {
+        let Some(id) = id else { return };
+        self.cases.remove(&id);
+        self.offers.retain(|_, offer| offer.case != id);
+        self.first_orders.retain(|_, first| first.case != id);
+    }
+
+    fn remember(&mut self, by: &Person, request: RequestId) {
+        self.requests.push_back((by.clone(), request));
+        while REQUESTS_MAX < self.requests.len() {
+            self.requests.pop_front();
+        }
+    }
+}
+
+/// Whether something on a node pauses the trio without a quorum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PausedHere {
+    /// A pause file is there, or cannot be read.
+    Yes,
+    /// None.
+    No,
+}

@@ -1,0 +1,231 @@
+//! How things stand, as this node tells it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::canon::to_canonical_bytes;
+use crate::model::ids::{BrokerId, NodeId, Term};
+use crate::model::operator::view::{
+    AttentionView, AuditHead, BrokerView, CaseView, Difference, Mode, NodeView, PauseView, PlanBrief, PlanState,
+    PlanView, Quorum, Seen, StatusView,
+};
+use crate::model::operator::{Answer, DigestPrefix, NotFound};
+use crate::model::plan::{Plan, PlanDigest};
+use crate::model::record::DecisionVerdict;
+use crate::model::snapshot::{Load, Snapshot};
+use crate::model::topology::Standing;
+
+use super::controller::{Controller, Now};
+use super::event::{PauseFile, Role};
+use super::state::{Case, Intent, Offer, PausedHere};
+
+impl Controller {
+    /// Gives how things stand from this node's point of view.
+    pub(super) fn status(&mut self, now: Now) -> StatusView {
+        let log_time = self.lead.as_ref().map_or(self.state.last_at, |lead| lead.log_time(now.at));
+        let snapshot = self.snapshot(now.at, log_time);
+        let (leader, term) = match self.role {
+            Role::Leading(term) => (Some(self.options.me), term),
+            Role::Following { leader, term } => (Some(leader), term),
+            Role::Leaderless(term) => (None, term),
+        };
+        StatusView {
+            node: self.options.me,
+            cluster: self.state.cluster.clone(),
+            leader,
+            term: Term(term.0),
+            quorum: if leader.is_some() { Quorum::Present } else { Quorum::Lost },
+            mode: match self.options.policy.mode {
+                crate::decide::policy::Mode::Observe => Mode::Observe,
+                crate::decide::policy::Mode::Approve => Mode::Approve,
+                crate::decide::policy::Mode::Auto => Mode::Auto,
+            },
+            paused: self.pause_view(),
+            policy: self.policy_digest,
+            nodes: self.node_views(now),
+            controller: snapshot.controller,
+            brokers: broker_views(&snapshot),
+            cases: self.state.cases.iter().map(|(id, case)| self.case_view(*id, case, &snapshot)).collect(),
+            plans: self.plan_briefs(&snapshot),
+            attentions: self
+                .state
+                .attentions
+                .iter()
+                .map(|(index, told)| AttentionView {
+                    index: *index,
+                    wall_ms: told.wall_ms,
+                    case: told.case,
+                    what: told.what.clone(),
+                })
+                .collect(),
+            audit: AuditHead {
+                index: self.state.head.index,
+                hash: (0 < self.state.head.index.0).then_some(self.state.head.hash),
+                at: self.state.last_at,
+            },
+            missing: snapshot.missing,
+            troubles: Vec::new(),
+        }
+    }
+
+    fn pause_view(&self) -> Option<PauseView> {
+        if self.pause_file == PauseFile::Present {
+            return Some(PauseView::File);
+        }
+        let by = self.state.paused.as_ref().map(|order| PauseView::By {
+            by: order.by.clone(),
+            reason: order.reason.clone(),
+            since_wall_ms: order.wall_ms,
+        });
+        by.or((self.paused_here() == PausedHere::Yes).then_some(PauseView::File))
+    }
+
+    fn node_views(&self, now: Now) -> Vec<NodeView> {
+        let view = |id: &NodeId| {
+            let said = self.reports.get(id);
+            NodeView {
+                id: *id,
+                heard_ago: said.map(|(at, _)| if *id == self.options.me { Duration::ZERO } else { now.at.since(*at) }),
+                lhm: said.map(|(_, said)| said.report.lhm),
+                reaches_controller: said.map(|(_, said)| said.report.reaches_controller),
+            }
+        };
+        self.options.voters.iter().map(view).collect()
+    }
+
+    fn case_view(&self, id: crate::model::ids::CaseId, case: &Case, snapshot: &Snapshot) -> CaseView {
+        let last = case.inaction.clone().map(DecisionVerdict::Nothing);
+        let last = last.or(case.would.map(|_| DecisionVerdict::WouldAct));
+        CaseView {
+            id,
+            kind: case.finding.kind,
+            broker: case.finding.broker,
+            open_for: snapshot.taken_at.since(case.opened),
+            last,
+        }
+    }
+
+    fn plan_briefs(&self, snapshot: &Snapshot) -> Vec<PlanBrief> {
+        let offers = self.state.offers.iter().map(|(digest, offer)| PlanBrief {
+            digest: *digest,
+            case: offer.case,
+            state: offered(offer, snapshot),
+        });
+        let intents = self.state.intents.iter().map(|(digest, intent)| PlanBrief {
+            digest: *digest,
+            case: intent.case,
+            state: PlanState::InFlight,
+        });
+        offers.chain(intents).collect()
+    }
+
+    /// Gives the plans that wait or are in flight.
+    pub(super) fn plans(&mut self, now: Now) -> Vec<PlanView> {
+        let log_time = self.lead.as_ref().map_or(self.state.last_at, |lead| lead.log_time(now.at));
+        let snapshot = self.snapshot(now.at, log_time);
+        let offers = self.state.offers.iter().map(|(digest, offer)| offer_view(*digest, offer, &snapshot));
+        let intents = self.state.intents.iter().map(|(digest, intent)| intent_view(*digest, intent, &snapshot));
+        offers.chain(intents).collect()
+    }
+
+    pub(super) fn show_plan(&mut self, now: Now, prefix: &DigestPrefix) -> Answer {
+        let mut found: Vec<PlanView> =
+            self.plans(now).into_iter().filter(|view| prefix.matches(&view.digest)).collect();
+        match (found.len(), found.pop()) {
+            (1, Some(view)) => Answer::Plan(Box::new(view)),
+            (0, _) | (_, None) => Answer::NotFound(NotFound::Plan(prefix.clone())),
+            (_, Some(last)) => {
+                let all = found.iter().map(|view| view.digest).chain([last.digest]).collect();
+                Answer::NotFound(NotFound::Ambiguous(all))
+            }
+        }
+    }
+}
+
+fn offered(offer: &Offer, snapshot: &Snapshot) -> PlanState {
+    PlanState::Offered {
+        people: offer.people,
+        approved: offer.approvals.clone(),
+        expires_in: offer.expires.since(snapshot.taken_at),
+    }
+}
+
+fn offer_view(digest: PlanDigest, offer: &Offer, snapshot: &Snapshot) -> PlanView {
+    PlanView {
+        digest,
+        case: offer.case,
+        record: offer.record,
+        state: offered(offer, snapshot),
+        topics: topics(&offer.plan, snapshot),
+        plan: offer.plan.clone(),
+        ruling: None,
+    }
+}
+
+fn intent_view(digest: PlanDigest, intent: &Intent, snapshot: &Snapshot) -> PlanView {
+    PlanView {
+        digest,
+        case: intent.case,
+        record: intent.record,
+        state: PlanState::InFlight,
+        topics: topics(&intent.plan, snapshot),
+        plan: intent.plan.clone(),
+        ruling: None,
+    }
+}
+
+fn topics(plan: &Plan, snapshot: &Snapshot) -> BTreeMap<crate::model::ids::TopicId, String> {
+    let partitions = plan.undo.iter().flat_map(|order| order.partitions.iter());
+    let named = partitions.filter_map(|partition| {
+        snapshot.topology.topics.get(&partition.topic).map(|topic| (partition.topic, topic.name.clone()))
+    });
+    named.collect()
+}
+
+fn broker_views(snapshot: &Snapshot) -> Vec<BrokerView> {
+    let mut ids: std::collections::BTreeSet<BrokerId> = snapshot.topology.brokers.keys().copied().collect();
+    ids.extend(snapshot.heard.values().flat_map(|heard| heard.report.brokers.keys().copied()));
+    let view = |id: BrokerId| {
+        let registration = snapshot.topology.brokers.get(&id);
+        let load = snapshot.loads.get(&id).copied().unwrap_or(Load::default());
+        let seen = snapshot.heard.iter().filter_map(|(node, heard)| {
+            let seen = heard.report.brokers.get(&id)?;
+            let light_for = seen.light_for.saturating_add(heard.age);
+            Some((*node, Seen { light: seen.light, light_for, pulse: seen.pulse.state }))
+        });
+        BrokerView {
+            id,
+            rack: registration.and_then(|registration| registration.rack.clone()),
+            standing: registration.map_or(Standing::Unregistered, |registration| registration.standing),
+            leads: load.leads,
+            replicas: load.replicas,
+            seen: seen.collect(),
+        }
+    };
+    ids.into_iter().map(view).collect()
+}
+
+/// Tells in which parts two plans differ, each part as its canonical text.
+pub(super) fn differences(was: &Plan, is: Option<&Plan>) -> Vec<Difference> {
+    let text = |value: Result<Vec<u8>, _>| -> String {
+        value.map_or_else(
+            |_: crate::model::canon::CanonError| String::new(),
+            |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+        )
+    };
+    let parts = |plan: &Plan| {
+        [
+            ("origin", text(to_canonical_bytes(&plan.origin))),
+            ("class", text(to_canonical_bytes(&plan.class))),
+            ("steps", text(to_canonical_bytes(&plan.steps))),
+            ("undo", text(to_canonical_bytes(&plan.undo))),
+        ]
+    };
+    let was = parts(was);
+    let is = is.map(parts);
+    let differs = |(place, (part, was)): (usize, (&str, String))| {
+        let is = is.as_ref().and_then(|is| is.get(place)).map_or_else(|| "no plan".to_owned(), |(_, is)| is.clone());
+        (was != is).then(|| Difference { part: part.to_owned(), was, is })
+    };
+    was.into_iter().enumerate().filter_map(differs).collect()
+}

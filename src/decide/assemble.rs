@@ -1,0 +1,146 @@
+//! Assemble: everybody's reports and the taker's own readings become one snapshot.
+//!
+//! Deliberately whole milliseconds throughout: a record holds no less than what was decided on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::policy::Policy;
+use super::readings::Readings;
+use crate::model::ids::{BrokerId, NodeId, PartitionId};
+use crate::model::observation::{Heard, LogEnd, ProbeKind, Report, Sighting, TopologySource};
+use crate::model::snapshot::{Load, Missing, Snapshot, StandingOrders};
+use crate::model::time::{LogTime, Timestamp};
+use crate::model::topology::Topology;
+
+/// What a snapshot is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Gathered<'a> {
+    /// This instant, on the taker's clock.
+    pub now: Timestamp,
+    /// This instant, in log time.
+    pub log_time: LogTime,
+    /// The taker.
+    pub me: NodeId,
+    /// The trio.
+    pub voters: &'a BTreeSet<NodeId>,
+    /// The newest report of each node, the taker's own included, and when it arrived.
+    pub reports: &'a BTreeMap<NodeId, (Timestamp, Report)>,
+    /// The taker's own readings of the cluster.
+    pub readings: &'a Readings,
+    /// What the trio has decided before.
+    pub standing: &'a StandingOrders,
+}
+
+/// Gives the snapshot of this instant.
+#[must_use]
+pub fn assemble(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
+    let heard: BTreeMap<NodeId, Heard> = gathered
+        .reports
+        .iter()
+        .filter(|(node, _)| gathered.voters.contains(node))
+        .map(|(node, (arrived, report))| (*node, hear(*node, gathered.now.since(*arrived), report)))
+        .collect();
+    let shape = gathered.readings.topology.as_ref();
+    let log_ends = recent_log_ends(gathered, policy);
+    let mut snapshot = Snapshot {
+        taken_at: gathered.log_time,
+        taken_by: gathered.me,
+        controller: recent_controller(gathered, policy),
+        heard,
+        voters: gathered.voters.clone(),
+        topology: shape.map_or_else(|| Arc::new(Topology::default()), |shape| Arc::clone(&shape.topology)),
+        topology_age: shape.map_or(Duration::MAX, |shape| gathered.now.since(shape.confirmed_at)),
+        topology_source: shape.map_or_else(|| TopologySource::Metadata(BTreeSet::new()), |shape| shape.source.clone()),
+        loads: loads(gathered.readings),
+        log_ends,
+        reassigning: gathered.readings.reassigning.as_ref().map(|(_, set)| set.clone()).unwrap_or_default(),
+        standing: gathered.standing.clone(),
+        missing: BTreeSet::new(),
+    };
+    snapshot.topology_age = whole_ms(snapshot.topology_age);
+    snapshot.missing = missing(&snapshot, gathered, policy);
+    snapshot
+}
+
+fn hear(node: NodeId, age: Duration, report: &Report) -> Heard {
+    let mut report = report.clone();
+    for sighting in report.brokers.values_mut() {
+        round(sighting);
+    }
+    Heard { node, age: whole_ms(age), report }
+}
+
+fn round(sighting: &mut Sighting) {
+    sighting.light_for = whole_ms(sighting.light_for);
+    sighting.tau = whole_ms(sighting.tau);
+    sighting.success_sent_ago = sighting.success_sent_ago.map(whole_ms);
+    sighting.silent_for = sighting.silent_for.map(whole_ms);
+}
+
+/// Gives the span without its fraction of a millisecond, and never more than a record can hold.
+fn whole_ms(span: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn recent_log_ends(gathered: &Gathered<'_>, policy: &Policy) -> BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>> {
+    let oldest = gathered.now.minus(policy.guard.log_end_age_max);
+    let mut recent = BTreeMap::new();
+    for (partition, ends) in &gathered.readings.log_ends {
+        let of_partition: BTreeMap<BrokerId, LogEnd> =
+            ends.iter().filter(|(_, (_, at))| oldest <= *at).map(|(broker, (end, _))| (*broker, *end)).collect();
+        if !of_partition.is_empty() {
+            recent.insert(*partition, of_partition);
+        }
+    }
+    recent
+}
+
+fn recent_controller(gathered: &Gathered<'_>, policy: &Policy) -> Option<crate::model::ids::ControllerId> {
+    let (controller, _, at) = gathered.readings.controller?;
+    (gathered.now.since(at) <= policy.detect.pulse_age_max).then_some(controller)
+}
+
+fn loads(readings: &Readings) -> BTreeMap<BrokerId, Load> {
+    let mut loads = readings.topology.as_ref().map(|shape| (*shape.loads).clone()).unwrap_or_default();
+    for (broker, dirs) in &readings.log_dirs {
+        if let Some(load) = loads.get_mut(broker) {
+            load.bytes = Some(dirs.bytes.values().fold(0, |sum, bytes| u64::saturating_add(sum, *bytes)));
+        }
+    }
+    loads
+}
+
+fn missing(snapshot: &Snapshot, gathered: &Gathered<'_>, policy: &Policy) -> BTreeSet<Missing> {
+    let mut missing = BTreeSet::new();
+    for node in &snapshot.voters {
+        let recent = snapshot.heard.get(node).is_some_and(|heard| heard.age <= policy.detect.report_age_max);
+        if !recent {
+            missing.insert(Missing::Report(*node));
+        }
+    }
+    if gathered.readings.topology.is_none() || policy.guard.topology_age_max < snapshot.topology_age {
+        missing.insert(Missing::Topology);
+    }
+    let answered: BTreeSet<BrokerId> = snapshot.log_ends.values().flat_map(|ends| ends.keys().copied()).collect();
+    for (broker, registration) in &snapshot.topology.brokers {
+        let holds = snapshot.loads.get(broker).is_some_and(|load| 0 < load.replicas);
+        if holds && !answered.contains(broker) {
+            missing.insert(Missing::LogEnds(*broker));
+        }
+        if registration.epoch.is_none() {
+            missing.insert(Missing::BrokerEpoch(*broker));
+        }
+    }
+    if snapshot.topology.topics.values().any(|topic| topic.min_isr.is_none()) {
+        missing.insert(Missing::MinIsr);
+    }
+    if snapshot.controller.is_none() {
+        missing.insert(Missing::Controller);
+        // The active controller is named by DescribeQuorum, the pulse; nobody naming it means nobody reads the pulse.
+        missing.insert(Missing::Probe(ProbeKind::Pulse));
+    }
+    missing.extend(gathered.readings.blind.keys().map(|probe| Missing::Probe(*probe)));
+    missing
+}

@@ -1,0 +1,440 @@
+//! The policy: every number of `judgement.md` §1-§3 with its unit, default, range and the argument for its value.
+//!
+//! Deliberately no reading of files: `config` fills it in. Deliberately no float: ratios are permille.
+//! Why one flat map of settings (2026-11): records hold it in full, and its digest names the policy of each record; made
+//! from the serialised form, it cannot forget a field.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::{flatten, unflatten};
+use crate::model::canon::to_canonical_bytes;
+use crate::model::chain::sha256;
+use crate::model::ids::{BrokerId, Digest};
+pub use crate::model::operator::view::Mode;
+use crate::model::time::millis;
+
+/// Everything that can change a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// What follows from a plan that the guard allows.
+    pub mode: Mode,
+    /// What may be done, and how much at once.
+    pub act: ActPolicy,
+    /// When something is wrong.
+    pub detect: DetectPolicy,
+    /// Who is to lead.
+    pub score: ScorePolicy,
+    /// When a plan is held.
+    pub guard: GuardPolicy,
+}
+
+/// Whether something may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Never.
+    #[default]
+    Forbidden,
+    /// When the rules ask for it.
+    Allowed,
+}
+
+/// What may be done, and how much at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActPolicy {
+    /// Whether a broker may be fenced by a heartbeat in its name. Needs the controller listener and CLUSTER_ACTION, and is
+    /// no public API: opt-in.
+    pub fence_heartbeat: Permission,
+    /// Whether a broker may be unregistered. A live one becomes a zombie until restarted: opt-in.
+    pub unregister: Permission,
+    /// Acts of class R2 that mode `auto` may send without a person, by name (`Unregister`). None by default: costly.
+    pub auto_r2: BTreeSet<String>,
+    /// How long after its commit an intent's first step may be sent. Shorter than the shortest election timeout of the
+    /// trio (1 s), so that a deposed leader cannot send after its successor has begun.
+    #[serde(with = "millis", rename = "valid_for_ms")]
+    pub valid_for: Duration,
+    /// Partitions in one request. Kafka refuses above 10,000 resulting records; a reorder and an election are two, and a
+    /// fifth of the limit leaves room and keeps the controller's event queue responsive.
+    pub max_partitions_per_request: u32,
+    /// Partitions in one batch of a failback, after the first single one. A few: each batch is verified before the next.
+    pub failback_batch: u32,
+    /// How long a broker must be green before it leads again. Longer than a crash loop's usual period.
+    #[serde(with = "millis", rename = "failback_after_ms")]
+    pub failback_after: Duration,
+    /// How long an offer to a person stands. The facts it was made on are older after that.
+    #[serde(with = "millis", rename = "approval_expires_ms")]
+    pub approval_expires: Duration,
+    /// Whether the order is put right after a fence, so that Kafka's own rebalance (300 s) does not give leadership back.
+    pub order_afterwards: Permission,
+    /// How much better (weighted permille) our candidate must be than Kafka's own next in line to be worth one more record
+    /// per partition: 500 partitions cost 1.26 s fenced alone and 1.64 s with reorder and election before (`kafka.md` §13).
+    pub kafka_choice_margin_permille: u32,
+    /// How long the echo of the first step is waited for. Three NoOps (500 ms each) of the metadata log: one of them is seen
+    /// even where the echo itself was lost.
+    #[serde(with = "millis", rename = "echo_wait_ms")]
+    pub echo_wait: Duration,
+    /// How long, once the echo says level, progress (P6, twice) is waited for before the leadership is moved without it.
+    #[serde(with = "millis", rename = "progress_wait_ms")]
+    pub progress_wait: Duration,
+}
+
+/// When something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DetectPolicy {
+    /// How often a broker is pinged (P1), and the trio decides. Four a second stay far below what a broker notices.
+    #[serde(with = "millis", rename = "ping_interval_ms")]
+    pub ping_interval: Duration,
+    /// Yellow from this many permille of the usual gap between two answers.
+    pub yellow_permille: u32,
+    /// The shortest silence that is red: a pause of a healthy JVM rarely lasts longer.
+    #[serde(with = "millis", rename = "tau_min_ms")]
+    pub tau_min: Duration,
+    /// Red not before this many ping intervals: lost packets come in ones and twos.
+    pub tau_intervals: u32,
+    /// Red not before this many permille of the usual gap.
+    pub tau_gap_permille: u32,
+    /// The shortest silence that is red where the broker is behind in the metadata log as well.
+    #[serde(with = "millis", rename = "tau_behind_ms")]
+    pub tau_behind: Duration,
+    /// The longest silence that the stall tail may ask for: beyond it Kafka's own session (9 s) is no slower than we.
+    #[serde(with = "millis", rename = "tau_max_ms")]
+    pub tau_max: Duration,
+    /// The silence from which a pause that ended well counts towards the broker's stall tail.
+    #[serde(with = "millis", rename = "stall_from_ms")]
+    pub stall_from: Duration,
+    /// Stalls needed before the tail is believed: fewer fit anything.
+    pub stalls_min: u32,
+    /// One needless act per cluster is accepted in this time (the false-act budget).
+    #[serde(with = "millis", rename = "false_act_period_ms")]
+    pub false_act_period: Duration,
+    /// How long a broker must answer before it is green again.
+    #[serde(with = "millis", rename = "green_after_ms")]
+    pub green_after: Duration,
+    /// Own timers later than this make the node doubt itself.
+    #[serde(with = "millis", rename = "own_timer_lag_ms")]
+    pub own_timer_lag: Duration,
+    /// An own fsync longer than this makes the node doubt itself.
+    #[serde(with = "millis", rename = "own_fsync_ms")]
+    pub own_fsync: Duration,
+    /// Doubt (0-8) from which the node abstains.
+    pub abstain_from: u8,
+    /// Reports older than this do not count. Two report intervals.
+    #[serde(with = "millis", rename = "report_age_max_ms")]
+    pub report_age_max: Duration,
+    /// A broker is behind if it lacks what another had reached this long ago; a live one is level within 60 ms.
+    #[serde(with = "millis", rename = "pulse_lead_ms")]
+    pub pulse_lead: Duration,
+    /// Beats of the metadata log that must pass after a change of the active controller before its word counts.
+    pub pulse_beats_trusted: u32,
+    /// A pulse older than this says nothing. Eight readings, so that one broker that hangs while asked does not blind us.
+    #[serde(with = "millis", rename = "pulse_age_max_ms")]
+    pub pulse_age_max: Duration,
+    /// Records behind from which a broker that answers is warned about: four NoOps, two seconds of an idle cluster.
+    pub cut_or_stalled_behind_min: u64,
+    /// How long nodes may contradict each other, or too few see enough, before that is a finding of its own.
+    #[serde(with = "millis", rename = "patience_ms")]
+    pub patience: Duration,
+}
+
+/// Who is to lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScorePolicy {
+    /// The operator's promotion rules; a broker without one is neutral.
+    pub promotion: BTreeMap<BrokerId, PromotionRule>,
+    /// The lag that is worth 1000 permille. Two brokers' log ends may be read 5 s apart; a busy partition gains tens of
+    /// thousands of records in that time, which is no lag.
+    pub lag_records_max: u64,
+    /// The excess over an even share of leaders that is worth 1000 permille.
+    pub load_excess_max_permille: u32,
+    /// The weight of the lag: it is time without acks=all, and acks=1 records lost.
+    pub lag_weight: u32,
+    /// The weight of the leaders per rack: a rack fails as a whole, rarely.
+    pub rack_weight: u32,
+    /// The weight of the leaders per broker: an overloaded broker is the next finding.
+    pub load_weight: u32,
+    /// The weight of ill health: one node that sees it late is a hint.
+    pub health_weight: u32,
+    /// Parts are rounded down to multiples of this: noise below it changes no choice, and equal scores share one record.
+    pub step_permille: u32,
+    /// The most leaders a target may hold; a bound against a mistake of ours, far above what brokers are run with.
+    pub leaders_max: u32,
+}
+
+/// The operator's rule for a broker as a leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PromotionRule {
+    /// Rather this one.
+    Prefer,
+    /// No wish.
+    Neutral,
+    /// Rather another.
+    PreferNot,
+    /// Never.
+    Never,
+}
+
+/// When a plan is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GuardPolicy {
+    /// The oldest shape of the cluster to act on. Five readings of P2.
+    #[serde(with = "millis", rename = "topology_age_max_ms")]
+    pub topology_age_max: Duration,
+    /// The oldest log end of a candidate. Two readings at the slowest pace of P6 (5 s), and one late.
+    #[serde(with = "millis", rename = "log_end_age_max_ms")]
+    pub log_end_age_max: Duration,
+    /// The share of brokers that may be red at once; never less than one.
+    pub blast_radius_permille: u32,
+    /// No second act on a broker for this long.
+    #[serde(with = "millis", rename = "broker_cool_down_ms")]
+    pub broker_cool_down: Duration,
+    /// No second act of class R2 in the cluster for this long.
+    #[serde(with = "millis", rename = "cluster_cool_down_ms")]
+    pub cluster_cool_down: Duration,
+    /// A broker that lost leadership by our act is no target for this long.
+    #[serde(with = "millis", rename = "demoted_for_ms")]
+    pub demoted_for: Duration,
+}
+
+impl Default for ActPolicy {
+    fn default() -> Self {
+        Self {
+            fence_heartbeat: Permission::Forbidden,
+            unregister: Permission::Forbidden,
+            auto_r2: BTreeSet::new(),
+            valid_for: Duration::from_millis(800),
+            max_partitions_per_request: 2000,
+            failback_batch: 50,
+            failback_after: Duration::from_secs(300),
+            approval_expires: Duration::from_secs(600),
+            order_afterwards: Permission::Allowed,
+            kafka_choice_margin_permille: 200,
+            echo_wait: Duration::from_millis(1500),
+            progress_wait: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Default for DetectPolicy {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_millis(250),
+            yellow_permille: 1500,
+            tau_min: Duration::from_secs(1),
+            tau_intervals: 4,
+            tau_gap_permille: 3000,
+            tau_behind: Duration::from_millis(500),
+            tau_max: Duration::from_secs(6),
+            stall_from: Duration::from_millis(400),
+            stalls_min: 10,
+            false_act_period: Duration::from_secs(30 * 24 * 3600),
+            green_after: Duration::from_secs(10),
+            own_timer_lag: Duration::from_millis(100),
+            own_fsync: Duration::from_millis(200),
+            abstain_from: 4,
+            report_age_max: Duration::from_millis(500),
+            pulse_lead: Duration::from_millis(150),
+            pulse_beats_trusted: 2,
+            pulse_age_max: Duration::from_secs(2),
+            cut_or_stalled_behind_min: 4,
+            patience: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Default for ScorePolicy {
+    fn default() -> Self {
+        Self {
+            promotion: BTreeMap::new(),
+            lag_records_max: 100_000,
+            load_excess_max_permille: 500,
+            lag_weight: 4,
+            rack_weight: 2,
+            load_weight: 3,
+            health_weight: 2,
+            step_permille: 100,
+            leaders_max: 200_000,
+        }
+    }
+}
+
+impl Default for GuardPolicy {
+    fn default() -> Self {
+        Self {
+            topology_age_max: Duration::from_secs(5),
+            log_end_age_max: Duration::from_secs(12),
+            blast_radius_permille: 340,
+            broker_cool_down: Duration::from_secs(300),
+            cluster_cool_down: Duration::from_secs(1800),
+            demoted_for: Duration::from_secs(300),
+        }
+    }
+}
+
+/// A setting outside its range, or one that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The value is outside its range.
+    #[error("{key} is {value}, which is outside {least} to {most}")]
+    OutOfRange {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: u64,
+        /// The least value allowed.
+        least: u64,
+        /// The greatest value allowed.
+        most: u64,
+    },
+    /// Two settings contradict each other.
+    #[error("{key} contradicts {with}: {why}")]
+    Contradiction {
+        /// One setting.
+        key: &'static str,
+        /// The other.
+        with: &'static str,
+        /// Why both cannot stand.
+        why: &'static str,
+    },
+    /// `act.auto_r2` names an act that is not of class R2.
+    #[error("act.auto_r2 names {name:?}; the acts of class R2 are: Unregister")]
+    NotR2 {
+        /// What it names.
+        name: String,
+    },
+    /// Recorded settings are no policy of this version.
+    #[error("the settings are no policy of this version: {why}")]
+    Unreadable {
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Policy {
+    /// Says whether every value lies in its range and no two contradict each other.
+    ///
+    /// Errors: the first setting that does not, with its range.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        for (key, value, range) in self.ranges() {
+            if !range.contains(&value) {
+                return Err(PolicyError::OutOfRange { key, value, least: *range.start(), most: *range.end() });
+            }
+        }
+        if let Some(name) = self.act.auto_r2.iter().find(|name| *name != "Unregister") {
+            return Err(PolicyError::NotR2 { name: name.clone() });
+        }
+        self.check_order()
+    }
+
+    fn check_order(&self) -> Result<(), PolicyError> {
+        let (detect, score) = (&self.detect, &self.score);
+        let contradiction = |key, with, why| Err(PolicyError::Contradiction { key, with, why });
+        if detect.tau_min < detect.tau_behind {
+            return contradiction("detect.tau_behind_ms", "detect.tau_min_ms", "more evidence cannot take longer");
+        }
+        if detect.tau_max < detect.tau_min {
+            return contradiction("detect.tau_max_ms", "detect.tau_min_ms", "the most is less than the least");
+        }
+        if detect.tau_gap_permille <= detect.yellow_permille {
+            return contradiction("detect.yellow_permille", "detect.tau_gap_permille", "yellow comes before red");
+        }
+        if score.lag_weight + score.rack_weight + score.load_weight + score.health_weight == 0 {
+            return contradiction("score.lag_weight", "score.load_weight", "all weights are 0: nothing would count");
+        }
+        Ok(())
+    }
+
+    /// Gives key, value and range of each number.
+    ///
+    /// Units: milliseconds for spans, else as the key's name says.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
+        let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let (act, detect, score, guard) = (&self.act, &self.detect, &self.score, &self.guard);
+        const DAY_MS: u64 = 86_400_000;
+        vec![
+            ("act.valid_for_ms", ms(act.valid_for), 50..=900),
+            ("act.max_partitions_per_request", act.max_partitions_per_request.into(), 1..=5000),
+            ("act.failback_batch", act.failback_batch.into(), 1..=2000),
+            ("act.failback_after_ms", ms(act.failback_after), 1000..=DAY_MS),
+            ("act.approval_expires_ms", ms(act.approval_expires), 1000..=DAY_MS),
+            ("act.kafka_choice_margin_permille", act.kafka_choice_margin_permille.into(), 0..=1000),
+            ("act.echo_wait_ms", ms(act.echo_wait), 200..=10_000),
+            ("act.progress_wait_ms", ms(act.progress_wait), 100..=10_000),
+            ("detect.ping_interval_ms", ms(detect.ping_interval), 50..=5000),
+            ("detect.yellow_permille", detect.yellow_permille.into(), 1100..=10_000),
+            ("detect.tau_min_ms", ms(detect.tau_min), 200..=60_000),
+            ("detect.tau_intervals", detect.tau_intervals.into(), 2..=100),
+            ("detect.tau_gap_permille", detect.tau_gap_permille.into(), 1500..=20_000),
+            ("detect.tau_behind_ms", ms(detect.tau_behind), 200..=60_000),
+            ("detect.tau_max_ms", ms(detect.tau_max), 500..=120_000),
+            ("detect.stall_from_ms", ms(detect.stall_from), 50..=10_000),
+            ("detect.stalls_min", detect.stalls_min.into(), 3..=10_000),
+            ("detect.false_act_period_ms", ms(detect.false_act_period), DAY_MS..=3650 * DAY_MS),
+            ("detect.green_after_ms", ms(detect.green_after), 500..=600_000),
+            ("detect.own_timer_lag_ms", ms(detect.own_timer_lag), 5..=10_000),
+            ("detect.own_fsync_ms", ms(detect.own_fsync), 5..=10_000),
+            ("detect.abstain_from", detect.abstain_from.into(), 1..=8),
+            ("detect.report_age_max_ms", ms(detect.report_age_max), 100..=5000),
+            ("detect.pulse_lead_ms", ms(detect.pulse_lead), 60..=5000),
+            ("detect.pulse_beats_trusted", detect.pulse_beats_trusted.into(), 1..=20),
+            ("detect.pulse_age_max_ms", ms(detect.pulse_age_max), 500..=30_000),
+            ("detect.cut_or_stalled_behind_min", detect.cut_or_stalled_behind_min, 1..=1_000_000),
+            ("detect.patience_ms", ms(detect.patience), 100..=60_000),
+            ("score.lag_records_max", score.lag_records_max, 1..=1_000_000_000_000),
+            ("score.load_excess_max_permille", score.load_excess_max_permille.into(), 10..=100_000),
+            ("score.lag_weight", score.lag_weight.into(), 0..=100),
+            ("score.rack_weight", score.rack_weight.into(), 0..=100),
+            ("score.load_weight", score.load_weight.into(), 0..=100),
+            ("score.health_weight", score.health_weight.into(), 0..=100),
+            ("score.step_permille", score.step_permille.into(), 1..=500),
+            ("score.leaders_max", score.leaders_max.into(), 1..=10_000_000),
+            ("guard.topology_age_max_ms", ms(guard.topology_age_max), 1000..=60_000),
+            ("guard.log_end_age_max_ms", ms(guard.log_end_age_max), 1000..=120_000),
+            ("guard.blast_radius_permille", guard.blast_radius_permille.into(), 0..=500),
+            ("guard.broker_cool_down_ms", ms(guard.broker_cool_down), 0..=DAY_MS),
+            ("guard.cluster_cool_down_ms", ms(guard.cluster_cool_down), 0..=DAY_MS),
+            ("guard.demoted_for_ms", ms(guard.demoted_for), 0..=DAY_MS),
+        ]
+    }
+
+    /// Gives every setting by its dotted key, each value as JSON text: what the record `PolicyIs` holds.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        flatten(self)
+    }
+
+    /// Reads back what [`Policy::settings`] gave.
+    ///
+    /// Errors: [`PolicyError::Unreadable`] for a key or value that this version does not know.
+    pub fn from_settings(settings: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
+        unflatten(settings).map_err(|why| PolicyError::Unreadable { why })
+    }
+
+    /// Gives the SHA-256 of the canonical settings: the name of this policy in each record.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        // A map of strings always has canonical bytes; the error's text only completes the match.
+        match to_canonical_bytes(&self.settings()) {
+            Ok(bytes) => sha256(&bytes),
+            Err(error) => sha256(error.to_string().as_bytes()),
+        }
+    }
+}
+
+impl ActPolicy {
+    /// Tells whether mode `auto` may send this act of class R2 without a person.
+    #[must_use]
+    pub fn auto_sends(&self, act: &str) -> bool {
+        self.auto_r2.contains(act)
+    }
+}
