@@ -134,6 +134,32 @@ impl Cluster {
         })
     }
 
+    /// Waits until every broker, asked as its clients ask it, lists every broker: then its proxies serve, too.
+    ///
+    /// Errors: [`LabError::Late`] with what they listed last.
+    pub async fn await_every_broker(&self, within: Duration) -> Result<(), LabError> {
+        let deadline = clock::now() + within;
+        let all: Vec<i32> = self.brokers().iter().map(|broker| broker.0).collect();
+        loop {
+            let asking = self.bootstrap(Listener::Clients).into_iter().map(|address| async move {
+                let connection = open(address).await.ok()?;
+                let answer = connection.topology(TopicFilter::Brokers, VIEW_WITHIN).await.ok()?;
+                let mut ids: Vec<i32> = answer.body.brokers.iter().map(|broker| broker.id).collect();
+                ids.sort_unstable();
+                Some(ids)
+            });
+            let listed = futures::future::join_all(asking).await;
+            if listed.iter().all(|ids| ids.as_ref() == Some(&all)) {
+                return Ok(());
+            }
+            if deadline <= clock::now() {
+                let awaited = "every broker to list every broker".to_owned();
+                return Err(LabError::Late { awaited, within, last_seen: format!("{listed:?}") });
+            }
+            time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Gives each answering broker's view of a topic; a broker that is dead or silent has none.
     async fn views(&self, topic: &str) -> Vec<TopicView> {
         let names = [topic.to_owned()];
