@@ -17,7 +17,7 @@ use crate::adapters::kafka::wire::Endpoint;
 use crate::adapters::llm_adviser::install_ring;
 use crate::config::{self, HostPort, Settings};
 use crate::model::ids::ClusterId;
-use crate::render::Style;
+use crate::render::{Colour, Style};
 use crate::surface::cli::{Arguments, Deed, NodeDeed, Whom};
 use crate::surface::exit::ExitStatus;
 use crate::surface::grpc::client::Address;
@@ -50,15 +50,25 @@ pub fn main() -> ExitStatus {
             Deed::Node { what: NodeDeed::Init, config } => init::init(&load(&config)?).await,
             Deed::Node { what: NodeDeed::Rejoin, config } => init::rejoin(&load(&config)?).await,
             Deed::Ask { inquiry, whom } => {
-                let style = Style::for_terminal(std::io::stdout().is_terminal());
+                let style = style();
                 let form = Form { output, style };
-                talk(inquiry, whom_of(whom)?, form, &mut std::io::stdout().lock()).await
+                talk(inquiry, whom_of(whom)?, form, &mut std::io::stdout()).await
             }
         }
     });
     // A task that hangs on a dead disk must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     done.unwrap_or_else(|error| fail(&error))
+}
+
+/// Gives how text is laid out where standard output leads: with colours on a terminal, plain elsewhere.
+fn style() -> Style {
+    const WIDTH: u16 = 110;
+    let out = std::io::stdout();
+    if !out.is_terminal() {
+        return Style::plain(WIDTH);
+    }
+    Style { width: WIDTH, colour: Colour::Ansi }
 }
 
 fn fail(error: &anyhow::Error) -> ExitStatus {

@@ -192,7 +192,7 @@ where
         match words {
             PeerWords::Report(report) => {
                 let head = report.head;
-                self.heads.send_modify(|heads| drop(heads.insert(from, head)));
+                self.publish(from, head);
                 self.step(Event::Reported { from, report: *report });
             }
             PeerWords::Asked { ticket, request } => {
@@ -239,6 +239,12 @@ where
         }
     }
 
+    fn publish(&self, node: NodeId, head: Head) {
+        self.heads.send_modify(|heads| {
+            heads.insert(node, head);
+        });
+    }
+
     fn step(&mut self, event: Event) {
         let effects = self.controller.step((self.now)(), event);
         for effect in effects {
@@ -251,7 +257,7 @@ where
             Effect::Propose(entries) => self.neighbours.ledger.propose(entries),
             Effect::Keep(kept) => {
                 let (me, head) = (self.controller.me(), kept.head);
-                self.heads.send_modify(|heads| drop(heads.insert(me, head)));
+                self.publish(me, head);
                 // The history's own task ends only with the process.
                 let _ = self.keep.send(*kept);
             }

@@ -15,7 +15,7 @@ use crate::consensus::wire::{HistoryChunk, HistoryRequest};
 use crate::control::event::Kept;
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::{Head, Link};
-use crate::model::ids::{NodeId, RaftIndex};
+use crate::model::ids::{NodeId, RaftIndex, RecordIndex};
 use crate::model::record::Record;
 
 /// How often what was written is made durable, at the most; each lets the log be cut behind it.
@@ -113,7 +113,7 @@ impl History {
             if next.head.index <= head.index {
                 // Replayed from the log after a start; its entry is in the store already.
                 raft = Some(next.raft);
-            } else if next.head.index == head.index.next() {
+            } else if next.head.index == head.next_index() {
                 if head.extend(&next.bytes) != next.head {
                     return self.set_aside("its end does not carry the next record of the log").await;
                 }
@@ -178,8 +178,8 @@ impl History {
 
     /// Asks a peer for what is missing: each time another, until one sends it.
     fn fetch(&mut self) {
-        let next = self.head.index.next();
-        let gap_ends = self.waiting.front().map_or(self.promised.index, |kept| crate::model::ids::RecordIndex(kept.head.index.0.saturating_sub(1)));
+        let next = self.head.next_index();
+        let gap_ends = self.waiting.front().map_or(self.promised.index, |kept| RecordIndex(kept.head.index.0.saturating_sub(1)));
         if gap_ends < next || self.peers.is_empty() {
             self.fetching = None;
             return;
@@ -204,13 +204,13 @@ impl History {
 
     async fn serve(&self, to: NodeId, request: &HistoryRequest) {
         let limit = Limit { records_max: Limit::MOST.records_max, bytes_max: SERVED_BYTES_MAX };
-        let from = crate::model::ids::RecordIndex(request.first_record_index);
+        let from = RecordIndex(request.first_record_index);
         let Ok(page) = self.store.find(Query::range(from, limit)).await else { return };
         let records = page.links.into_iter().filter(|link| link.index.0 <= request.last_record_index);
         let chunk = HistoryChunk {
             request_id: request.request_id,
             first_record_index: request.first_record_index,
-            records: records.map(|link| link.bytes).collect(),
+            records: records.map(|link| link.bytes.into()).collect(),
             last: !page.more,
             head_record_index: self.head.index.0,
         };
@@ -220,7 +220,7 @@ impl History {
     /// Takes what a peer sent, as far as each record is one; that they are the right ones shows where they meet what this
     /// node knows to be committed.
     async fn fill(&mut self, from: NodeId, chunk: HistoryChunk) {
-        if chunk.first_record_index != self.head.index.next().0 || chunk.records.is_empty() {
+        if chunk.first_record_index != self.head.next_index().0 || chunk.records.is_empty() {
             return;
         }
         let mut batch = Vec::new();

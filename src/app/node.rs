@@ -23,7 +23,8 @@ use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, LlmAdviser, ModelOrRu
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
-use crate::config::{Peer, Settings};
+use crate::config::Settings;
+use crate::config::sections::Peer;
 use crate::consensus::PeerOptions;
 use crate::control::event::PauseFile;
 use crate::control::state::State;
@@ -34,8 +35,7 @@ use crate::model::chain::Head;
 use crate::model::ids::{ClusterId, Listener, NodeId};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::surface::exit::{ExitStatus, Failure};
-use crate::surface::grpc;
-use crate::surface::grpc::server::{Bound, Listen, ServeOptions};
+use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
 
 /// The one client path of this release: the listener that the settings point at. Nodes that look through different addresses
 /// still look at what clients use, so their votes are about one path.
@@ -149,12 +149,12 @@ impl Node {
         let (questions, question_inlet) = mpsc::channel(QUESTIONS_MAX);
         let (pause_file, pause_inlet) = mpsc::channel(4);
         let (heads, heads_seen) = watch::channel(BTreeMap::new());
-        let probe = KafkaProbe::start(probe_options(settings, cluster));
+        let probe = KafkaProbe::start(probe_options(settings, cluster.clone()));
         let neighbours =
             Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser: Arc::new(adviser) };
         let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
-        let reads = Reads::new(settings.node.id, audit.clone(), heads_seen, started.desk.clone());
+        let reads = Reads::new((settings.node.id, cluster), audit.clone(), heads_seen, started.desk.clone());
         let history = History::new(audit, started.desk, kept, started.history, others.collect(), (opened, checkpoint));
         let addresses = settings
             .peers
@@ -263,7 +263,7 @@ fn serve_options(settings: &Settings) -> ServeOptions {
     ServeOptions {
         socket: settings.surface.socket.clone(),
         listen: settings.surface.listen.map(|address| Listen { address, tls }),
-        roles: settings.surface.roles.clone().into(),
+        roles: Roles::new(settings.surface.roles.clone()),
     }
 }
 

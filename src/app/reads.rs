@@ -9,13 +9,13 @@ use crate::adapters::ledger::LedgerDesk;
 use crate::adapters::store::audit::{AuditError, AuditStore, Limit, Query, Select};
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::export::{Header, to_line};
-use crate::model::chain::{Agreement, Break, Digest, Head, Link, Verdict, compare_heads};
-use crate::model::ids::{CaseId, NodeId, RecordIndex};
-use crate::model::operator::question::Question;
+use crate::model::chain::{Agreement, Break, Head, Link, Verdict, compare_heads};
+use crate::model::ids::{CaseId, ClusterId, NodeId, PartitionId, RecordIndex};
+use crate::model::operator::question::{NamedPartition, Question};
 use crate::model::operator::{
     Answer, Ask, ChainFault, Entry, HeadPlace, HeadSeen, NotFound, Refusal, Verification,
 };
-use crate::model::record::Record;
+use crate::model::record::{Body, Record};
 use crate::render;
 
 /// How many of the newest records a question is answered from besides those that it names: about a day of a calm cluster.
@@ -30,14 +30,15 @@ const PAGE_BYTES_MAX: usize = 512 << 10;
 /// The history of this node, for reading.
 pub(super) struct Reads {
     me: NodeId,
+    cluster: ClusterId,
     store: AuditStore,
     heads: watch::Receiver<BTreeMap<NodeId, Head>>,
     desk: LedgerDesk,
 }
 
 impl Reads {
-    pub(super) fn new(me: NodeId, store: AuditStore, heads: watch::Receiver<BTreeMap<NodeId, Head>>, desk: LedgerDesk) -> Self {
-        Self { me, store, heads, desk }
+    pub(super) fn new((me, cluster): (NodeId, ClusterId), store: AuditStore, heads: watch::Receiver<BTreeMap<NodeId, Head>>, desk: LedgerDesk) -> Self {
+        Self { me, cluster, store, heads, desk }
     }
 
     /// Answers what is about the history; none for everything else.
@@ -138,18 +139,17 @@ impl Reads {
         let first = RecordIndex(from.0.max(1));
         let mut lines = Vec::new();
         if first.0 <= 1 {
-            lines.extend(self.header().await?);
+            lines.extend(self.header()?);
         }
         let limit = Limit { records_max: Limit::MOST.records_max, bytes_max: PAGE_BYTES_MAX };
         let page = self.store.find(Query::range(first, limit)).await?;
-        let next = page.links.last().filter(|_| page.more).map(|link| link.index.next());
+        let next = page.links.last().filter(|_| page.more).map(|link| RecordIndex(link.index.0.saturating_add(1)));
         lines.extend(page.links.iter().map(|link| String::from_utf8_lossy(&to_line(link)).into_owned()));
         Ok(Answer::Page { lines, next })
     }
 
-    async fn header(&self) -> Result<Option<String>, AuditError> {
-        let cluster = self.store.cluster().0.clone();
-        let line = Header::new(&cluster, Head::GENESIS).to_line();
+    fn header(&self) -> Result<Option<String>, AuditError> {
+        let line = Header::new(&self.cluster.0, Head::GENESIS).to_line();
         let line = line.map_err(|error| AuditError::Down { why: error.to_string() })?;
         Ok(Some(String::from_utf8_lossy(&line).into_owned()))
     }
@@ -163,7 +163,7 @@ impl Reads {
             cases.extend(about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX));
         }
         if let Some(partition) = &question.partition {
-            for id in render::why::ids_of(partition, found.values()) {
+            for id in ids_of(partition, found.values()) {
                 let about = self.store.find(Query::newest(Select::Partition(id), RECENT_MAX)).await?;
                 cases.extend(about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX));
             }
@@ -172,7 +172,7 @@ impl Reads {
             self.gather(&mut found, Query::newest(Select::Case(case), RECENT_MAX)).await?;
         }
         let records: Vec<(RecordIndex, Record)> = found.into_iter().collect();
-        Ok(Answer::Explained(render::why::why(question, &records)))
+        Ok(Answer::Explained(render::why(question, &records)))
     }
 
     async fn gather(&self, found: &mut BTreeMap<RecordIndex, Record>, query: Query) -> Result<(), AuditError> {
@@ -182,9 +182,19 @@ impl Reads {
     }
 }
 
+/// Gives the partitions that went by a name in these records: a topic that was made anew has another id.
+fn ids_of<'a>(name: &NamedPartition, records: impl Iterator<Item = &'a Record>) -> BTreeSet<PartitionId> {
+    let named = records.filter_map(|record| match &record.body {
+        Body::Decided(decision) => Some(&decision.snapshot.topology.topics),
+        _ => None,
+    });
+    let ids = named.flat_map(|topics| topics.iter().filter(|(_, topic)| topic.name == name.topic).map(|(id, _)| *id));
+    ids.map(|topic| PartitionId { topic, number: name.number }).collect()
+}
+
 fn entry(link: Link) -> Option<Entry> {
     let record = from_canonical_bytes(&link.bytes).ok()?;
-    Some(Entry { index: link.index, hash: Some(Digest(link.hash.0)), record })
+    Some(Entry { index: link.index, hash: Some(link.hash), record })
 }
 
 fn broken(at: RecordIndex, how: Break) -> ChainFault {
