@@ -1,5 +1,8 @@
 //! Branch: what the echo of the first step says about the broker, and so which conditional steps are due.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use super::policy::Policy;

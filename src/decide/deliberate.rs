@@ -2,6 +2,9 @@
 //!
 //! What a decision does not read is pruned before it is recorded; pruned, it must come out the same.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -195,7 +195,7 @@ impl Draft {
             elr: BTreeSet::new(),
             reassigning: false,
         };
-        let (mut min_isr, mut internal, mut rest) = (Some(1), false, rest.iter());
+        let (mut min_isr, mut internal, mut rest) = (None, false, rest.iter());
         while let Some(word) = rest.next() {
             match *word {
                 "min" => min_isr = rest.next()?.parse().ok(),
@@ -207,9 +207,11 @@ impl Draft {
             }
         }
         for number in numbers(range) {
-            // A topic of its own for each kind of line that differs in a topic's settings.
+            // Two topics: t1 and, for Kafka's own, t9. The last min ISR named holds for the whole topic.
             let number_of_topic = if internal { 9 } else { 1 };
             let id = PartitionId { topic: topic(number_of_topic), number };
+            let known_min = self.topology.topics.get(&id.topic).and_then(|topic| topic.min_isr);
+            let min_isr = min_isr.or(known_min).or(Some(1));
             self.topology.topics.insert(id.topic, Topic { name: format!("t{number_of_topic}"), internal, min_isr });
             self.topology.partitions.insert(id, known.clone());
         }

@@ -172,7 +172,7 @@ fn old_reports_abstaining_nodes_and_neighbours_on_the_host_have_no_vote() {
     for lost in ["n2 age 501ms", "n2 lhm 4", "n2 no-vote b1", "n2 unheard"] {
         check(&plain(&format!("{REFUSED}{lost}\n")), expect![""]);
     }
-    check(&plain(&format!("{REFUSED}n2 age 500ms\nn2 lhm 3\n")), expect![[r#"
+    check(&plain(&format!("{REFUSED}n2 age 500ms\nn2 lhm 3\nn3 sees b1 yellow 20ms sent 900ms\n")), expect![[r#"
         LeaderNotServing b1: n1 Red, n2 Red, n3 Unsure
     "#]]);
 }
