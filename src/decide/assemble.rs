@@ -52,8 +52,7 @@ pub fn assemble(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
         voters: gathered.voters.clone(),
         topology: shape.map_or_else(|| Arc::new(Topology::default()), |shape| Arc::clone(&shape.topology)),
         topology_age: shape.map_or(Duration::MAX, |shape| gathered.now.since(shape.confirmed_at)),
-        topology_source: shape
-            .map_or_else(|| TopologySource::Metadata(BTreeSet::new()), |shape| shape.source.clone()),
+        topology_source: shape.map_or_else(|| TopologySource::Metadata(BTreeSet::new()), |shape| shape.source.clone()),
         loads: loads(gathered.readings),
         log_ends,
         reassigning: gathered.readings.reassigning.as_ref().map(|(_, set)| set.clone()).unwrap_or_default(),

@@ -149,7 +149,9 @@ fn keep(snapshot: &Snapshot, read: BTreeSet<PartitionId>) -> Snapshot {
 pub fn replay(decision: &Decision, policy: &Policy) -> Replayed {
     let again = match &decision.finding {
         Some(finding) => match deliberate_one(finding.broker, &decision.snapshot, policy) {
-            Some(again) if again.finding != *finding => return differs("the finding", finding.kind, again.finding.kind),
+            Some(again) if again.finding != *finding => {
+                return differs("the finding", finding.kind, again.finding.kind);
+            }
             Some(again) => (again.plan, again.ruling, again.inaction),
             None => return differs("the finding", finding.kind, "none"),
         },
@@ -173,7 +175,9 @@ pub fn replay(decision: &Decision, policy: &Policy) -> Replayed {
             differs("the reason for doing nothing", format!("{recorded:?}"), format!("{again:?}"))
         }
         (DecisionVerdict::Nothing(_), _) => Replayed::Same,
-        (DecisionVerdict::Act { .. } | DecisionVerdict::WouldAct | DecisionVerdict::Offer { .. }, None) => Replayed::Same,
+        (DecisionVerdict::Act { .. } | DecisionVerdict::WouldAct | DecisionVerdict::Offer { .. }, None) => {
+            Replayed::Same
+        }
         (DecisionVerdict::Act { .. } | DecisionVerdict::WouldAct | DecisionVerdict::Offer { .. }, Some(again)) => {
             differs("the verdict", "something is done", format!("{again:?}"))
         }

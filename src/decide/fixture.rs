@@ -8,13 +8,15 @@
 //! ends p0 1=100 2=90
 //! ```
 
+mod show;
+
+pub(crate) use self::show::{show, show_choices, show_plan};
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::deliberate::Deliberation;
 use super::policy::{Mode, Permission, Policy, PromotionRule};
 use super::readings::loads_in;
 use crate::model::finding::FindingKind;
@@ -24,11 +26,9 @@ use crate::model::ids::{
 use crate::model::observation::{
     Blindness, Heard, Light, LogEnd, ProbeKind, Progress, Pulse, PulseState, Report, Sighting, TopologySource,
 };
-use crate::model::plan::{Act, Plan, Verdict};
-use crate::model::ruling::Ruling;
 use crate::model::snapshot::{CoolDown, Missing, OpenCase, Snapshot, StandingOrders};
 use crate::model::time::LogTime;
-use crate::model::topology::{Partition, PartitionSet, Registration, Standing, Topic, Topology};
+use crate::model::topology::{Partition, Registration, Standing, Topic, Topology};
 
 /// Three brokers in three racks, six partitions led by b1, everything well.
 pub(crate) const PLAIN: &str = "broker b1 rack a epoch 101\nbroker b2 rack b epoch 102\nbroker b3 rack c epoch 103\n\
@@ -54,7 +54,8 @@ pub(crate) fn parse(text: &str) -> (Snapshot, Policy) {
     for pass in [0, 1] {
         for line in lines.iter().filter(|line| !line.is_empty()) {
             let words: Vec<&str> = line.split_whitespace().collect();
-            let shape = words[0] == "broker" || words[0].starts_with('p') && words[0] != "policy" && words[0] != "paused";
+            let shape =
+                words[0] == "broker" || words[0].starts_with('p') && words[0] != "policy" && words[0] != "paused";
             if shape == (pass == 0) {
                 draft.line(&words).unwrap_or_else(|| panic!("unreadable line: {line}"));
             }
@@ -140,14 +141,19 @@ impl Draft {
                 self.snapshot.reassigning.extend(numbers(range).map(partition));
                 Some(())
             }
-            [range, "led", leader, "of", list, "isr", isr, ref rest @ ..] => self.partitions(range, leader, (list, isr), rest),
+            [range, "led", leader, "of", list, "isr", isr, ref rest @ ..] => {
+                self.partitions(range, leader, (list, isr), rest)
+            }
             ref orders => self.orders(orders),
         }
     }
 
     fn orders(&mut self, words: &[&str]) -> Option<()> {
         let orders = &mut self.snapshot.standing;
-        let cool_down = |owner: &str, until: &str| CoolDown { owner: owner.parse().unwrap(), until: LogTime(1_000_000 + ms(until)) };
+        let cool_down = |owner: &str, until: &str| CoolDown {
+            owner: owner.parse().unwrap(),
+            until: LogTime(1_000_000 + ms(until)),
+        };
         match *words {
             ["paused"] => orders.paused = true,
             ["cool-down", "cluster", owner, until] => orders.cluster_cool_down = Some(cool_down(owner, until)),
@@ -162,7 +168,8 @@ impl Draft {
             }
             ["in-flight", case] => orders.in_flight = Some(case.parse().ok()?),
             ["case", broker, id, kind, acted] => {
-                let case = OpenCase { id: id.parse::<CaseId>().ok()?, kind: kind_named(kind)?, acted: acted == "acted" };
+                let case =
+                    OpenCase { id: id.parse::<CaseId>().ok()?, kind: kind_named(kind)?, acted: acted == "acted" };
                 orders.cases.insert(broker.parse().ok()?, case);
             }
             _ => return None,
@@ -225,7 +232,10 @@ impl Draft {
             for end in ends {
                 let (broker, offset) = end.split_once('=')?;
                 let (offset, epoch) = offset.split_once('@').unwrap_or((offset, "7"));
-                let end = LogEnd { offset: Offset(offset.parse().ok()?), leader_epoch: Some(LeaderEpoch(epoch.parse().ok()?)) };
+                let end = LogEnd {
+                    offset: Offset(offset.parse().ok()?),
+                    leader_epoch: Some(LeaderEpoch(epoch.parse().ok()?)),
+                };
                 known.insert(broker.parse().ok()?, end);
             }
         }
@@ -346,84 +356,4 @@ fn ms(text: &str) -> u64 {
 
 fn span(text: &str) -> Duration {
     Duration::from_millis(ms(text))
-}
-
-/// Writes a decision as a reviewer reads it.
-pub(crate) fn show(deliberations: &[Deliberation]) -> String {
-    let mut text = String::new();
-    for each in deliberations {
-        let finding = &each.finding;
-        writeln!(text, "{} {}, leads {}, red {}", finding.kind, finding.broker, finding.leads, finding.red_brokers).unwrap();
-        if let Some((plan, _)) = &each.plan {
-            text.push_str(&show_plan(plan));
-        }
-        match (&each.ruling, &each.inaction) {
-            (Some(Ruling::Held(objections)), _) => objections.iter().for_each(|o| writeln!(text, "  held: {o:?}").unwrap()),
-            (Some(Ruling::Allowed), _) => text.push_str("  allowed\n"),
-            (Some(Ruling::NeedsApproval { class, people, .. }), _) => {
-                writeln!(text, "  needs approval: {class} by {people}").unwrap();
-            }
-            (None, inaction) => writeln!(text, "  nothing: {}", inaction.as_ref().map_or(String::new(), |why| format!("{why:?}"))).unwrap(),
-        }
-    }
-    text
-}
-
-/// Writes a plan's steps, ledger and choices.
-pub(crate) fn show_plan(plan: &Plan) -> String {
-    let mut text = String::new();
-    for step in &plan.steps {
-        let act = match &step.act {
-            Act::Fence { broker, epoch } => format!(" {broker} epoch {epoch}"),
-            Act::Unregister { broker, .. } => format!(" {broker}"),
-            moving => moving.moves().iter().fold(String::new(), |text, each| {
-                format!("{text} {} {}->{}", set(&each.partitions), list(&each.from), list(&each.to))
-            }),
-        };
-        writeln!(text, "  {}. {:?} {}{act}", step.number, step.when, step.act.name()).unwrap();
-    }
-    for line in &plan.collateral {
-        writeln!(text, "  collateral {}: {:?} to {:?}, native {:?}", set(&line.partitions), line.before, line.after, line.native_same).unwrap();
-    }
-    text
-}
-
-/// Writes the candidates of each choice.
-pub(crate) fn show_choices(plan: &Plan) -> String {
-    let mut text = String::new();
-    for choice in &plan.choices {
-        let name = |broker: Option<BrokerId>| broker.map_or("nobody".to_owned(), |broker| broker.to_string());
-        writeln!(text, "{}: {}, Kafka {}", set(&choice.partitions), name(choice.chosen), name(choice.kafka_would)).unwrap();
-        for candidate in &choice.candidates {
-            match &candidate.verdict {
-                Verdict::Unfit(unfit) => writeln!(text, "  {} {unfit:?}", candidate.broker).unwrap(),
-                Verdict::Score(score) => writeln!(
-                    text,
-                    "  {} {} = lag {} rack {} load {} health {}{}",
-                    candidate.broker,
-                    score.weighted_permille,
-                    score.lag_permille,
-                    score.rack_permille,
-                    score.load_permille,
-                    score.health_permille,
-                    if score.shares_failed_rack == crate::model::plan::FailedRack::Yes { ", same rack" } else { "" }
-                )
-                .unwrap(),
-            }
-        }
-    }
-    text
-}
-
-fn list(brokers: &[BrokerId]) -> String {
-    brokers.iter().map(|broker| broker.0.to_string()).collect::<Vec<_>>().join(",")
-}
-
-fn set(partitions: &PartitionSet) -> String {
-    let name = |id: PartitionId| if id.topic == topic(1) { format!("p{}", id.number) } else { format!("i{}", id.number) };
-    let names: Vec<String> = partitions.iter().map(name).collect();
-    match names.as_slice() {
-        [first, .., last] if 2 < names.len() => format!("{first}..{last}({})", names.len()),
-        names => names.join("+"),
-    }
 }

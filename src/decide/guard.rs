@@ -73,8 +73,12 @@ pub fn recheck(step: &Step, plan: &Plan, snapshot: &Snapshot, policy: &Policy) -
 fn permit(plan: &Plan, policy: &Policy) -> Ruling {
     let class = plan.steps.iter().map(|step| step.act.class()).fold(plan.class, Class::max);
     let needs = |people| Ruling::NeedsApproval { class, people, expires_in: policy.act.approval_expires };
-    let r2_is_automatic =
-        || plan.steps.iter().filter(|step| step.act.class() == Class::R2).all(|step| policy.act.auto_sends(step.act.name()));
+    let r2_is_automatic = || {
+        plan.steps
+            .iter()
+            .filter(|step| step.act.class() == Class::R2)
+            .all(|step| policy.act.auto_sends(step.act.name()))
+    };
     match (policy.mode, class) {
         (Mode::Observe | Mode::Approve | Mode::Auto, Class::R3) => needs(PEOPLE_R3),
         (Mode::Approve, Class::R0 | Class::R1 | Class::R2) => needs(1),

@@ -96,7 +96,10 @@ mod tests {
             // Far outside any range: whatever has none would slip through.
             let absurd = if number == 4_000_000_000 { 0 } else { 4_000_000_000_u64 };
             let mut settings = policy.settings();
-            settings.insert(key.clone(), if key.ends_with("_ms") { "99999999999999".to_owned() } else { absurd.to_string() });
+            settings.insert(
+                key.clone(),
+                if key.ends_with("_ms") { "99999999999999".to_owned() } else { absurd.to_string() },
+            );
             let Ok(changed) = Policy::from_settings(&settings) else { continue };
             let outside = matches!(changed.check(), Err(PolicyError::OutOfRange { key: named, .. }) if named == key);
             assert!(outside || key == "score.lag_records_max", "{key} accepts anything");

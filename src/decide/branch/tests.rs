@@ -53,7 +53,8 @@ fn a_broker_level_again_after_having_been_behind_is_left_alone() {
 
 #[test]
 fn a_level_broker_that_answers_again_gets_its_order_back() {
-    let answers = "n1 sees b1 recovering 50ms sent 20ms\nn2 sees b1 recovering 50ms sent 20ms\nn3 sees b1 green 1s sent 20ms\n";
+    let answers =
+        "n1 sees b1 recovering 50ms sent 20ms\nn2 sees b1 recovering 50ms sent 20ms\nn3 sees b1 green 1s sent 20ms\n";
     assert_eq!(after(70, answers), Branch::Due(When::EchoLevelGreen));
     let still_red_for_one = answers.replacen("recovering 50ms sent 20ms", "refused 50ms", 1);
     assert_eq!(after(70, &still_red_for_one), Branch::Wait { at_most: Duration::from_millis(1430) });

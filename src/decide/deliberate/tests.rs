@@ -78,7 +78,10 @@ fn write((brokers, partitions, lights, pulses, extras): Trouble) -> String {
     text
 }
 
-fn check(text: &str, property: impl Fn(&Snapshot, &Policy, &Deliberation) -> Result<(), TestCaseError>) -> Result<(), TestCaseError> {
+fn check(
+    text: &str,
+    property: impl Fn(&Snapshot, &Policy, &Deliberation) -> Result<(), TestCaseError>,
+) -> Result<(), TestCaseError> {
     let (snapshot, policy) = parse(text);
     deliberate(&snapshot, &policy).iter().try_for_each(|each| property(&snapshot, &policy, each))
 }
@@ -192,7 +195,10 @@ fn a_record_that_was_changed_is_seen_to_differ() {
     assert!(differs(&|d| d.plan.as_mut().expect("a plan").steps.truncate(1)).starts_with("the plan"));
     assert!(differs(&|d| d.ruling = Some(Ruling::Held(Vec::new()))).starts_with("the ruling"));
     assert!(differs(&|d| d.finding.as_mut().expect("a finding").leads = 99).starts_with("the finding"));
-    assert!(differs(&|d| d.verdict = DecisionVerdict::Nothing(Inaction::OnlyWarns(FindingKind::Zombie))).starts_with("the reason"));
+    assert!(
+        differs(&|d| d.verdict = DecisionVerdict::Nothing(Inaction::OnlyWarns(FindingKind::Zombie)))
+            .starts_with("the reason")
+    );
     assert!(differs(&|d| d.snapshot.standing.paused = true).starts_with("the ruling"));
     let mut other = policy.clone();
     other.act.fence_heartbeat = crate::decide::policy::Permission::Forbidden;
@@ -235,7 +241,8 @@ fn one_thousand_shuffled_orders_give_one_digest() {
 fn told_in_order_of(chance: &mut u64, snapshot: &Snapshot, policy: &Policy) -> PlanDigest {
     let now = Timestamp(60_000_000);
     let sent_at = now.minus(std::time::Duration::from_millis(40));
-    let topology = TopologyReading { topology: Arc::clone(&snapshot.topology), source: snapshot.topology_source.clone(), sent_at };
+    let topology =
+        TopologyReading { topology: Arc::clone(&snapshot.topology), source: snapshot.topology_source.clone(), sent_at };
     let mut facts = vec![Fact::Topology(topology)];
     for broker in snapshot.topology.brokers.keys() {
         for (id, ends) in &snapshot.log_ends {

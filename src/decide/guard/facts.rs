@@ -71,7 +71,9 @@ impl Facts<'_> {
     pub(super) fn is_behind(&self, broker: BrokerId) -> bool {
         let red = || self.sightings(broker).map(|(sighting, _)| sighting).filter(|sighting| sighting.light.is_red());
         let alive = |sighting: &Sighting| {
-            sighting.pulse.state == PulseState::Level && 0 < sighting.pulse.level_beats && 0 < sighting.pulse.beats_since_red
+            sighting.pulse.state == PulseState::Level
+                && 0 < sighting.pulse.level_beats
+                && 0 < sighting.pulse.beats_since_red
         };
         red().any(|sighting| sighting.pulse.state.is_behind()) && !red().any(alive)
     }

@@ -21,7 +21,11 @@ pub(super) fn object(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections
     for (index, step) in plan.steps.iter().enumerate() {
         object_to_size(index, step, plan, facts, objections);
         for each in step.act.moves() {
-            let base = if step.when == When::AtOnce { &at_once } else { orders.entry(step.when).or_insert_with(|| at_once.clone()) };
+            let base = if step.when == When::AtOnce {
+                &at_once
+            } else {
+                orders.entry(step.when).or_insert_with(|| at_once.clone())
+            };
             object_to_move(each, step, base, facts, objections);
             for partition in each.partitions.iter() {
                 if !seen.insert((step.when, partition)) {
@@ -55,9 +59,10 @@ fn object_to_size(index: usize, step: &Step, plan: &Plan, facts: &Facts<'_>, obj
 
 fn object_to_move(each: &Move, step: &Step, orders: &Orders<'_>, facts: &Facts<'_>, objections: &mut Objections) {
     let shuffled = is_permutation(&each.from, &each.to);
-    let red_target = each.to.first().is_some_and(|target| {
-        step.when != When::EchoLevelGreen && facts.needed() <= facts.red_votes(*target)
-    });
+    let red_target = each
+        .to
+        .first()
+        .is_some_and(|target| step.when != When::EchoLevelGreen && facts.needed() <= facts.red_votes(*target));
     let mut foreign = Vec::new();
     for id in each.partitions.iter() {
         let Some(partition) = facts.snapshot.topology.partitions.get(&id) else {
@@ -126,7 +131,8 @@ pub(super) fn object_again(step: &Step, facts: &Facts<'_>, objections: &mut Obje
                 continue;
             }
             let Some(target) = each.to.first().copied() else { continue };
-            let whole = !step.expects.contains(&Precondition::InSync) || each.to.iter().all(|b| partition.isr.contains(b));
+            let whole =
+                !step.expects.contains(&Precondition::InSync) || each.to.iter().all(|b| partition.isr.contains(b));
             if is_moving(&id, partition, facts) {
                 foreign.push(id);
             } else if !whole || !may_lead(target, partition) {
@@ -160,5 +166,8 @@ fn may_lead(broker: BrokerId, partition: &Partition) -> bool {
 
 fn is_permutation(these: &[BrokerId], those: &[BrokerId]) -> bool {
     let set: BTreeSet<&BrokerId> = these.iter().collect();
-    !these.is_empty() && set.len() == these.len() && these.len() == those.len() && those.iter().collect::<BTreeSet<_>>() == set
+    !these.is_empty()
+        && set.len() == these.len()
+        && these.len() == those.len()
+        && those.iter().collect::<BTreeSet<_>>() == set
 }

@@ -179,7 +179,8 @@ fn collateral() {
     // The only in-sync replica of what serves (red for too few): fencing it at once would stop it.
     let (mut plan, finding, _, _) = made_on(&crashed("policy fence\np7 led b1 of 1 isr 1\n"));
     plan.steps.iter_mut().for_each(|step| step.when = When::AtOnce);
-    let serving = crashed("policy fence\np7 led b1 of 1 isr 1\nn2 sees b1 green 60s\n").replace("behind 1 beats 1", "level beats 1");
+    let serving = crashed("policy fence\np7 led b1 of 1 isr 1\nn2 sees b1 green 60s\n")
+        .replace("behind 1 beats 1", "level beats 1");
     let (snapshot, policy) = parse(&serving);
     let objections = held(guard(&plan, Some(&finding), &snapshot, &policy));
     assert!(objections.contains(&Objection::Collateral([partition(7)].into_iter().collect())), "{objections:?}");
@@ -266,7 +267,8 @@ fn modes_and_classes_say_who_must_agree() {
     };
     assert_eq!(rule(&refused(""), None), "Allowed");
     assert_eq!(rule(&refused("policy observe\n"), None), "Allowed");
-    expect!["NeedsApproval { class: R1, people: 1, expires_in: 600s }"].assert_eq(&rule(&refused("policy approve\n"), None));
+    expect!["NeedsApproval { class: R1, people: 1, expires_in: 600s }"]
+        .assert_eq(&rule(&refused("policy approve\n"), None));
     let unregister = crashed("policy unregister\nbroker b4 epoch 104\n").replace("led b1 of 1,2,3", "led b2 of 2,1,3");
     expect!["NeedsApproval { class: R2, people: 1, expires_in: 600s }"].assert_eq(&rule(&unregister, None));
     assert_eq!(rule(&format!("{unregister}policy auto-r2 Unregister\n"), None), "Allowed");
@@ -343,10 +345,8 @@ fn a_step_is_held_only_when_none_of_its_partitions_fits_any_more() {
 }
 
 fn edit_move(plan: &mut Plan, edit: impl FnOnce(&mut Vec<BrokerId>)) {
-    match &mut plan.steps[0].act {
-        Act::Elect { moves } => edit(&mut moves[0].to),
-        other => panic!("{other:?} is not an election"),
-    }
+    let Act::Elect { moves } = &mut plan.steps[0].act else { panic!("{:?} is not an election", plan.steps[0].act) };
+    edit(&mut moves[0].to);
 }
 
 #[test]

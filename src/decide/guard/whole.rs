@@ -57,8 +57,12 @@ fn object_to_unregistering(broker: BrokerId, facts: &Facts<'_>, objections: &mut
     if !facts.is_registered(broker) || left < factor {
         objections.insert(Objection::NamesUnregistered(broker));
     }
-    let partitions: PartitionSet =
-        topology.partitions.iter().filter(|(_, partition)| is_only_member(broker, partition)).map(|(id, _)| *id).collect();
+    let partitions: PartitionSet = topology
+        .partitions
+        .iter()
+        .filter(|(_, partition)| is_only_member(broker, partition))
+        .map(|(id, _)| *id)
+        .collect();
     if !partitions.is_empty() {
         objections.insert(Objection::OnlyMember { broker, partitions });
     }

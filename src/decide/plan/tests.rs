@@ -39,7 +39,9 @@ fn crashed(extra: &str) -> String {
 
 #[test]
 fn where_a_fence_may_follow_one_reorder_is_the_echo_and_every_branch_is_planned() {
-    check(&refused("policy fence\n"), expect![[r#"
+    check(
+        &refused("policy fence\n"),
+        expect![[r#"
         LeaderNotServing b1, leads 6, red 1
           1. AtOnce Reorder p3..p5(3) 1,2,3->3,2,1
           2. EchoBehind Fence b1 epoch 101
@@ -49,103 +51,136 @@ fn where_a_fence_may_follow_one_reorder_is_the_echo_and_every_branch_is_planned(
           6. Afterwards Reorder p0..p2(3) 1,2,3->2,3,1
           collateral p0..p5(6): No to Full, native Same
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn without_a_fence_all_are_reordered_and_elected_at_once() {
-    check(&refused(""), expect![[r#"
+    check(
+        &refused(""),
+        expect![[r#"
         LeaderNotServing b1, leads 6, red 1
           1. AtOnce Elect p0..p2(3) 1,2,3->2,3,1 p3..p5(3) 1,2,3->3,2,1
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn without_the_brokers_epoch_or_without_a_pulse_nothing_is_staged() {
     let no_epoch = refused("policy fence\n").replace("rack a epoch 101", "rack a");
-    check(&no_epoch, expect![[r#"
+    check(
+        &no_epoch,
+        expect![[r#"
         LeaderNotServing b1, leads 6, red 1
           1. AtOnce Elect p0..p2(3) 1,2,3->2,3,1 p3..p5(3) 1,2,3->3,2,1
           allowed
-    "#]]);
-    check(&refused("policy fence\nmissing pulse\n"), expect![[r#"
+    "#]],
+    );
+    check(
+        &refused("policy fence\nmissing pulse\n"),
+        expect![[r#"
         LeaderNotServing b1, leads 6, red 1
           1. AtOnce Elect p0..p2(3) 1,2,3->2,3,1 p3..p5(3) 1,2,3->3,2,1
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_broker_already_behind_is_fenced_at_once_without_an_echo() {
-    check(&crashed("policy fence\n"), expect![[r#"
+    check(
+        &crashed("policy fence\n"),
+        expect![[r#"
         BrokerCrashed b1, leads 6, red 1
           1. AtOnce Reorder p3..p5(3) 1,2,3->3,2,1
           2. AtOnce Fence b1 epoch 101
           3. Afterwards Reorder p0..p2(3) 1,2,3->2,3,1
           collateral p0..p5(6): No to Full, native Same
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn only_partitions_where_kafka_would_choose_badly_are_reordered_before_a_fence() {
-    check(&crashed("policy fence\nends p2 1=900000 2=100 3=900000\n"), expect![[r#"
+    check(
+        &crashed("policy fence\nends p2 1=900000 2=100 3=900000\n"),
+        expect![[r#"
         BrokerCrashed b1, leads 6, red 1
           1. AtOnce Reorder p2..p5(3) 1,2,3->3,2,1
           2. AtOnce Fence b1 epoch 101
           3. Afterwards Reorder p0..p3(3) 1,2,3->2,3,1
           collateral p0..p5(6): No to Full, native Same
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_dead_follower_is_fenced_so_that_acks_all_goes_on() {
     let follower = crashed("policy fence\n").replace("led b1 of 1,2,3", "led b2 of 2,1,3");
-    check(&follower, expect![[r#"
+    check(
+        &follower,
+        expect![[r#"
         BrokerCrashed b1, leads 0, red 1
           1. AtOnce Fence b1 epoch 101
           collateral p0..p5(6): Full to Full, native Same
           allowed
-    "#]]);
-    check(&follower.replace("policy fence\n", ""), expect![[r#"
+    "#]],
+    );
+    check(
+        &follower.replace("policy fence\n", ""),
+        expect![[r#"
         BrokerCrashed b1, leads 0, red 1
           nothing: NoPlan(NoFence)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_dead_follower_may_be_unregistered_where_that_is_permitted_and_four_brokers_remain_for_three_replicas() {
     let follower = crashed("policy unregister\nbroker b4 epoch 104\n").replace("led b1 of 1,2,3", "led b2 of 2,1,3");
-    check(&follower, expect![[r#"
+    check(
+        &follower,
+        expect![[r#"
         BrokerCrashed b1, leads 0, red 1
           1. AtOnce Unregister b1
           collateral p0..p5(6): Full to Full, native Same
           needs approval: R2 by 1
-    "#]]);
-    check(&format!("{follower}policy auto-r2 Unregister\n"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{follower}policy auto-r2 Unregister\n"),
+        expect![[r#"
         BrokerCrashed b1, leads 0, red 1
           1. AtOnce Unregister b1
           collateral p0..p5(6): Full to Full, native Same
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_cut_client_path_is_cured_by_elections_alone() {
     let level = crashed("policy fence\n").replace("behind 1 beats 1", "level beats 1");
-    check(&level, expect![[r#"
+    check(
+        &level,
+        expect![[r#"
         ClientPathCut b1, leads 6, red 1
           1. AtOnce Elect p0..p2(3) 1,2,3->2,3,1 p3..p5(3) 1,2,3->3,2,1
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_order_that_is_right_already_needs_only_an_election() {
     let second = refused("policy fence\n").replace("of 1,2,3", "of 2,3,1");
-    check(&second, expect![[r#"
+    check(
+        &second,
+        expect![[r#"
         LeaderNotServing b1, leads 6, red 1
           1. AtOnce Reorder p3..p5(3) 2,3,1->3,2,1
           2. EchoBehind Fence b1 epoch 101
@@ -153,44 +188,56 @@ fn an_order_that_is_right_already_needs_only_an_election() {
           4. EchoLevelGreen Reorder p3..p5(3) 3,2,1->2,3,1
           collateral p0..p5(6): No to Full, native Same
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn no_request_is_larger_than_allowed_and_internal_topics_move_apart() {
-    check(&refused("policy request-max 2\np0..p0 led b1 of 1,2,3 isr 1,2,3 internal\n"), expect![[r#"
+    check(
+        &refused("policy request-max 2\np0..p0 led b1 of 1,2,3 isr 1,2,3 internal\n"),
+        expect![[r#"
         LeaderNotServing b1, leads 7, red 1
           1. AtOnce Elect p0+p1 1,2,3->2,3,1
           2. AtOnce Elect p2+p3 1,2,3->2,3,1
           3. AtOnce Elect p4+p5 1,2,3->3,2,1
           4. AtOnce Elect i0 1,2,3->3,2,1
           allowed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_list_that_names_an_unregistered_broker_is_not_reordered() {
     let stranger = refused("broker b4 unregistered\np3 led b1 of 1,2,4 isr 1,2\n");
-    check(&stranger, expect![[r#"
+    check(
+        &stranger,
+        expect![[r#"
         LeaderNotServing b1, leads 6, red 1
           1. AtOnce Elect p0..p2(3) 1,2,3->2,3,1 p4+p5 1,2,3->3,2,1
           allowed
         Zombie b4, leads 0, red 1
           nothing: OnlyWarns(Zombie)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nobody_fit_means_no_plan() {
-    check(&refused("").replace("isr 1,2,3", "isr 1"), expect![[r#"
+    check(
+        &refused("").replace("isr 1,2,3", "isr 1"),
+        expect![[r#"
         LeaderNotServing b1, leads 6, red 1
           nothing: NoPlan(NobodyFit(PartitionSet({TopicId(01010101010101010101010101010101): [Run(0, 5)]})))
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_score_says_of_every_replica_why_or_why_not() {
-    check_choices(&refused("ends p0..p5 1=100000 2=50000 3=100000\n"), expect![[r#"
+    check_choices(
+        &refused("ends p0..p5 1=100000 2=50000 3=100000\n"),
+        expect![[r#"
         p3..p5(3): b2, Kafka b2
           b1 AtFault
           b2 181 = lag 500 rack 0 load 0 health 0
@@ -199,7 +246,8 @@ fn the_score_says_of_every_replica_why_or_why_not() {
           b1 AtFault
           b2 181 = lag 500 rack 0 load 0 health 0
           b3 0 = lag 0 rack 0 load 0 health 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -299,7 +347,8 @@ fn a_failback_restores_one_partition_first_and_then_batches() {
           2. AfterPrevious Elect p1..p3(3) 2,3,1->1,2,3
           3. AfterPrevious Elect p4+p5 2,3,1->1,2,3
           4. AfterPrevious Prefer p6 1,2,3->1,2,3
-    "#]].assert_eq(&show_plan(&plan));
+    "#]]
+    .assert_eq(&show_plan(&plan));
     assert_eq!(plan.undo, undo());
 }
 
@@ -309,7 +358,8 @@ fn a_failback_waits_for_the_whole_list_to_be_in_sync() {
     expect![[r#"
           1. AtOnce Elect p5 2,3,1->1,2,3
           2. AfterPrevious Prefer p6 1,2,3->1,2,3
-    "#]].assert_eq(&show_plan(&plan));
+    "#]]
+    .assert_eq(&show_plan(&plan));
     let none = failback(&UNDONE.replace("isr 1,2,3", "isr 2,3"));
     assert_eq!(none, Err(NoPlan::NobodyFit((0..=6).map(partition).collect())));
 }
@@ -330,5 +380,6 @@ fn an_undo_needs_only_the_first_of_the_order_in_sync() {
           1. AtOnce Elect p0 2,3,1->1,2,3
           2. AfterPrevious Elect p1..p5(5) 2,3,1->1,2,3
           3. AfterPrevious Prefer p6 1,2,3->1,2,3
-    "#]].assert_eq(&show_plan(&plan));
+    "#]]
+    .assert_eq(&show_plan(&plan));
 }

@@ -101,7 +101,10 @@ fn log_ends_of_part_of_a_broker_keep_the_rest() {
     readings.note_offsets(&reading(at(3), 1, 20));
     readings.note_offsets(&reading(at(2), 1, 19));
     assert_eq!(readings.log_ends[&partition(0)][&BrokerId(2)].0.offset, Offset(10));
-    assert_eq!(readings.log_ends[&partition(1)][&BrokerId(2)], (LogEnd { offset: Offset(20), leader_epoch: None }, at(3)));
+    assert_eq!(
+        readings.log_ends[&partition(1)][&BrokerId(2)],
+        (LogEnd { offset: Offset(20), leader_epoch: None }, at(3))
+    );
 }
 
 #[test]
