@@ -42,16 +42,16 @@ fn where_a_fence_may_follow_one_reorder_is_the_echo_and_every_branch_is_planned(
     check(
         &refused("policy fence\n"),
         expect![[r#"
-        LeaderNotServing b1, leads 6, red 1
-          1. AtOnce Reorder p3..p5(3) 1,2,3->3,2,1
-          2. EchoBehind Fence b1 epoch 101
-          3. EchoLevelStillRed Elect p0..p2(3) 1,2,3->2,3,1
-          4. EchoLevelStillRed Prefer p3..p5(3) 3,2,1->3,2,1
-          5. EchoLevelGreen Reorder p3..p5(3) 3,2,1->1,2,3
-          6. Afterwards Reorder p0..p2(3) 1,2,3->2,3,1
-          collateral p0..p5(6): No to Full, native Same
-          allowed
-    "#]],
+            LeaderNotServing b1, leads 6, red 1
+              1. AtOnce Reorder p0 1,2,3->2,3,1
+              2. EchoBehind Fence b1 epoch 101
+              3. EchoLevelStillRed Elect p1..p5(5) 1,2,3->2,3,1
+              4. EchoLevelStillRed Prefer p0 2,3,1->2,3,1
+              5. EchoLevelGreen Reorder p0 2,3,1->1,2,3
+              6. Afterwards Reorder p1..p5(5) 1,2,3->2,3,1
+              collateral p0..p5(6): No to Full, native Same
+              allowed
+        "#]],
     );
 }
 
@@ -93,13 +93,12 @@ fn a_broker_already_behind_is_fenced_at_once_without_an_echo() {
     check(
         &crashed("policy fence\n"),
         expect![[r#"
-        BrokerCrashed b1, leads 6, red 1
-          1. AtOnce Reorder p3..p5(3) 1,2,3->3,2,1
-          2. AtOnce Fence b1 epoch 101
-          3. Afterwards Reorder p0..p2(3) 1,2,3->2,3,1
-          collateral p0..p5(6): No to Full, native Same
-          allowed
-    "#]],
+            BrokerCrashed b1, leads 6, red 1
+              1. AtOnce Fence b1 epoch 101
+              2. Afterwards Reorder p0..p5(6) 1,2,3->2,3,1
+              collateral p0..p5(6): No to Full, native Same
+              allowed
+        "#]],
     );
 }
 
@@ -108,13 +107,13 @@ fn only_partitions_where_kafka_would_choose_badly_are_reordered_before_a_fence()
     check(
         &crashed("policy fence\nends p2 1=900000 2=100 3=900000\n"),
         expect![[r#"
-        BrokerCrashed b1, leads 6, red 1
-          1. AtOnce Reorder p2..p5(3) 1,2,3->3,2,1
-          2. AtOnce Fence b1 epoch 101
-          3. Afterwards Reorder p0..p3(3) 1,2,3->2,3,1
-          collateral p0..p5(6): No to Full, native Same
-          allowed
-    "#]],
+            BrokerCrashed b1, leads 6, red 1
+              1. AtOnce Reorder p2 1,2,3->3,2,1
+              2. AtOnce Fence b1 epoch 101
+              3. Afterwards Reorder p0..p5(5) 1,2,3->2,3,1
+              collateral p0..p5(6): No to Full, native Same
+              allowed
+        "#]],
     );
 }
 
@@ -181,14 +180,13 @@ fn an_order_that_is_right_already_needs_only_an_election() {
     check(
         &second,
         expect![[r#"
-        LeaderNotServing b1, leads 6, red 1
-          1. AtOnce Reorder p3..p5(3) 2,3,1->3,2,1
-          2. EchoBehind Fence b1 epoch 101
-          3. EchoLevelStillRed Prefer p0..p2(3) 2,3,1->2,3,1 p3..p5(3) 3,2,1->3,2,1
-          4. EchoLevelGreen Reorder p3..p5(3) 3,2,1->2,3,1
-          collateral p0..p5(6): No to Full, native Same
-          allowed
-    "#]],
+            LeaderNotServing b1, leads 6, red 1
+              1. AtOnce Prefer p0 2,3,1->2,3,1
+              2. EchoBehind Fence b1 epoch 101
+              3. EchoLevelStillRed Prefer p1..p5(5) 2,3,1->2,3,1
+              collateral p0..p5(6): No to Full, native Same
+              allowed
+        "#]],
     );
 }
 
@@ -238,15 +236,15 @@ fn the_score_says_of_every_replica_why_or_why_not() {
     check_choices(
         &refused("ends p0..p5 1=100000 2=50000 3=100000\n"),
         expect![[r#"
-        p3..p5(3): b2, Kafka b2
-          b1 AtFault
-          b2 181 = lag 500 rack 0 load 0 health 0
-          b3 454 = lag 0 rack 1000 load 1000 health 0
-        p0..p2(3): b3, Kafka b2
-          b1 AtFault
-          b2 181 = lag 500 rack 0 load 0 health 0
-          b3 0 = lag 0 rack 0 load 0 health 0
-    "#]],
+            p3..p5(3): b2, Kafka b2
+              b1 AtFault
+              b2 272 = lag 500 rack 0 load 0 health 0
+              b3 272 = lag 0 rack 1000 load 1000 health 0
+            p0..p2(3): b3, Kafka b2
+              b1 AtFault
+              b2 272 = lag 500 rack 0 load 0 health 0
+              b3 0 = lag 0 rack 0 load 0 health 0
+        "#]],
     );
 }
 
