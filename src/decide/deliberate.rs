@@ -170,7 +170,7 @@ pub fn replay(decision: &Decision, policy: &Policy) -> Replayed {
         return differs("the ruling", format!("{:?}", decision.ruling), format!("{ruling:?}"));
     }
     match (&decision.verdict, inaction) {
-        (DecisionVerdict::Nothing(Inaction::ObserveOnly), None) => Replayed::Same,
+        (DecisionVerdict::Nothing(Inaction::TriedEnough), None) => Replayed::Same,
         (DecisionVerdict::Nothing(recorded), again) if again.as_ref() != Some(recorded) => {
             differs("the reason for doing nothing", format!("{recorded:?}"), format!("{again:?}"))
         }

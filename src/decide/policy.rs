@@ -16,6 +16,7 @@ use super::settings::{flatten, unflatten};
 use crate::model::canon::to_canonical_bytes;
 use crate::model::chain::sha256;
 use crate::model::ids::{BrokerId, Digest};
+pub use crate::model::operator::view::Mode;
 use crate::model::time::millis;
 
 /// Everything that can change a decision.
@@ -32,19 +33,6 @@ pub struct Policy {
     pub score: ScorePolicy,
     /// When a plan is held.
     pub guard: GuardPolicy,
-}
-
-/// What follows from a plan that the guard allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Everything but the sending; recorded as "would have". The default: nobody is surprised by a first start.
-    #[default]
-    Observe,
-    /// Every plan waits for one person.
-    Approve,
-    /// R1 at once, R2 as `act.auto_r2` says, R3 never alone.
-    Auto,
 }
 
 /// Whether something may be done.

@@ -78,8 +78,11 @@ impl Policy {
         Ok(())
     }
 
-    /// The range of each number. Units: milliseconds for spans, else as the key's name says.
-    fn ranges(&self) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
+    /// Gives key, value and range of each number.
+    ///
+    /// Units: milliseconds for spans, else as the key's name says.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
         let ms = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let (act, detect, score, guard) = (&self.act, &self.detect, &self.score, &self.guard);
         const DAY_MS: u64 = 86_400_000;
