@@ -161,6 +161,11 @@ fn vote(node: NodeId, vote: &Vote) -> String {
     format!("{node} {says} for {}", span(vote.light_for))
 }
 
+/// Gives who voted red.
+pub(super) fn red_votes(finding: &Finding) -> String {
+    and(finding.votes.iter().filter(|(_, cast)| cast.says == Say::Red).map(|(node, _)| node))
+}
+
 /// Gives what was found and who voted how.
 pub(super) fn finding(finding: &Finding) -> String {
     let votes = list(finding.votes.iter().map(|(node, cast)| vote(*node, cast)));

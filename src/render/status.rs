@@ -40,7 +40,7 @@ fn head(view: &StatusView, style: Style) -> String {
         Some(leader) => format!("follows {leader} in term {}", view.term),
         None => format!("knows no leader (term {})", view.term),
     };
-    let cluster = view.cluster.as_ref().map_or_else(|| "no cluster yet".to_owned(), |id| escape(&id.0));
+    let cluster = view.cluster.as_ref().map_or_else(|| "not known yet".to_owned(), |id| escape(&id.0));
     let controller = view.controller.map_or_else(|| "not known".to_owned(), |id| id.to_string());
     let mut text = wrap(&format!("{} {leads}", view.node), style);
     text.push_str(&wrap(

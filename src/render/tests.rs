@@ -98,17 +98,12 @@ fn nothing_happened_while_paused_and_the_objections_say_why() {
             at once (racks r1\u{1b}[2J, r2), at most 1 is one incident: are we cut off?
           automation was paused by olga since 2026-11-22 03:30:00.000 (record 9): moving racks
           the mode was auto (record 3)
-          c-10 was open (record 10):
-            b3 was found BrokerSilent: n1 red, silent for 1.24 s, n2 red, silent for 1.24 s, n3 red, silent for 1.24
-              s; 3 records behind in the metadata log after 2 beats; no partition it leads gained records; it led 4
-              partitions; 2 brokers red at once
-            2026-11-22 03:31:00.002 (record 11): nothing was done: the guard held it: automation is paused and 2
-              brokers red at once (racks r1\u{1b}[2J, r2), at most 1 is one incident: are we cut off?
+          c-10 was open since record 10
+            2026-11-22 03:31:00.002 (record 11): nothing was done, the guard held it with 2 objections
               Paused: automation is paused
               BlastRadius: 2 brokers red at once (racks r1\u{1b}[2J, r2), at most 1 is one incident: are we cut off?
-          c-10 stayed so for 240 rounds from 2026-11-22 03:31:00.000 to 2026-11-22 03:32:00.000 (record 12): the guard
-            held it: automation is paused and 2 brokers red at once (racks r1\u{1b}[2J, r2), at most 1 is one
-            incident: are we cut off?
+          c-10 stayed so from 2026-11-22 03:31:00.000 to 2026-11-22 03:32:00.000 (record 12, 240 rounds): Paused,
+            BlastRadius
           between record 11 and record 12 lie 59.9 s
         from records 3, 9, 10, 11, 12: tanist audit show NUMBER
     "#]]);
@@ -135,12 +130,10 @@ fn a_time_of_the_day_is_the_last_one_that_the_records_reach() {
         at 2026-11-22 03:40:00.000 UTC
           2026-11-22 03:40:00.000 record 14: olga let automation go on
           the mode was auto (record 3)
-          c-10 was open (record 10):
-            b3 was found BrokerSilent: n1 red, silent for 1.24 s, n2 red, silent for 1.24 s, n3 red, silent for 1.24
-              s; 3 records behind in the metadata log after 2 beats; no partition it leads gained records; it led 4
-              partitions; 2 brokers red at once
-            2026-11-22 03:31:00.002 (record 11): nothing was done: the guard held it: automation is paused and 2
-              brokers red at once (racks r1\u{1b}[2J, r2), at most 1 is one incident: are we cut off?
+          c-10 was open since record 10: b3 was found BrokerSilent: n1 red, silent for 1.24 s, n2 red, silent for 1.24
+            s, n3 red, silent for 1.24 s; 3 records behind in the metadata log after 2 beats; no partition it leads
+            gained records; it led 4 partitions; 2 brokers red at once
+            2026-11-22 03:31:00.002 (record 11): nothing was done, the guard held it with 2 objections
               Paused: automation is paused
               BlastRadius: 2 brokers red at once (racks r1\u{1b}[2J, r2), at most 1 is one incident: are we cut off?
           record 14 of 2026-11-22 03:40:00.000 is the last one
@@ -161,8 +154,16 @@ fn a_case_is_told_from_the_first_red_to_the_order_restored() {
             after 1 beat; it led 4 partitions
           2026-11-22 03:12:07.460 record 7: plan 5e5e5e5e5e5e: done and verified
               +0.0 ms suspected: red for the leader of the trio
-               +31 ms confirmed: red for a majority
+               +31 ms confirmed: red for n1 and n2
                +33 ms planned and guarded
+                        orders-0..2: b3 is to lead, Kafka itself would choose b2
+                          b3 score 27 (lag 0, rack 0, load 100, health 0), place 3 in the original order
+                          b2 score 154 (lag 200, rack 0, load 300, health 0), place 2 in the original order
+                          b1 unfit, it is the broker at fault
+                        orders-7: b2 is to lead, as Kafka itself would choose
+                          b2 score 154 (lag 200, rack 0, load 300, health 0), place 2 in the original order
+                          b1 unfit, it is the broker at fault
+                          b3 unfit, it was not in the ISR
                +34 ms committed by two of three
                +35 ms s1 sent (reorder the replicas of 1 partition)
                +61 ms s1 answered
@@ -197,8 +198,16 @@ fn a_case_is_told_from_the_first_red_to_the_order_restored() {
             after 1 beat; it led 4 partitions
           2026-11-22 03:12:07.460 record 7: plan 5e5e5e5e5e5e: done and verified
               +0.0 ms suspected: red for the leader of the trio
-               +31 ms confirmed: red for a majority
+               +31 ms confirmed: red for n1 and n2
                +33 ms planned and guarded
+                        orders-0..2: b3 is to lead, Kafka itself would choose b2
+                          b3 score 27 (lag 0, rack 0, load 100, health 0), place 3 in the original order
+                          b2 score 154 (lag 200, rack 0, load 300, health 0), place 2 in the original order
+                          b1 unfit, it is the broker at fault
+                        orders-7: b2 is to lead, as Kafka itself would choose
+                          b2 score 154 (lag 200, rack 0, load 300, health 0), place 2 in the original order
+                          b1 unfit, it is the broker at fault
+                          b3 unfit, it was not in the ISR
                +34 ms committed by two of three
                +35 ms s1 sent (reorder the replicas of 1 partition)
                +61 ms s1 answered
@@ -309,10 +318,9 @@ fn a_record_is_shown_whole() {
         written by n1 in term 7, under policy 0c0c0c0c0c0c
         case c-4
         plan 5e5e5e5e5e5e: done and verified
-          s1 done for topic aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-0
+          s1 done for aaaaaaaa-0
           s2 done
-          s3 done for topic aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-1, topic aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-7; not for
-            topic aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-2: the facts had moved
+          s3 done for aaaaaaaa-1, aaaaaaaa-7; not for aaaaaaaa-2: the facts had moved
     "#]]);
 }
 
@@ -388,7 +396,7 @@ fn a_follower_without_quorum_says_so_first() {
     };
     shows(&Answer::Status(Box::new(view)), expect![[r#"
         n1 knows no leader (term 7)
-        cluster no cluster yet, controller not known, mode auto, policy 0c0c0c0c0c0c, history to record 12
+        cluster not known yet, controller not known, mode auto, policy 0c0c0c0c0c0c, history to record 12
         NO QUORUM: fewer than two of three nodes hear each other; nothing acts or is recorded
         PAUSED by the file PAUSE in this node's data directory; remove it to go on
 

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use crate::model::operator::view::Quorum;
 use crate::model::operator::{Answer, Found, Refusal};
 
-use super::grpc::SurfaceError;
 use super::grpc::client::AskError;
 
 /// How a command ends.
@@ -87,7 +86,8 @@ impl ExitStatus {
     /// Gives the status of an error, from the first of its causes that knows one.
     #[must_use]
     pub fn of_error(error: &anyhow::Error) -> Self {
-        error.chain().find_map(Self::of_cause).unwrap_or(Self::No)
+        // What nobody knows better is a matter of the set-up: a folder, a port, a file, a right that somebody must change.
+        error.chain().find_map(Self::of_cause).unwrap_or(Self::Usage)
     }
 
     fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Self> {
@@ -100,8 +100,7 @@ impl ExitStatus {
                 AskError::Refused { .. } | AskError::Unreadable { .. } | AskError::Tls { .. } => Self::Usage,
             });
         }
-        // A node that cannot take its place is set up wrongly, or set up twice.
-        cause.downcast_ref::<SurfaceError>().map(|_| Self::Usage)
+        None
     }
 }
 
@@ -132,6 +131,8 @@ mod tests {
         let failure = Failure { status: ExitStatus::NoQuorum, what: "two nodes are down".to_owned() };
         let error = anyhow::Error::new(failure).context("the plan was not approved");
         assert_eq!(ExitStatus::of_error(&error), ExitStatus::NoQuorum);
-        assert_eq!(ExitStatus::of_error(&anyhow::anyhow!("something")), ExitStatus::No);
+        assert_eq!(ExitStatus::of_error(&anyhow::anyhow!("something")), ExitStatus::Usage);
+        let unreachable = AskError::Unreachable { address: "n:1".parse().unwrap(), why: "refused".to_owned() };
+        assert_eq!(ExitStatus::of_error(&anyhow::Error::new(unreachable)), ExitStatus::Unreachable);
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::model::ids::{CaseId, RecordIndex};
 use crate::model::record::{Body, DecisionVerdict, Inaction, Record};
+use crate::model::ruling::Objection;
 
 use super::super::history::names_in;
 use super::super::sentences;
-use super::super::words::{Names, escape, span, wall};
+use super::super::words::{Names, count, escape, list, span, wall};
 use super::{MINUTE_MS, Reply, quote};
 
 /// How things stood just before a time, as records tell.
@@ -125,13 +126,16 @@ fn state(then: &Then<'_>, reply: &mut Reply) {
     }
 }
 
+/// Says what a case had come to; what was quoted above is only named.
 fn open_case(case: CaseId, open: &Open<'_>, then: &Then<'_>, reply: &mut Reply) {
     let (index, record) = open.opened;
-    reply.say(format!("  {case} was open (record {index}):"));
-    reply.cite(index);
-    if let Body::Opened(finding) = &record.body {
-        reply.say(format!("    {}", sentences::finding(finding)));
+    match &record.body {
+        Body::Opened(finding) if !reply.cites.contains(&index) => {
+            reply.say(format!("  {case} was open since record {index}: {}", sentences::finding(finding)));
+        }
+        _ => reply.say(format!("  {case} was open since record {index}")),
     }
+    reply.cite(index);
     let Some((index, record)) = open.decided else {
         return reply.say("    nothing was decided yet");
     };
@@ -141,6 +145,9 @@ fn open_case(case: CaseId, open: &Open<'_>, then: &Then<'_>, reply: &mut Reply) 
         DecisionVerdict::Act { .. } => "it acted".to_owned(),
         DecisionVerdict::WouldAct => "it would have acted, but for mode observe".to_owned(),
         DecisionVerdict::Offer { .. } => "its plan waited for people to say yes".to_owned(),
+        DecisionVerdict::Nothing(Inaction::Held(objections)) => {
+            format!("nothing was done, the guard held it with {}", count(objections.len(), "objection"))
+        }
         DecisionVerdict::Nothing(why) => format!("nothing was done: {}", sentences::inaction(why, &then.names)),
     };
     reply.say(format!("    {} (record {index}): {said}", wall(record.wall_ms)));
@@ -158,12 +165,12 @@ fn ongoing(at: u64, records: &[(RecordIndex, Record)], names: &Names, reply: &mu
         let from = record.wall_ms.saturating_sub(u64::try_from(over.as_millis()).unwrap_or(u64::MAX));
         if from <= at && !reply.cites.contains(index) {
             let case = record.case.map(|case| format!("{case} ")).unwrap_or_default();
-            reply.say(format!(
-                "  {case}stayed so for {rounds} rounds from {} to {} (record {index}): {}",
-                wall(from),
-                wall(record.wall_ms),
-                sentences::inaction(why, names),
-            ));
+            let why = match why {
+                Inaction::Held(objections) => list(objections.iter().map(Objection::name)),
+                other => sentences::inaction(other, names),
+            };
+            let (from, to, rounds) = (wall(from), wall(record.wall_ms), count(*rounds, "round"));
+            reply.say(format!("  {case}stayed so from {from} to {to} (record {index}, {rounds}): {why}"));
             reply.cite(*index);
         }
     }
