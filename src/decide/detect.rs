@@ -3,6 +3,9 @@
 //! The classification table of `judgement.md` §1 stands in [`TABLE`], in its order; later parts add rows. A broker that is
 //! seen red but cannot be told apart yet (no majority, no pulse, no fresh shape) is no finding until patience ends.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -67,7 +70,8 @@ fn is_stopped(facts: &Facts<'_>) -> bool {
 
 /// A leader that does not serve, and nothing is known yet but that.
 fn is_not_serving(facts: &Facts<'_>) -> bool {
-    let told = facts.echo.state.is_behind() || (facts.echo.state == PulseState::Level && facts.echo.beats_since_red != 0);
+    let told =
+        facts.echo.state.is_behind() || (facts.echo.state == PulseState::Level && facts.echo.beats_since_red != 0);
     facts.red() && 0 < facts.load.leads && !told
 }
 
