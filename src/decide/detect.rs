@@ -67,7 +67,8 @@ fn is_stopped(facts: &Facts<'_>) -> bool {
 
 /// A leader that does not serve, and nothing is known yet but that.
 fn is_not_serving(facts: &Facts<'_>) -> bool {
-    let told = facts.echo.state.is_behind() || (facts.echo.state == PulseState::Level && facts.echo.beats_since_red != 0);
+    let told =
+        facts.echo.state.is_behind() || (facts.echo.state == PulseState::Level && facts.echo.beats_since_red != 0);
     facts.red() && 0 < facts.load.leads && !told
 }
 

@@ -123,7 +123,8 @@ impl Readings {
     pub(super) fn note_offsets(&mut self, reading: &OffsetsReading) {
         self.blind.remove(&ProbeKind::Offsets);
         for (partition, end) in &reading.log_ends {
-            let newest = self.log_ends.entry(*partition).or_default().entry(reading.broker).or_insert((*end, reading.sent_at));
+            let newest =
+                self.log_ends.entry(*partition).or_default().entry(reading.broker).or_insert((*end, reading.sent_at));
             if newest.1 <= reading.sent_at {
                 *newest = (*end, reading.sent_at);
             }
@@ -193,7 +194,8 @@ fn complete(base: &Arc<Topology>, other: &Topology) -> Arc<Topology> {
 
 /// Counts what each broker carries.
 pub(super) fn loads_in(topology: &Topology) -> BTreeMap<BrokerId, Load> {
-    let mut loads: BTreeMap<BrokerId, Load> = topology.brokers.keys().map(|broker| (*broker, Load::default())).collect();
+    let mut loads: BTreeMap<BrokerId, Load> =
+        topology.brokers.keys().map(|broker| (*broker, Load::default())).collect();
     for partition in topology.partitions.values() {
         if let Some(leader) = partition.leader {
             loads.entry(leader).or_default().leads += 1;

@@ -23,8 +23,8 @@ use super::policy::{DetectPolicy, Policy};
 use super::readings::Readings;
 use crate::model::ids::{BrokerId, Listener, NodeId, PartitionId};
 use crate::model::observation::{
-    Fact, Light, LineChange, LookNow, Observation, PingOutcome, ProbeKind, Progress, Pulse, PulseState, Report, Sighting,
-    TopologySource,
+    Fact, Light, LineChange, LookNow, Observation, PingOutcome, ProbeKind, Progress, Pulse, PulseState, Report,
+    Sighting, TopologySource,
 };
 use crate::model::time::Timestamp;
 

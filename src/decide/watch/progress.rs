@@ -68,8 +68,12 @@ impl Suspicion {
 
     /// Gives what the comparisons say.
     pub(super) fn progress(&self) -> Progress {
-        let grew: BTreeSet<PartitionId> =
-            self.seen.iter().filter(|(_, seen)| seen.growth == Growth::Grew).map(|((partition, _), _)| *partition).collect();
+        let grew: BTreeSet<PartitionId> = self
+            .seen
+            .iter()
+            .filter(|(_, seen)| seen.growth == Growth::Grew)
+            .map(|((partition, _), _)| *partition)
+            .collect();
         if !grew.is_empty() {
             Progress::Growing(u32::try_from(grew.len()).unwrap_or(u32::MAX))
         } else if self.seen.values().any(|seen| seen.growth == Growth::Stood) {

@@ -79,10 +79,8 @@ impl PulseWatch {
             let place = self.places.entry(broker).or_default();
             let position = reading.brokers.get(&broker).map(|offset| offset.0);
             place.set_baseline(reading.sent_at, &now);
-            let others = Others {
-                now: now.by_other_than(broker),
-                then: then.and_then(|then| then.by_other_than(broker)),
-            };
+            let others =
+                Others { now: now.by_other_than(broker), then: then.and_then(|then| then.by_other_than(broker)) };
             if trusted { place.judge(position, &others) } else { place.forget() }
         }
     }
