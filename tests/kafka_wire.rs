@@ -111,7 +111,7 @@ async fn every_call_works_on_a_real_cluster() {
     log_dirs_tell_the_size_of_a_replica(&hands).await;
     a_reorder_and_an_election_move_the_leader(&hands).await;
     a_reorder_that_would_drop_a_replica_is_refused(&hands).await;
-    an_observer_reads_the_metadata_log(&hands).await;
+    an_observer_reads_the_metadata_log(&cluster, &hands).await;
     fencing_another_incarnation_is_refused(&cluster, &hands).await;
     fencing_the_incarnation_moves_its_leadership(&cluster, &hands).await;
     a_killed_broker_shows_at_once(&cluster, &hands).await;
@@ -228,6 +228,7 @@ async fn every_replica_tells_its_own_log_end(hands: &Hands) {
 
 async fn what_was_appended_is_fetched(hands: &Hands) {
     let from = FetchFrom {
+        cluster_id: None,
         topic_id: hands.topic().await.id,
         partition: 0,
         offset: 1,
@@ -277,10 +278,11 @@ async fn a_reorder_that_would_drop_a_replica_is_refused(hands: &Hands) {
     assert_eq!(code, Some(ErrorCode::InvalidReplicationFactor));
 }
 
-async fn an_observer_reads_the_metadata_log(hands: &Hands) {
+async fn an_observer_reads_the_metadata_log(cluster: &Cluster, hands: &Hands) {
     let active = hands.active_controller().await;
     let quorum = body(active.quorum(WITHIN).await);
     let mut from = FetchFrom {
+        cluster_id: Some(cluster.cluster_id().to_owned()),
         topic_id: METADATA_TOPIC_ID,
         partition: 0,
         offset: 0,

@@ -21,8 +21,11 @@ pub mod link;
 pub mod matrix;
 pub mod names;
 pub mod options;
+pub mod trio;
 
 mod disk;
+mod folder;
+mod format;
 mod inflict;
 mod links;
 mod process;

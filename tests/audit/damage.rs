@@ -1,9 +1,10 @@
 //! The store after damage to its files: the same history or none, said loudly; never a shorter or another one.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use tanist::adapters::store::audit::{Found, Opened};
+use tanist::adapters::store::audit::{AuditError, Found, Opened};
 use tanist::model::chain::{Head, Verdict};
 
 use crate::fixture::{Chance, after, all, copy, files, head_of, make, open, run};
@@ -60,7 +61,8 @@ fn a_flipped_bit_leaves_the_same_history_or_a_quarantine() {
             let (at, bit) = (chance.below(fs::metadata(&target).expect("a file").len()), chance.below(8));
             flip(&target, at, bit);
             let what = format!("flip {flip_number}: bit {bit} of byte {at} of {:?}", target.file_name());
-            if judge(dir.path(), promised, &what).await.found != Found::Intact {
+            let opened = judge(dir.path(), promised, &what).await;
+            if opened.found != Found::Intact {
                 quarantined += 1;
             }
         }
@@ -103,6 +105,26 @@ fn a_zeroed_page_leaves_the_same_history_or_a_quarantine() {
             fs::write(&path, bytes).expect("written");
             let _whole_or_set_aside = judge(dir.path(), promised, &format!("page {page} zeroed")).await;
         }
+    });
+}
+
+#[test]
+fn damage_under_an_open_store_takes_it_out_of_use_until_it_is_reopened() {
+    run(async {
+        let dir = tempfile::tempdir().expect("a folder");
+        let promised = make(dir.path(), 3000).await;
+        let (store, _) = open(dir.path(), promised).await.expect("opened");
+        let data = fs::OpenOptions::new().write(true).open(dir.path().join("store/db")).expect("a file");
+        let length = data.metadata().expect("a file").len();
+        data.write_all_at(&vec![0x5a; usize::try_from(length).expect("small")], 0).expect("overwritten");
+        let error = store.verify().await.expect_err("most pages are read from the file again");
+        assert!(matches!(error, AuditError::Down { .. }), "{error}");
+        let again = store.append(after(promised, promised.index.0 + 1)).await;
+        assert_eq!(again, Err(error), "it answers although it is out of use");
+        let opened = store.reopen(promised).await.expect("reopened");
+        assert!(matches!(opened.found, Found::Quarantined { .. }) && opened.missing_records == 3000, "{opened}");
+        assert_eq!(store.append(after(Head::GENESIS, 3000)).await, Ok(promised));
+        assert_eq!(store.checkpoint().await, Ok(promised));
     });
 }
 
@@ -164,7 +186,6 @@ fn a_history_that_is_behind_or_beside_what_was_promised_is_set_aside() {
 #[test]
 fn a_hand_that_edits_through_sled_is_named_with_the_record() {
     type Edit = fn(&sled::Db);
-    let key = |index: u64, piece: u32| [b"r".as_slice(), &index.to_be_bytes(), &piece.to_be_bytes()].concat();
     let edits: [(Edit, &str); 5] = [
         (|db| overwrite(db, 20), "record 20 was changed"),
         (|db| drop(db.remove(record_key(20))), "record 20 was dropped"),
@@ -175,7 +196,6 @@ fn a_hand_that_edits_through_sled_is_named_with_the_record() {
         (|db| drop(db.insert(record_key(60), b"x")), "record 51 was dropped"),
         (|db| drop(db.insert(b"z", b"x")), "a key is not one of ours"),
     ];
-    assert_eq!(key(20, 0), record_key(20));
     run(async {
         let base = tempfile::tempdir().expect("a folder");
         let promised = make(base.path(), 50).await;
@@ -191,6 +211,32 @@ fn a_hand_that_edits_through_sled_is_named_with_the_record() {
             let Found::Quarantined { why, .. } = &opened.found else { panic!("not set aside: {opened}") };
             assert!(why.starts_with(wanted), "{why}, expected {wanted}");
         }
+    });
+}
+
+#[test]
+fn the_rest_of_an_unfinished_append_is_removed() {
+    let rest = [
+        [b"r".as_slice(), &51_u64.to_be_bytes(), &3_u32.to_be_bytes()].concat(),
+        [b"c".as_slice(), &2_u64.to_be_bytes(), &51_u64.to_be_bytes()].concat(),
+    ];
+    // Each on a fresh copy, for sled lets go of a closed one only a moment later.
+    let edit = |from: &Path, each: &dyn Fn(&sled::Db, &[u8])| {
+        let dir = tempfile::tempdir().expect("a folder");
+        copy(from, dir.path());
+        let db = sled::open(dir.path().join("store")).expect("sled opens it");
+        rest.iter().for_each(|key| each(&db, key));
+        db.flush().expect("flushed");
+        dir
+    };
+    run(async {
+        let base = tempfile::tempdir().expect("a folder");
+        let promised = make(base.path(), 50).await;
+        let written = edit(base.path(), &|db, key| drop(db.insert(key, b"")));
+        let dir = tempfile::tempdir().expect("a folder");
+        copy(written.path(), dir.path());
+        assert_eq!(judge(dir.path(), promised, "the rest of an append").await.found, Found::Intact);
+        edit(dir.path(), &|db, key| assert_eq!(db.get(key), Ok(None), "{key:?} is still there"));
     });
 }
 

@@ -31,9 +31,11 @@ pub(crate) async fn open(dir: &Path, expected: Head) -> Result<(AuditStore, Open
     AuditStore::open(options(dir), expected).await
 }
 
-/// The bytes of record `n`: about 1 KiB, every 40th far beyond one piece, every 97th beyond one Raft entry.
+/// The bytes of record `n`: about 1 KiB, every 40th far beyond one piece, every 97th beyond one Raft entry, record 389 beyond
+/// one batch.
 pub(crate) fn bytes(n: u64) -> Vec<u8> {
     let length = match n {
+        389 => 700_000,
         n if n % 97 == 0 => 70_000,
         n if n % 40 == 0 => 9_000,
         n => 200 + usize::try_from(n * 37 % 1500).expect("small"),
@@ -46,7 +48,7 @@ pub(crate) fn bytes(n: u64) -> Vec<u8> {
 pub(crate) fn keys(n: u64) -> IndexKeys {
     let broker = |n: u64| BrokerId(i32::try_from(n % 3).expect("small"));
     IndexKeys {
-        case: (n % 5 != 0).then_some(CaseId(n / 10)),
+        case: (!n.is_multiple_of(5)).then_some(CaseId(n / 10)),
         brokers: BTreeSet::from([broker(n), broker(n / 2)]),
         partitions: BTreeSet::from([PartitionId {
             topic: TopicId([1; 16]),

@@ -14,10 +14,10 @@ use crate::model::advice::{
 /// Units: milliseconds.
 const STALE_MS: u32 = 1_000;
 
-/// A silence shorter than this speaks for life: the shortest tau.
+/// A silence shorter than this says nothing either way: the shortest tau.
 ///
 /// Units: milliseconds.
-const ALIVE_MS: i64 = 500;
+const SILENT_MS: i64 = 500;
 
 /// Gives what counts of a reply: its grounded reasons, if one of them carries the verdict.
 #[must_use]
@@ -127,14 +127,14 @@ fn carries(code: ReasonCode, fact: &Fact, brief: &Brief) -> bool {
 fn speaks_of_death(key: FactKey, value: i64) -> bool {
     use FactKey as K;
     let kind = matches!(key, K::VotesRed | K::Refused | K::RedMs | K::EchoBehind | K::Fenced);
-    (kind && 0 < value) || (key == K::SilenceMs && ALIVE_MS <= value)
+    (kind && 0 < value) || (key == K::SilenceMs && SILENT_MS <= value)
 }
 
 fn speaks_of_life(key: FactKey, value: i64) -> bool {
     use FactKey as K;
     let counts = matches!(key, K::VotesAgainst | K::LogsGrowing) && 0 < value;
     let denies = matches!(key, K::VotesRed | K::Refused | K::EchoBehind) && value == 0;
-    counts || denies || (key == K::SilenceMs && value < ALIVE_MS)
+    counts || denies
 }
 
 /// Gives the value of the one fact of this key, where there is one.

@@ -69,9 +69,14 @@ pub fn judge(brief: &Brief, text: &str) -> (Option<Reply>, Outcome) {
         }
         Err(Unparsed::Unclosed) => (None, Outcome::None(NoOpinion::Truncated)),
         Err(Unparsed::TooLong { .. }) => (None, Outcome::None(NoOpinion::TooLarge)),
-        Err(Unparsed::NoObject | Unparsed::TooDeep | Unparsed::Trailing | Unparsed::NotOurs { .. }) => {
-            (None, Outcome::None(NoOpinion::Malformed))
-        }
+        Err(
+            Unparsed::NoObject
+            | Unparsed::TooDeep
+            | Unparsed::Trailing
+            | Unparsed::BeyondLimits
+            | Unparsed::ListForObject
+            | Unparsed::NotOurs { .. },
+        ) => (None, Outcome::None(NoOpinion::Malformed)),
     }
 }
 

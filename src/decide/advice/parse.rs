@@ -45,7 +45,13 @@ pub enum Unparsed {
     /// Holds a second object: which of the two counts is not ours to guess.
     #[error("holds a second JSON object")]
     Trailing,
-    /// Is an object, but not in our schema or beyond its limits.
+    /// Is in our schema, but beyond its limits.
+    #[error("beyond the limits of our schema")]
+    BeyondLimits,
+    /// Has a list where our schema wants an object.
+    #[error("a list stands where our schema wants an object")]
+    ListForObject,
+    /// Is an object, but not in our schema.
     #[error("not in our schema (line {line}, column {column})")]
     NotOurs {
         /// Where.
@@ -68,8 +74,10 @@ pub fn parse(text: &str) -> Result<Reply, Unparsed> {
     let reply: Reply = serde_json::from_str(object).map_err(|error| bad(&error))?;
     let value: serde_json::Value = serde_json::from_str(object).map_err(|error| bad(&error))?;
     // serde reads a list as a struct, field by field; the schema does not.
-    let same = serde_json::to_value(&reply).is_ok_and(|again| again == value);
-    if same && within_limits(&reply) { Ok(reply) } else { Err(Unparsed::NotOurs { line: 0, column: 0 }) }
+    if !serde_json::to_value(&reply).is_ok_and(|again| again == value) {
+        return Err(Unparsed::ListForObject);
+    }
+    if within_limits(&reply) { Ok(reply) } else { Err(Unparsed::BeyondLimits) }
 }
 
 fn within_limits(reply: &Reply) -> bool {

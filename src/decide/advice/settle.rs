@@ -74,8 +74,12 @@ pub fn settle(class: Class, urgency: Urgency, opinion: &Opinion, confirmation: C
         Class::R0 | Class::R1 => Settled::Proceed(Why::ClassNeedsNone),
         Class::R2 => settle_costly(urgency, &opinion.outcome, confirmation),
         Class::R3 => Settled::Hold(match &opinion.outcome {
-            Outcome::Said(said) if said.verdict == Verdict::Veto => Hold::Vetoed,
-            Outcome::Said(_) | Outcome::None(NoOpinion::Off) => Hold::PeopleApprove,
+            Outcome::Said(said) => match said.verdict {
+                Verdict::Veto => Hold::Vetoed,
+                Verdict::Escalate => Hold::Escalated,
+                Verdict::Approve => Hold::PeopleApprove,
+            },
+            Outcome::None(NoOpinion::Off) => Hold::PeopleApprove,
             Outcome::None(silence) => Hold::Silence(*silence),
         }),
     }
@@ -97,9 +101,9 @@ fn settle_costly(urgency: Urgency, outcome: &Outcome, confirmation: Confirmation
     }
 }
 
-/// Gives the ruling after advice: what the guard said, or a need for one more person where it allowed the plan.
+/// Gives the ruling after advice: what the guard said, or a need for people where it allowed the plan.
 ///
-/// Contract: never more than `ruling` allows. `people` and `expires_in` are those of an offer of this class.
+/// Contract: never more than `ruling` allows. `offer` is how many people must say yes, and within which time.
 pub fn narrow(ruling: Ruling, settled: Settled, class: Class, offer: (u8, Duration)) -> Ruling {
     match (ruling, settled) {
         (Ruling::Allowed, Settled::Hold(_)) => {

@@ -111,7 +111,7 @@ pub struct Connection {
     peer: Endpoint,
     rights: Rights,
     client_id: &'static str,
-    features: Features,
+    greeting: Answer<Features>,
     next_correlation: AtomicI32,
     queue: mpsc::Sender<Outgoing>,
     closed: watch::Receiver<Option<Closed>>,
@@ -138,13 +138,18 @@ impl Connection {
             peer: peer.clone(),
             rights: options.rights,
             client_id: options.client_id,
-            features: Features::default(),
+            greeting: Answer {
+                body: Features::default(),
+                throttled_for: None,
+                asked_at: clock::now(),
+                round_trip: Duration::ZERO,
+            },
             next_correlation: AtomicI32::new(0),
             queue,
             closed,
             task,
         };
-        connection.features = connection.negotiate(options.connect_within).await?;
+        connection.greeting = connection.negotiate(options.connect_within).await?;
         Ok(connection)
     }
 
@@ -164,7 +169,13 @@ impl Connection {
     /// Gives what the peer offered when the connection was opened.
     #[must_use]
     pub fn features(&self) -> &Features {
-        &self.features
+        &self.greeting.body
+    }
+
+    /// Gives the exchange with which the connection was opened: the first sign of life.
+    #[must_use]
+    pub fn greeting(&self) -> &Answer<Features> {
+        &self.greeting
     }
 
     /// Waits for the end of the connection, and says how it ended; at once if it has ended already.
@@ -192,17 +203,14 @@ impl Connection {
     }
 
     /// Agrees on versions: the newest we know, or version 0 if the peer is older.
-    async fn negotiate(&self, within: Duration) -> Result<Features, WireError> {
+    async fn negotiate(&self, within: Duration) -> Result<Answer<Features>, WireError> {
         let newest = self.ask_versions(Api::ApiVersions.versions().max, within).await;
-        let answer = match newest {
-            Ok(answer) => answer,
-            Err(WireError::Refused { code: ErrorCode::UnsupportedVersion, .. }) => self.ask_versions(0, within).await?,
-            Err(WireError::Closed { peer, reason, .. }) => {
-                return Err(WireError::ConnectionCapped { peer, why: reason });
-            }
-            Err(other) => return Err(other),
-        };
-        Ok(answer.body)
+        match newest {
+            Err(WireError::Refused { code: ErrorCode::UnsupportedVersion, .. }) => self.ask_versions(0, within).await,
+            Err(WireError::Closed { peer, reason, .. }) => Err(WireError::ConnectionCapped { peer, why: reason }),
+            Ok(answer) => Ok(answer),
+            Err(other) => Err(other),
+        }
     }
 
     async fn ask_versions(&self, version: i16, within: Duration) -> Result<Answer<Features>, WireError> {
@@ -213,24 +221,18 @@ impl Connection {
                 .with_client_software_name(StrBytes::from_static_str("tanist"))
                 .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         }
-        let decode: Decoder<Features> = |reader, version| {
-            Ok(match versions::read(reader, version)? {
-                Ok(features) => Decoded::of(0, features),
-                Err(code) => Decoded { throttle_ms: 0, error: Some(code), message: None, body: Features::default() },
-            })
-        };
-        self.exchange(Spoken { api: Api::ApiVersions, version }, &request, decode, within).await
+        self.exchange(Spoken { api: Api::ApiVersions, version }, &request, versions::read, within).await
     }
 
     /// Gives the version both sides speak.
     ///
     /// Errors: [`WireError::Unsupported`].
     pub(super) fn version(&self, api: Api) -> Result<i16, WireError> {
-        self.features.agreed(api).ok_or_else(|| WireError::Unsupported {
+        self.features().agreed(api).ok_or_else(|| WireError::Unsupported {
             peer: self.peer.clone(),
             api,
             ours: api.versions(),
-            theirs: self.features.offered(api),
+            theirs: self.features().offered(api),
         })
     }
 

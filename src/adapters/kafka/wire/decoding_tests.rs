@@ -10,8 +10,7 @@ use super::connection::{Decoded, Decoder, read_answer};
 use super::reader::Malformed;
 use super::samples::{Sample, samples};
 use super::{
-    Api, Features, admin, batches, cluster, fences, fetch, log_dirs, moves, offsets, produce, quorum, topics, topology,
-    versions,
+    Api, admin, batches, cluster, fences, fetch, log_dirs, moves, offsets, produce, quorum, topics, topology, versions,
 };
 
 /// Reads any answer, and gives what it says as text.
@@ -25,14 +24,8 @@ fn read(api: Api, version: i16, bytes: Bytes) -> Result<String, Malformed> {
         let Decoded { throttle_ms, error, message, body } = read_answer(api, version, bytes, decode)?;
         Ok(format!("{body:?} throttle={throttle_ms} error={error:?} message={message:?}"))
     }
-    let features: Decoder<Features> = |reader, version| {
-        versions::read(reader, version).map(|read| match read {
-            Ok(features) => Decoded::of(0, features),
-            Err(code) => Decoded { throttle_ms: 0, error: Some(code), message: None, body: Features::default() },
-        })
-    };
     match api {
-        Api::ApiVersions => shown(api, version, bytes, features),
+        Api::ApiVersions => shown(api, version, bytes, versions::read),
         Api::Metadata => shown(api, version, bytes, topology::decode),
         Api::DescribeTopicPartitions => shown(api, version, bytes, topics::decode),
         Api::DescribeCluster => shown(api, version, bytes, cluster::decode),
@@ -59,7 +52,7 @@ fn every_answer_says_what_the_codec_crate_wrote() {
         ApiVersions v0: Features { offered: {3: (0, 13)}, finalized: {} } throttle=0 error=None message=None
         ApiVersions v3: Features { offered: {3: (0, 13)}, finalized: {"eligible.leader.replicas.version": 1} } throttle=0 error=None message=None
         Metadata v12: Topology { cluster_id: Some("c"), brokers: [BrokerNode { id: 1, endpoint: Endpoint { host: "h", port: 9092 }, rack: Some("a") }, BrokerNode { id: 2, endpoint: Endpoint { host: "h", port: 9092 }, rack: None }], topics: [TopicView { name: "orders", id: 00000000-0000-0000-0000-000000000009, internal: false, error: None, partitions: [PartitionView { index: 0, error: None, leader: Some(1), leader_epoch: Some(7), replicas: [1, 2], isr: [2], offline: [1] }, PartitionView { index: 1, error: Some(LeaderNotAvailable), leader: None, leader_epoch: Some(7), replicas: [1, 2], isr: [2], offline: [1] }] }] } throttle=3 error=None message=None
-        DescribeTopicPartitions v0: Page { topics: [TopicEligibility { name: "t", id: 00000000-0000-0000-0000-000000000002, error: None, partitions: [PartitionEligibility { index: 3, error: None, leader: None, leader_epoch: Some(4), replicas: [1, 2, 3], isr: [], elr: [2], last_known_elr: [], offline: [1] }] }], next: Some(TopicPartition { topic: "t", partition: 4 }) } throttle=0 error=None message=None
+        DescribeTopicPartitions v0: Page { topics: [TopicEligibility { name: "t", id: 00000000-0000-0000-0000-000000000002, internal: false, error: None, partitions: [PartitionEligibility { index: 3, error: None, leader: None, leader_epoch: Some(4), replicas: [1, 2, 3], isr: [], elr: [2], last_known_elr: [], offline: [1] }] }], next: Some(TopicPartition { topic: "t", partition: 4 }) } throttle=0 error=None message=None
         DescribeCluster v1: ClusterView { cluster_id: "c", controller: None, nodes: [RegisteredBroker { id: 5, endpoint: Endpoint { host: "h", port: 1 }, rack: None, fenced: false }], includes_fenced: false } throttle=0 error=None message=None
         DescribeCluster v2: ClusterView { cluster_id: "c", controller: None, nodes: [RegisteredBroker { id: 5, endpoint: Endpoint { host: "h", port: 1 }, rack: None, fenced: true }], includes_fenced: true } throttle=0 error=None message=None
         DescribeQuorum v1: Quorum { leader: Some(101), leader_epoch: 2, high_watermark: Some(40), voters: [QuorumReplica { id: 101, log_end_offset: Some(41), last_fetch_ms: Some(11), last_caught_up_ms: None }], observers: [QuorumReplica { id: 1, log_end_offset: None, last_fetch_ms: Some(11), last_caught_up_ms: None }], nodes: [] } throttle=0 error=None message=None

@@ -10,6 +10,7 @@ use kafka_protocol::messages::fetch_snapshot_request::{
     PartitionSnapshot, SnapshotId as WireSnapshotId, TopicSnapshot,
 };
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchSnapshotRequest};
+use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::connection::Decoded;
@@ -20,6 +21,8 @@ use super::{Answer, Api, Connection, ErrorCode, METADATA_TOPIC, WireError};
 /// Where to read, and how long to wait for news.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchFrom {
+    /// The cluster that the peer must belong to, where it matters; another refuses with `InconsistentClusterId`.
+    pub cluster_id: Option<String>,
     /// The topic.
     pub topic_id: Uuid,
     /// The partition's number.
@@ -98,7 +101,9 @@ impl Connection {
             .with_log_start_offset(-1)
             .with_partition_max_bytes(from.bytes_max);
         let topic = FetchTopic::default().with_topic_id(from.topic_id).with_partitions(vec![partition]);
+        let cluster_id = from.cluster_id.clone().map(StrBytes::from_string);
         let request = FetchRequest::default()
+            .with_cluster_id(cluster_id)
             .with_replica_id(BrokerId(-1))
             .with_max_wait_ms(millis(from.wait))
             .with_min_bytes(1)

@@ -21,7 +21,7 @@ mod moves;
 mod offsets;
 mod produce;
 mod quorum;
-mod reader;
+pub(in crate::adapters::kafka) mod reader;
 mod records;
 mod topics;
 mod topology;

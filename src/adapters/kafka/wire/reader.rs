@@ -17,33 +17,33 @@ pub struct Malformed {
 }
 
 /// A cursor over one received frame.
-pub(super) struct Reader {
+pub(in crate::adapters::kafka) struct Reader {
     bytes: Bytes,
 }
 
 macro_rules! fixed {
     ($($name:ident -> $type:ty, $get:ident;)*) => {
-        $(pub(super) fn $name(&mut self) -> Result<$type, Malformed> {
+        $(pub(in crate::adapters::kafka) fn $name(&mut self) -> Result<$type, Malformed> {
             self.bytes.$get().map_err(|_short| self.malformed(concat!("ends inside a ", stringify!($name))))
         })*
     };
 }
 
 impl Reader {
-    pub(super) fn new(bytes: Bytes) -> Self {
+    pub(in crate::adapters::kafka) fn new(bytes: Bytes) -> Self {
         Self { bytes }
     }
 
-    pub(super) fn remaining(&self) -> usize {
+    pub(in crate::adapters::kafka) fn remaining(&self) -> usize {
         self.bytes.len()
     }
 
     /// Gives what has not been read yet, without reading it.
-    pub(super) fn rest(&self) -> &[u8] {
+    pub(in crate::adapters::kafka) fn rest(&self) -> &[u8] {
         &self.bytes
     }
 
-    pub(super) fn malformed(&self, what: &'static str) -> Malformed {
+    pub(in crate::adapters::kafka) fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { what, left_bytes: self.bytes.len() }
     }
 
@@ -58,28 +58,28 @@ impl Reader {
         u128 -> u128, try_get_u128;
     }
 
-    pub(super) fn bool(&mut self) -> Result<bool, Malformed> {
+    pub(in crate::adapters::kafka) fn bool(&mut self) -> Result<bool, Malformed> {
         Ok(self.u8()? != 0)
     }
 
-    pub(super) fn uuid(&mut self) -> Result<Uuid, Malformed> {
+    pub(in crate::adapters::kafka) fn uuid(&mut self) -> Result<Uuid, Malformed> {
         Ok(Uuid::from_u128(self.u128()?))
     }
 
     /// Reads an unsigned varint of at most 32 bits.
-    pub(super) fn uvarint(&mut self) -> Result<u32, Malformed> {
+    pub(in crate::adapters::kafka) fn uvarint(&mut self) -> Result<u32, Malformed> {
         let wide = self.uvarlong_up_to(5)?;
         u32::try_from(wide).map_err(|_wide| self.malformed("a varint is wider than 32 bits"))
     }
 
     /// Reads a zigzag varint of at most 32 bits.
-    pub(super) fn varint(&mut self) -> Result<i32, Malformed> {
+    pub(in crate::adapters::kafka) fn varint(&mut self) -> Result<i32, Malformed> {
         let raw = self.uvarint()?;
         Ok((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
     }
 
     /// Reads a zigzag varint of at most 64 bits.
-    pub(super) fn varlong(&mut self) -> Result<i64, Malformed> {
+    pub(in crate::adapters::kafka) fn varlong(&mut self) -> Result<i64, Malformed> {
         let raw = self.uvarlong_up_to(10)?;
         Ok((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
     }
@@ -102,7 +102,7 @@ impl Reader {
     }
 
     /// Takes exactly `length` bytes, without copying them.
-    pub(super) fn take(&mut self, length: usize) -> Result<Bytes, Malformed> {
+    pub(in crate::adapters::kafka) fn take(&mut self, length: usize) -> Result<Bytes, Malformed> {
         if self.bytes.len() < length {
             return Err(self.malformed("a length points beyond the end"));
         }
@@ -120,14 +120,14 @@ impl Reader {
         }
     }
 
-    pub(super) fn nullable_bytes(&mut self) -> Result<Option<Bytes>, Malformed> {
+    pub(in crate::adapters::kafka) fn nullable_bytes(&mut self) -> Result<Option<Bytes>, Malformed> {
         match self.compact_length()? {
             None => Ok(None),
             Some(length) => self.take(length).map(Some),
         }
     }
 
-    pub(super) fn nullable_string(&mut self) -> Result<Option<String>, Malformed> {
+    pub(in crate::adapters::kafka) fn nullable_string(&mut self) -> Result<Option<String>, Malformed> {
         let Some(raw) = self.nullable_bytes()? else { return Ok(None) };
         match std::str::from_utf8(&raw) {
             Ok(text) => Ok(Some(text.to_owned())),
@@ -135,12 +135,12 @@ impl Reader {
         }
     }
 
-    pub(super) fn string(&mut self) -> Result<String, Malformed> {
+    pub(in crate::adapters::kafka) fn string(&mut self) -> Result<String, Malformed> {
         self.nullable_string()?.ok_or_else(|| self.malformed("a string that may not be null is null"))
     }
 
     /// Reads an array whose elements take at least `element_bytes_min` bytes each.
-    pub(super) fn array<T>(
+    pub(in crate::adapters::kafka) fn array<T>(
         &mut self,
         element_bytes_min: usize,
         element: impl FnMut(&mut Self) -> Result<T, Malformed>,
@@ -149,7 +149,7 @@ impl Reader {
             .ok_or_else(|| self.malformed("an array that may not be null is null"))
     }
 
-    pub(super) fn nullable_array<T>(
+    pub(in crate::adapters::kafka) fn nullable_array<T>(
         &mut self,
         element_bytes_min: usize,
         element: impl FnMut(&mut Self) -> Result<T, Malformed>,
@@ -161,7 +161,7 @@ impl Reader {
     }
 
     /// Reads `count` elements, after checking that the bytes left could hold them.
-    pub(super) fn elements<T>(
+    pub(in crate::adapters::kafka) fn elements<T>(
         &mut self,
         count: usize,
         element_bytes_min: usize,
@@ -178,32 +178,32 @@ impl Reader {
     }
 
     /// Reads an array of node ids.
-    pub(super) fn node_ids(&mut self) -> Result<Vec<i32>, Malformed> {
+    pub(in crate::adapters::kafka) fn node_ids(&mut self) -> Result<Vec<i32>, Malformed> {
         self.array(4, Self::i32)
     }
 
     /// Reads an array of node ids that may be null; null is empty.
-    pub(super) fn nullable_node_ids(&mut self) -> Result<Vec<i32>, Malformed> {
+    pub(in crate::adapters::kafka) fn nullable_node_ids(&mut self) -> Result<Vec<i32>, Malformed> {
         Ok(self.nullable_array(4, Self::i32)?.unwrap_or_default())
     }
 
     /// Reads a node id that is -1 for nobody.
-    pub(super) fn node_id_or_none(&mut self) -> Result<Option<i32>, Malformed> {
+    pub(in crate::adapters::kafka) fn node_id_or_none(&mut self) -> Result<Option<i32>, Malformed> {
         Ok(Some(self.i32()?).filter(|id| 0 <= *id))
     }
 
     /// Reads an offset or time that is -1 for unknown.
-    pub(super) fn i64_or_none(&mut self) -> Result<Option<i64>, Malformed> {
+    pub(in crate::adapters::kafka) fn i64_or_none(&mut self) -> Result<Option<i64>, Malformed> {
         Ok(Some(self.i64()?).filter(|value| 0 <= *value))
     }
 
     /// Skips the tagged fields of a structure.
-    pub(super) fn tags(&mut self) -> Result<(), Malformed> {
+    pub(in crate::adapters::kafka) fn tags(&mut self) -> Result<(), Malformed> {
         self.tagged(|_tag, _value| Ok(()))
     }
 
     /// Reads the tagged fields of a structure, each as a reader of its own.
-    pub(super) fn tagged(
+    pub(in crate::adapters::kafka) fn tagged(
         &mut self,
         mut field: impl FnMut(u32, &mut Self) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
@@ -220,7 +220,7 @@ impl Reader {
     }
 
     /// Checks that nothing follows.
-    pub(super) fn end(&self) -> Result<(), Malformed> {
+    pub(in crate::adapters::kafka) fn end(&self) -> Result<(), Malformed> {
         if self.bytes.is_empty() { Ok(()) } else { Err(self.malformed("bytes follow the end of the answer")) }
     }
 }

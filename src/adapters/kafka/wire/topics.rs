@@ -32,6 +32,8 @@ pub struct TopicEligibility {
     pub name: String,
     /// Its id.
     pub id: Uuid,
+    /// Whether Kafka keeps its own books in it.
+    pub internal: bool,
     /// Why it cannot be told, when it cannot.
     pub error: Option<ErrorCode>,
     /// Its partitions.
@@ -127,11 +129,11 @@ fn topic(reader: &mut Reader) -> Result<TopicEligibility, Malformed> {
     let error = ErrorCode::from_wire(reader.i16()?);
     let name = reader.string()?;
     let id = reader.uuid()?;
-    let _internal = reader.bool()?;
+    let internal = reader.bool()?;
     let partitions = reader.array(20, partition)?;
     let _authorized_operations = reader.i32()?;
     reader.tags()?;
-    Ok(TopicEligibility { name, id, error, partitions })
+    Ok(TopicEligibility { name, id, internal, error, partitions })
 }
 
 fn partition(reader: &mut Reader) -> Result<PartitionEligibility, Malformed> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::connection::Decoded;
 use super::reader::{Malformed, Reader};
 use super::{Api, ErrorCode, Versions};
 
@@ -44,11 +45,12 @@ impl Features {
 ///
 /// A peer that does not know our version answers in version 0 with `UNSUPPORTED_VERSION` whatever was asked, so the error
 /// is read before anything else is believed.
-pub(super) fn read(reader: &mut Reader, version: i16) -> Result<Result<Features, ErrorCode>, Malformed> {
-    if let Some(code) = ErrorCode::from_wire(reader.i16()?) {
-        return Ok(Err(code));
-    }
+pub(super) fn read(reader: &mut Reader, version: i16) -> Result<Decoded<Features>, Malformed> {
     let mut features = Features::default();
+    if let Some(code) = ErrorCode::from_wire(reader.i16()?) {
+        return Ok(Decoded { throttle_ms: 0, error: Some(code), message: None, body: features });
+    }
+    let mut throttle_ms = 0;
     let ranges = if 3 <= version {
         reader.array(7, |r| {
             let range = range(r)?;
@@ -62,7 +64,7 @@ pub(super) fn read(reader: &mut Reader, version: i16) -> Result<Result<Features,
     };
     features.offered = ranges.into_iter().map(|r| (r.key, (r.versions.min, r.versions.max))).collect();
     if 3 <= version {
-        reader.i32()?;
+        throttle_ms = reader.i32()?;
         reader.tagged(|tag, value| {
             if tag == 2 {
                 features.finalized = value.array(6, finalized)?.into_iter().collect();
@@ -70,8 +72,7 @@ pub(super) fn read(reader: &mut Reader, version: i16) -> Result<Result<Features,
             Ok(())
         })?;
     }
-    reader.end()?;
-    Ok(Ok(features))
+    Ok(Decoded::of(throttle_ms, features))
 }
 
 fn range(reader: &mut Reader) -> Result<ApiRange, Malformed> {

@@ -149,14 +149,15 @@ impl Folder {
     }
 
     fn refused(&self, what: &'static str, error: &io::Error) -> OpenError {
+        use io::ErrorKind::{PermissionDenied, QuotaExceeded, StorageFull};
         let path = self.dir.clone();
-        match error.kind() {
-            io::ErrorKind::PermissionDenied => OpenError::Denied { path, what },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                OpenError::DiskFull { path, free_bytes: 0, wanted_bytes: RESERVE_BYTES }
-            }
-            _ => OpenError::Io { path, what, message: error.to_string() },
+        if error.kind() == PermissionDenied {
+            return OpenError::Denied { path, what };
         }
+        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+            return OpenError::DiskFull { path, free_bytes: 0, wanted_bytes: RESERVE_BYTES };
+        }
+        OpenError::Io { path, what, message: error.to_string() }
     }
 }
 

@@ -1,0 +1,117 @@
+//! P6 and P8 of one broker: the log ends of its replicas, and its log dirs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval_at};
+
+use super::shared::{Broker, Shared, blindness};
+use crate::adapters::clock;
+use crate::adapters::kafka::wire::{EndOffset, LogDir, ReplicaSide, TopicPartition, WireError};
+use crate::model::ids::{LeaderEpoch, Offset, PartitionId, TopicId};
+use crate::model::observation::{Fact, LogDirsReading, LogEnd, OffsetsReading, ProbeKind};
+use crate::model::topology::Topology;
+
+/// How many partitions one request names: about 400 kB of request.
+const PARTITIONS_PER_REQUEST: usize = 10_000;
+/// A broker is first asked so soon after it was learnt: by then its partitions are known.
+const FIRST_AFTER: Duration = Duration::from_millis(500);
+
+/// Looks at one broker's log ends until the probe ends.
+pub(super) async fn watch_offsets(shared: Arc<Shared>, broker: Arc<Broker>) {
+    let mut ticks = interval_at((clock::now() + FIRST_AFTER).into(), shared.options.rhythm.offsets);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if broker.may_ask() {
+            read_offsets(&shared, &broker, &BTreeSet::new()).await;
+        }
+    }
+}
+
+/// Looks at one broker's log ends once; at these partitions only, if any are named.
+pub(super) async fn read_offsets(shared: &Shared, broker: &Broker, only: &BTreeSet<PartitionId>) {
+    let Some(topology) = shared.topology() else { return };
+    let wanted: Vec<TopicPartition> = hosted(&topology, broker, only);
+    let ids = ids_by_name(&topology);
+    let sent_at = clock::timestamp();
+    let mut log_ends = BTreeMap::new();
+    for chunk in wanted.chunks(PARTITIONS_PER_REQUEST) {
+        let ends = async {
+            let connection = broker.offsets.connection().await?;
+            let asked = connection.end_offsets(chunk, ReplicaSide::OwnLog, shared.options.rhythm.within);
+            broker.offsets.settle(asked.await).await
+        };
+        match ends.await {
+            Ok(answer) => log_ends.extend(answer.body.into_iter().filter_map(|end| log_end(end, &ids))),
+            Err(error) => return blind(shared, broker, ProbeKind::Offsets, &error).await,
+        }
+    }
+    shared.tell(Fact::Offsets(OffsetsReading { broker: broker.id, sent_at, log_ends })).await;
+}
+
+/// Looks at one broker's log dirs until the probe ends.
+pub(super) async fn watch_log_dirs(shared: Arc<Shared>, broker: Arc<Broker>) {
+    let mut ticks = interval_at((clock::now() + FIRST_AFTER).into(), shared.options.rhythm.rounds);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if broker.may_ask() {
+            read_log_dirs(&shared, &broker).await;
+        }
+    }
+}
+
+async fn read_log_dirs(shared: &Shared, broker: &Broker) {
+    let sent_at = clock::timestamp();
+    let dirs = async {
+        let connection = broker.dirs.connection().await?;
+        broker.dirs.settle(connection.log_dirs(shared.options.rhythm.within).await).await
+    };
+    match dirs.await {
+        Ok(answer) => {
+            let ids = shared.topology().map(|topology| ids_by_name(&topology)).unwrap_or_default();
+            let failed = answer.body.iter().filter(|dir| dir.error.is_some()).count();
+            let failed_dirs = u32::try_from(failed).unwrap_or(u32::MAX);
+            let bytes = sizes(&answer.body, &ids);
+            shared.tell(Fact::LogDirs(LogDirsReading { broker: broker.id, sent_at, failed_dirs, bytes })).await;
+        }
+        Err(error) => blind(shared, broker, ProbeKind::LogDirs, &error).await,
+    }
+}
+
+async fn blind(shared: &Shared, broker: &Broker, probe: ProbeKind, error: &WireError) {
+    shared.tell(Fact::Blind { broker: Some(broker.id), probe, why: blindness(error) }).await;
+}
+
+fn hosted(topology: &Topology, broker: &Broker, only: &BTreeSet<PartitionId>) -> Vec<TopicPartition> {
+    let wanted = topology
+        .partitions
+        .iter()
+        .filter(|(id, partition)| partition.replicas.contains(&broker.id) && (only.is_empty() || only.contains(id)));
+    wanted
+        .filter_map(|(id, _)| Some(TopicPartition::new(topology.topics.get(&id.topic)?.name.clone(), id.number)))
+        .collect()
+}
+
+fn ids_by_name(topology: &Topology) -> BTreeMap<String, TopicId> {
+    topology.topics.iter().map(|(id, topic)| (topic.name.clone(), *id)).collect()
+}
+
+fn log_end(end: EndOffset, ids: &BTreeMap<String, TopicId>) -> Option<(PartitionId, LogEnd)> {
+    let id = PartitionId { topic: *ids.get(&end.partition.topic)?, number: end.partition.partition };
+    let offset = Offset(u64::try_from(end.end_offset.ok()?).ok()?);
+    Some((id, LogEnd { offset, leader_epoch: end.leader_epoch.map(LeaderEpoch) }))
+}
+
+fn sizes(dirs: &[LogDir], ids: &BTreeMap<String, TopicId>) -> BTreeMap<PartitionId, u64> {
+    let replicas = dirs.iter().flat_map(|dir| &dir.replicas).filter(|replica| !replica.future);
+    replicas
+        .filter_map(|replica| {
+            let topic = *ids.get(&replica.partition.topic)?;
+            let size = u64::try_from(replica.size_bytes).ok()?;
+            Some((PartitionId { topic, number: replica.partition.partition }, size))
+        })
+        .collect()
+}

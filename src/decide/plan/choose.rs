@@ -1,0 +1,159 @@
+//! Who leads each partition of a broker at fault, and in which order its replicas then stand.
+
+use std::collections::BTreeMap;
+
+use crate::decide::policy::Policy;
+use crate::decide::score::Field;
+use crate::model::ids::{BrokerId, PartitionId};
+use crate::model::plan::{AtRisk, Candidate, Choice, Score, Verdict};
+use crate::model::snapshot::Snapshot;
+use crate::model::topology::{Partition, Standing};
+
+/// Whether Kafka's own next in line is good enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taste {
+    /// Always our best: every partition is reordered anyway.
+    Best,
+    /// Kafka's own where ours is not better by more than the margin: it costs one record less.
+    KafkasIfGood,
+}
+
+/// One partition and who is to lead it.
+#[derive(Debug, Clone)]
+pub(super) struct Target<'a> {
+    pub(super) id: PartitionId,
+    pub(super) partition: &'a Partition,
+    pub(super) leader: BrokerId,
+    /// The order wanted: the new leader first, the broker at fault last.
+    pub(super) order: Vec<BrokerId>,
+    pub(super) need: Need,
+    pub(super) kind: Kind,
+}
+
+/// Whether Kafka alone would bring the same leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It would.
+    Kafkas,
+    /// It would not: reorder first.
+    Ours,
+}
+
+/// Kafka's own topics move as a step of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Ordinary,
+    Internal,
+}
+
+/// Everybody's choice.
+#[derive(Debug, Default)]
+pub(super) struct Chosen<'a> {
+    pub(super) targets: Vec<Target<'a>>,
+    pub(super) nobody: Vec<PartitionId>,
+    pub(super) choices: Vec<Choice>,
+}
+
+/// Gives the partitions that a broker leads, in order.
+pub(super) fn led_by(broker: BrokerId, snapshot: &Snapshot) -> impl Iterator<Item = (&PartitionId, &Partition)> {
+    snapshot.topology.partitions.iter().filter(move |(_, partition)| partition.leader == Some(broker))
+}
+
+/// Chooses a leader for every partition that `broker` leads.
+pub(super) fn choose<'a>(broker: BrokerId, taste: Taste, snapshot: &'a Snapshot, policy: &'a Policy) -> Chosen<'a> {
+    type Key = (Option<BrokerId>, Option<BrokerId>, Vec<Candidate>);
+    let mut field = Field::new(broker, snapshot, policy);
+    let mut chosen = Chosen::default();
+    let mut groups: BTreeMap<Key, Vec<PartitionId>> = BTreeMap::new();
+    for (id, partition) in led_by(broker, snapshot) {
+        let candidates = field.candidates(id, partition);
+        let kafkas = field.kafka_would(partition);
+        let best = best(&candidates);
+        let leader = match (taste, best, kafkas.and_then(|kafkas| scored(kafkas, &candidates))) {
+            (Taste::KafkasIfGood, Some(best), Some(theirs)) if good_enough(theirs.1, best.1, policy) => Some(theirs.0),
+            (_, best, _) => best.map(|(broker, _)| broker),
+        };
+        groups.entry((leader, kafkas, candidates)).or_default().push(*id);
+        let Some(leader) = leader else {
+            chosen.nobody.push(*id);
+            continue;
+        };
+        field.take(leader);
+        chosen.targets.push(Target {
+            id: *id,
+            partition,
+            leader,
+            order: reorder(&partition.replicas, leader, broker),
+            need: if kafkas == Some(leader) { Need::Kafkas } else { Need::Ours },
+            kind: kind(id, snapshot),
+        });
+    }
+    let choice = |((chosen, kafka_would, candidates), ids): (Key, Vec<PartitionId>)| Choice {
+        partitions: ids.into_iter().collect(),
+        chosen,
+        kafka_would,
+        candidates,
+    };
+    chosen.choices = groups.into_iter().map(choice).collect();
+    chosen
+}
+
+/// Tells whether a partition's topic is Kafka's own.
+pub(super) fn kind(id: &PartitionId, snapshot: &Snapshot) -> Kind {
+    let internal = snapshot.topology.topics.get(&id.topic).is_some_and(|topic| topic.internal);
+    if internal { Kind::Internal } else { Kind::Ordinary }
+}
+
+/// Tells whether Kafka would accept a list of these replicas: it refuses one that names an unregistered broker.
+pub(super) fn all_registered(replicas: &[BrokerId], snapshot: &Snapshot) -> bool {
+    replicas.iter().all(|broker| {
+        let known = snapshot.topology.brokers.get(broker);
+        known.is_some_and(|registration| registration.standing != Standing::Unregistered)
+    })
+}
+
+/// Gives the acks=1 records that moving these partitions may drop, per topic. `moves` are partitions and new leaders.
+pub(super) fn at_risk(moves: impl Iterator<Item = (PartitionId, BrokerId)>, snapshot: &Snapshot) -> Vec<AtRisk> {
+    let mut topics: BTreeMap<_, (Vec<PartitionId>, Option<u64>)> = BTreeMap::new();
+    for (id, to) in moves {
+        let entry = topics.entry(id.topic).or_insert((Vec::new(), Some(0)));
+        entry.0.push(id);
+        entry.1 = entry.1.zip(tail(&id, to, snapshot)).map(|(sum, more)| sum.saturating_add(more));
+    }
+    let of_topic = |(ids, records): (Vec<PartitionId>, _)| AtRisk { partitions: ids.into_iter().collect(), records };
+    topics.into_values().map(of_topic).collect()
+}
+
+/// How far the leader's log, as last read, reaches beyond the new leader's.
+fn tail(id: &PartitionId, to: BrokerId, snapshot: &Snapshot) -> Option<u64> {
+    let leader = snapshot.topology.partitions.get(id)?.leader?;
+    let ends = snapshot.log_ends.get(id)?;
+    Some(ends.get(&leader)?.offset.0.saturating_sub(ends.get(&to)?.offset.0))
+}
+
+fn best(candidates: &[Candidate]) -> Option<(BrokerId, Score)> {
+    candidates
+        .iter()
+        .filter_map(|candidate| scored(candidate.broker, std::slice::from_ref(candidate)))
+        .min_by_key(|(broker, score)| score.key(*broker))
+}
+
+fn scored(broker: BrokerId, candidates: &[Candidate]) -> Option<(BrokerId, Score)> {
+    let candidate = candidates.iter().find(|candidate| candidate.broker == broker)?;
+    match candidate.verdict {
+        Verdict::Score(score) => Some((broker, score)),
+        Verdict::Unfit(_) => None,
+    }
+}
+
+fn good_enough(theirs: Score, best: Score, policy: &Policy) -> bool {
+    (theirs.promotion, theirs.shares_failed_rack) == (best.promotion, best.shares_failed_rack)
+        && theirs.weighted_permille <= best.weighted_permille + policy.act.kafka_choice_margin_permille
+}
+
+/// The new leader first, the broker at fault last, the others as they stand.
+fn reorder(replicas: &[BrokerId], leader: BrokerId, at_fault: BrokerId) -> Vec<BrokerId> {
+    let others = replicas.iter().copied().filter(|broker| *broker != leader && *broker != at_fault);
+    let last = replicas.iter().copied().filter(|broker| *broker == at_fault);
+    std::iter::once(leader).chain(others).chain(last).collect()
+}
