@@ -35,18 +35,15 @@ pub struct TopicPlan {
 }
 
 impl TopicPlan {
-    /// Gives a topic whose partitions are all led by `leader`; the followers take turns as next in line.
+    /// Gives a topic whose partitions are all led by `leader`; the others follow in the order of their ids.
+    ///
+    /// One next in line for all of them, as in the first measurements: where followers take turns, each fetches from the other
+    /// before that one knows that it leads, and Kafka's own fetch backoff adds a second to most moves.
     #[must_use]
     pub fn led_by(name: &str, leader: BrokerId, partitions: usize, brokers: &[BrokerId]) -> Self {
-        let others: Vec<BrokerId> = brokers.iter().copied().filter(|broker| *broker != leader).collect();
-        let replicas = (0..partitions)
-            .map(|partition| {
-                let turned =
-                    others.iter().cycle().skip(partition % others.len().max(1)).take(others.len().min(COPIES - 1));
-                [leader].into_iter().chain(turned.copied()).collect()
-            })
-            .collect();
-        Self { name: name.to_owned(), replicas, settings: Vec::new() }
+        let others = brokers.iter().copied().filter(|broker| *broker != leader);
+        let replicas: Vec<BrokerId> = [leader].into_iter().chain(others).take(COPIES).collect();
+        Self { name: name.to_owned(), replicas: vec![replicas; partitions], settings: Vec::new() }
     }
 }
 
@@ -135,6 +132,32 @@ impl Cluster {
             act: format!("describe topic {name}"),
             answer: "no broker answered".to_owned(),
         })
+    }
+
+    /// Waits until every broker, asked as its clients ask it, lists every broker: then its proxies serve, too.
+    ///
+    /// Errors: [`LabError::Late`] with what they listed last.
+    pub async fn await_every_broker(&self, within: Duration) -> Result<(), LabError> {
+        let deadline = clock::now() + within;
+        let all: Vec<i32> = self.brokers().iter().map(|broker| broker.0).collect();
+        loop {
+            let asking = self.bootstrap(Listener::Clients).into_iter().map(|address| async move {
+                let connection = open(address).await.ok()?;
+                let answer = connection.topology(TopicFilter::Brokers, VIEW_WITHIN).await.ok()?;
+                let mut ids: Vec<i32> = answer.body.brokers.iter().map(|broker| broker.id).collect();
+                ids.sort_unstable();
+                Some(ids)
+            });
+            let listed = futures::future::join_all(asking).await;
+            if listed.iter().all(|ids| ids.as_ref() == Some(&all)) {
+                return Ok(());
+            }
+            if deadline <= clock::now() {
+                let awaited = "every broker to list every broker".to_owned();
+                return Err(LabError::Late { awaited, within, last_seen: format!("{listed:?}") });
+            }
+            time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Gives each answering broker's view of a topic; a broker that is dead or silent has none.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use comfy_table::Table;
@@ -36,6 +37,12 @@ enum Command {
         /// What to break.
         #[arg(value_parser = Fault::from_str, long_help = format!("One of: {}", fault::NAMES))]
         fault: Fault,
+        /// How long to wait before.
+        #[arg(long, value_parser = humantime::parse_duration, default_value = "0s")]
+        after: Duration,
+        /// How long it lasts; until `heal` if left out.
+        #[arg(long, value_parser = humantime::parse_duration)]
+        lasting: Option<Duration>,
     },
     /// End a fault, or all of them.
     Heal {
@@ -150,7 +157,7 @@ fn fail(error: &LabError) -> ExitCode {
 async fn carry_out(command: Command) -> Result<(), LabError> {
     match command {
         Command::Up(args) => up(args.options()).await,
-        Command::Fault { dir, fault } => tell(&dir, Request::Inflict(fault)).await,
+        Command::Fault { dir, fault, after, lasting } => tell(&dir, Request::Inflict { fault, after, lasting }).await,
         Command::Heal { dir, fault } => tell(&dir, Request::Heal(fault)).await,
         Command::Topic { dir, name, partitions, leader } => {
             tell(&dir, Request::Topic { name, partitions, leader }).await

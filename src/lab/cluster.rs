@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +16,8 @@ use tokio::time;
 use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::disk::Volume;
+use crate::lab::folder::Folder;
+use crate::lab::format;
 use crate::lab::jars::Jars;
 use crate::lab::links::{Caller, Links, Own, Route};
 use crate::lab::names::{BrokerId, ControllerId, Listener};
@@ -57,36 +58,6 @@ struct Life {
     log_from: usize,
 }
 
-/// The cluster's folder: kept where a person named it, removed where the lab chose.
-#[derive(Debug)]
-enum Folder {
-    Named(PathBuf),
-    Temporary(tempfile::TempDir),
-}
-
-impl Folder {
-    fn make(named: Option<&Path>) -> Result<Self, LabError> {
-        match named {
-            Some(path) => {
-                fs::create_dir_all(path).map_err(LabError::file("make", path))?;
-                fs::canonicalize(path).map(Self::Named).map_err(LabError::file("find", path))
-            }
-            None => tempfile::Builder::new()
-                .prefix("tanist-lab-")
-                .tempdir()
-                .map(Self::Temporary)
-                .map_err(LabError::file("make", std::env::temp_dir())),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::Named(path) => path,
-            Self::Temporary(temporary) => temporary.path(),
-        }
-    }
-}
-
 impl Cluster {
     /// Starts a cluster and waits until every broker serves.
     ///
@@ -105,6 +76,7 @@ impl Cluster {
         for id in cluster.nodes.keys() {
             cluster.ready(*id, deadline.saturating_duration_since(clock::now())).await?;
         }
+        cluster.await_every_broker(deadline.saturating_duration_since(clock::now())).await?;
         Ok(cluster)
     }
 
@@ -292,7 +264,8 @@ impl Cluster {
             write("hosts", settings::hosts(&options, id))?;
             nodes.insert(id, Node { role, folder: place, process: Mutex::new(None), volume });
         }
-        let cluster_id = format(&jars, &nodes)?;
+        let data: BTreeMap<i32, &Path> = nodes.iter().map(|(id, node)| (*id, node.folder.as_path())).collect();
+        let cluster_id = format::format(&jars, &data)?;
         Ok(Self { options, links, nodes, cluster_id, jars, nursery, runtime: Some(runtime), folder })
     }
 
@@ -352,13 +325,13 @@ impl Drop for Cluster {
 /// A controlled shutdown waits for the slowest broker's metadata; a kill takes milliseconds.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 /// Where a node's log folder lies in its own.
-const DATA: &str = "disk/data";
+pub(crate) const DATA: &str = "disk/data";
 /// Kafka's last line of a start: a broker logs it once it is unfenced and its listeners are open.
 const STARTED: &str = "Kafka Server started";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Settings of every JVM: the cheapest start there is, and heaps that let six of them share a small machine.
-const JVM: [&str; 6] = [
+pub(crate) const JVM: [&str; 6] = [
     "-Xss512k",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
@@ -366,65 +339,3 @@ const JVM: [&str; 6] = [
     "-Xshare:auto",
     "-Djava.awt.headless=true",
 ];
-
-/// Formats every node's log folder for one new cluster; gives its id.
-///
-/// Kafka's own tool formats the first; what it wrote differs between nodes only in two ids, so the others get copies
-/// instead of a JVM each.
-fn format(jars: &Jars, nodes: &BTreeMap<i32, Node>) -> Result<String, LabError> {
-    let cluster_id = kafka_id();
-    let Some((first_id, first)) = nodes.first_key_value() else {
-        return Err(LabError::Usage("a cluster needs a node".to_owned()));
-    };
-    let properties = first.folder.join("node.properties");
-    let output = Command::new("java")
-        .args(JVM)
-        .args(jars.java_arguments())
-        .args(["kafka.tools.StorageTool", "format", "-t", &cluster_id, "-c"])
-        .arg(&properties)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|source| LabError::Missing { program: "java", package: "openjdk-17-jre-headless", source })?;
-    if !output.status.success() {
-        return Err(LabError::Command {
-            command: format!("kafka.tools.StorageTool format of node {first_id}"),
-            output: format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
-        });
-    }
-    let formatted = first.folder.join(DATA);
-    for node in nodes.iter().skip(1).map(|(id, node)| (id, node.folder.join(DATA))) {
-        copy_format(&formatted, *first_id, &node.1, *node.0)?;
-    }
-    Ok(cluster_id)
-}
-
-fn copy_format(from: &Path, from_id: i32, to: &Path, to_id: i32) -> Result<(), LabError> {
-    for entry in fs::read_dir(from).map_err(LabError::file("read", from))? {
-        let path = entry.map_err(LabError::file("read", from))?.path();
-        let Some(name) = path.file_name() else { continue };
-        if name != "meta.properties" {
-            fs::copy(&path, to.join(name)).map_err(LabError::file("copy", &path))?;
-            continue;
-        }
-        let text = fs::read_to_string(&path).map_err(LabError::file("read", &path))?;
-        let lines = text.lines().map(|line| match line.split_once('=') {
-            Some(("node.id", id)) if id == from_id.to_string() => format!("node.id={to_id}\n"),
-            Some(("directory.id", _)) => format!("directory.id={}\n", kafka_id()),
-            _ => format!("{line}\n"),
-        });
-        fs::write(to.join(name), lines.collect::<String>()).map_err(LabError::file("write", to.join(name)))?;
-    }
-    Ok(())
-}
-
-/// Gives a new random id as Kafka writes it: 16 bytes in URL-safe base64 without padding.
-fn kafka_id() -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let bits = uuid::Uuid::new_v4().as_u128();
-    let digit = |n: u32| {
-        // 22 digits of 6 bits are 132 bits: the last digit holds the last two bits, left-aligned.
-        let six = if n == 21 { bits << 4 } else { bits >> (122 - 6 * n) } & 0x3f;
-        usize::try_from(six).ok().and_then(|at| ALPHABET.get(at)).copied().map_or('A', char::from)
-    };
-    (0..22).map(digit).collect()
-}

@@ -7,6 +7,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -15,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::lab::LabError;
 use crate::lab::admin::{TopicPlan, chain};
 use crate::lab::cluster::Cluster;
-use crate::lab::fault::Fault;
+use crate::lab::fault::{Event, Fault, Scheduled};
 use crate::lab::names::{BrokerId, ControllerId, Listener};
 use crate::lab::settings;
 
@@ -28,8 +29,15 @@ pub const DESCRIPTION: &str = "lab.json";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// Begin a fault.
-    Inflict(Fault),
+    /// Begin a fault, after a while and for a while if so wished; answered when it is all done.
+    Inflict {
+        /// What to break.
+        fault: Fault,
+        /// How long to wait before.
+        after: Duration,
+        /// How long it lasts; until it is healed if none.
+        lasting: Option<Duration>,
+    },
     /// End a fault; all that are on if none is named.
     Heal(Option<Fault>),
     /// Make a topic led by one broker.
@@ -187,8 +195,16 @@ impl Control {
 
     async fn carry_out(&self, request: &Request) -> Result<String, LabError> {
         match request {
-            Request::Inflict(fault) => {
-                self.cluster.inflict(fault)?;
+            Request::Inflict { fault, after, lasting } => {
+                let mut schedule = vec![Scheduled { after: *after, event: Event::Inflict(fault.clone()) }];
+                schedule.extend(
+                    lasting.map(|lasting| Scheduled { after: *after + lasting, event: Event::Heal(fault.clone()) }),
+                );
+                self.cluster.run(&schedule).await?;
+                if lasting.is_some() {
+                    self.describe()?;
+                    return Ok(format!("on and healed: {fault}"));
+                }
                 self.on.lock().unwrap_or_else(PoisonError::into_inner).push(fault.clone());
                 Ok(format!("on: {fault}"))
             }

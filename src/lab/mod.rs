@@ -24,6 +24,8 @@ pub mod options;
 pub mod trio;
 
 mod disk;
+mod folder;
+mod format;
 mod inflict;
 mod links;
 mod process;

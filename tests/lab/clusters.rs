@@ -1,28 +1,28 @@
 //! Real clusters: they fail as Kafka fails, heal as the acts heal, and lose nothing that was acknowledged.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use tanist::adapters::kafka::wire::{Acks, Connection, Endpoint, Options, Rights, TopicView};
 use tanist::lab::client::{Probe, Recovery, Steady, SteadyOptions, final_read};
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
-use tokio::sync::{Mutex, MutexGuard};
+
+use crate::alone::alone;
 
 const VICTIM: BrokerId = BrokerId(1);
 const PARTITIONS: i32 = 6;
-
-/// Two cores hold one cluster at a time.
-pub(crate) static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A cluster with one topic whose partitions are all led by the victim.
 struct Stage {
     cluster: Cluster,
     topic: TopicView,
-    _turn: MutexGuard<'static, ()>,
+    /// After the cluster, so that the next one has the machine to itself.
+    _turn: File,
 }
 
 impl Stage {
     async fn set(options: ClusterOptions) -> Self {
-        let turn = TURN.lock().await;
+        let turn = alone();
         let began = Instant::now();
         let cluster = Cluster::start(options).await.unwrap();
         println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());

@@ -1,34 +1,26 @@
 //! Disks that stall under a real broker; skipped, and counted, where the machine cannot make them.
 
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::client::Probe;
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Disk, Fault, LabError, Listener, Roles, TopicPlan};
 
-use crate::clusters::TURN;
+use crate::alone::alone;
+use crate::skip::skip;
 
 const ONLY: BrokerId = BrokerId(1);
 /// ext4 commits every five seconds; a stalled device may show nothing before that.
 const SHOWS_WITHIN: Duration = Duration::from_secs(20);
 
-/// Runs a disk fault against a cluster of one; tells a skip to whoever counts them, in the build's own folder for tests.
+/// Runs a disk fault against a cluster of one.
 async fn stalls_and_recovers(name: &str, disk: Disk, fault: &str) {
-    let _turn = TURN.lock().await;
-    let note = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("skipped-{name}"));
+    let _turn = alone();
     let options = ClusterOptions { disk, brokers: 1, roles: Roles::Combined, ..ClusterOptions::default() };
     let cluster = match Cluster::start(options).await {
-        Err(LabError::Skipped(why)) => {
-            println!("skipped: {name}: {why}");
-            return fs::write(note, why).unwrap();
-        }
+        Err(LabError::Skipped(why)) => return skip(name, &why),
         started => started.unwrap(),
     };
-    if note.exists() {
-        fs::remove_file(note).unwrap();
-    }
     cluster.create_topic(&TopicPlan::led_by("orders", ONLY, 1, &[ONLY])).await.unwrap();
     let probe = Probe::new(cluster.bootstrap(Listener::Clients), "orders", 1);
     let healthy = probe.first_success(Acks::Leader, Instant::now(), SHOWS_WITHIN).await;

@@ -3,7 +3,11 @@
 //! Needs feature `lab`, Java and (once) Maven. Tests with a cluster of their own take turns: two cores hold one at a time.
 #![cfg(all(test, feature = "lab"))]
 
+#[path = "../common/alone.rs"]
+mod alone;
 mod clusters;
 mod disks;
 mod links;
 mod people;
+#[path = "../common/skip.rs"]
+mod skip;

@@ -9,7 +9,7 @@ use tanist::lab::client::Probe;
 use tanist::lab::control::Description;
 use tanist::lab::{Cluster, ClusterOptions, Listener, Roles, TopicPlan};
 
-use crate::clusters::TURN;
+use crate::alone::alone;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -36,7 +36,7 @@ async fn until(awaited: &str, mut holds: impl FnMut() -> bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_breaks_and_heals_by_hand_and_nothing_outlives_a_killed_lab() {
-    let _turn = TURN.lock().await;
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
     let mut up = Command::new(env!("CARGO_BIN_EXE_tanist-lab"))
@@ -60,6 +60,8 @@ async fn a_person_breaks_and_heals_by_hand_and_nothing_outlives_a_killed_lab() {
     let done = lab(&["fault", dir, "kill b1"]);
     assert!(done.status.success(), "{}", said(&done));
     until("b1 is dead", || !alive(pids[0])).await;
+    let passing = lab(&["fault", dir, "client-cut b2", "--after", "10ms", "--lasting", "50ms"]);
+    assert!(said(&passing).contains("on and healed: client-cut b2"), "{}", said(&passing));
     let refused = lab(&["fault", dir, "disk-freeze b2"]);
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     assert!(said(&refused).contains("plain folder"), "{}", said(&refused));
@@ -78,7 +80,7 @@ async fn a_person_breaks_and_heals_by_hand_and_nothing_outlives_a_killed_lab() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kafka_3_9_starts_and_serves_too() {
-    let _turn = TURN.lock().await;
+    let _turn = alone();
     let options = ClusterOptions { kafka: "3.9.1".to_owned(), roles: Roles::Combined, ..ClusterOptions::default() };
     let cluster = Cluster::start(options).await.unwrap();
     let brokers = cluster.brokers();

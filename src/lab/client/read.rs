@@ -59,6 +59,7 @@ async fn read_partition(
     let mut offset = 0;
     loop {
         let from = FetchFrom {
+            cluster_id: None,
             topic_id: topic.id,
             partition,
             offset,
