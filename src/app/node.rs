@@ -19,7 +19,7 @@ use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
 use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
 use crate::adapters::kafka::wire::{Options, Rights};
 use crate::adapters::ledger::{self, LedgerOptions};
-use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, LlmAdviser, ModelOrRules, RulesOnly};
+use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, RulesOnly};
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
@@ -130,7 +130,11 @@ impl Node {
         let (events, inbound) = mpsc::channel(1024);
         let links = PeerLinks::start(link_options(settings, &cluster, store.store_id(), known), events).await?;
         let seed = u64::from_le_bytes(Uuid::new_v4().as_bytes().first_chunk::<8>().copied().unwrap_or_default());
-        let peer = PeerOptions { election_ticks: ELECTION_TICKS, ..PeerOptions::new(settings.node.id, seed) };
+        let peer = PeerOptions {
+            election_ticks: ELECTION_TICKS,
+            keep_entries: settings.audit.log_entries_kept,
+            ..PeerOptions::new(settings.node.id, seed)
+        };
         let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX };
         let started = ledger::start(options, store, links, inbound)?;
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
@@ -156,11 +160,8 @@ impl Node {
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
         let reads = Reads::new((settings.node.id, cluster), audit.clone(), heads_seen, started.desk.clone());
         let history = History::new(audit, started.desk, kept, started.history, others.collect(), (opened, checkpoint));
-        let addresses = settings
-            .peers
-            .iter()
-            .filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string())))
-            .collect();
+        let addresses =
+            settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
         let pause_path = settings.node.data_dir.join("PAUSE");
         Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses })
     }
@@ -285,7 +286,7 @@ fn hand_options(settings: &Settings, mode: Mode) -> HandOptions {
     HandOptions {
         bootstrap: endpoints(&settings.kafka.bootstrap_servers),
         controllers: controllers(settings),
-        connect: Options::new(rights),
+        connect: Options { client_id: settings.kafka.client_id.as_str().into(), ..Options::new(rights) },
     }
 }
 
@@ -294,10 +295,10 @@ fn controllers(settings: &Settings) -> Vec<crate::adapters::kafka::wire::Endpoin
 }
 
 fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
-    let mut options =
-        ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), Listener(CLIENT_PATH.to_owned()));
+    let mut options = ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), Listener(CLIENT_PATH.to_owned()));
     options.controllers = controllers(settings);
     options.cluster = Some(cluster);
+    options.client_id = settings.kafka.client_id.as_str().into();
     options.rhythm.ping = settings.policy().detect.ping_interval;
     options
 }
@@ -306,7 +307,22 @@ fn adviser(settings: &Settings) -> anyhow::Result<ModelOrRules> {
     let (Some(url), Some(model)) = (&settings.adviser.url, &settings.adviser.model) else {
         return Ok(ModelOrRules::Rules(RulesOnly));
     };
-    let mut options = AdviserOptions::new(url, model);
+    let chosen = &settings.adviser;
+    let mut options = AdviserOptions {
+        organization: chosen.organization.clone(),
+        project: chosen.project.clone(),
+        connect_timeout: chosen.connect_timeout,
+        answer_tokens_max: chosen.answer_tokens_max,
+        reuse_for: chosen.reuse_for,
+        circuit: CircuitOptions {
+            failures_max: chosen.breaker_failures_max,
+            failures_rest: chosen.breaker_failures_rest,
+            vetoes_max: chosen.breaker_vetoes_max,
+            vetoes_within: chosen.breaker_vetoes_within,
+            vetoes_rest: chosen.breaker_vetoes_rest,
+        },
+        ..AdviserOptions::new(url, model)
+    };
     if let Some(file) = &settings.adviser.key_file {
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         options.key = Some(ApiKey::new(&text)?);
@@ -331,7 +347,12 @@ fn introduction(settings: &Settings, cluster: &ClusterId, life: [u8; 16]) -> Int
     for member in members {
         hash.update(member.to_be_bytes());
     }
-    Introduction { cluster: cluster.clone(), node: settings.node.id, store_id: life, config_fingerprint: hash.finalize().into() }
+    Introduction {
+        cluster: cluster.clone(),
+        node: settings.node.id,
+        store_id: life,
+        config_fingerprint: hash.finalize().into(),
+    }
 }
 
 fn address(peer: &Peer) -> String {
@@ -358,7 +379,12 @@ fn link_options(
 const MEET_WITHIN: Duration = Duration::from_secs(1);
 
 /// Tells why a running peer refuses this node; none where it takes it, or does not run.
-pub(super) async fn is_refused(settings: &Settings, cluster: &ClusterId, life: [u8; 16], peer: &Peer) -> Option<String> {
+pub(super) async fn is_refused(
+    settings: &Settings,
+    cluster: &ClusterId,
+    life: [u8; 16],
+    peer: &Peer,
+) -> Option<String> {
     let mut options = link_options(settings, cluster, life, BTreeMap::new());
     options.listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     options.peers = BTreeMap::from([(peer.id, address(peer))]);

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::model::ids::RequestId;
+use crate::model::ids::{RecordIndex, RequestId};
 use crate::model::operator::{Answer, Ask};
 use crate::render::{self, Style};
 
@@ -32,24 +32,31 @@ pub async fn talk(
             out.write_all(form.write(&answer)?.as_bytes())?;
             Ok(ExitStatus::of(&answer))
         }
-        Inquiry::Export { mut from } => loop {
-            match talk.ask(&Ask::AuditExport { from }).await? {
-                // Written as they are, in either form: they are the bytes that were chained.
-                Answer::Page { lines, next } => {
-                    for line in lines {
-                        writeln!(out, "{line}")?;
-                    }
-                    match next {
-                        Some(next) if from < next => from = next,
-                        _ => return Ok(ExitStatus::Yes),
-                    }
-                }
-                other => {
-                    out.write_all(form.write(&other)?.as_bytes())?;
-                    return Ok(ExitStatus::of(&other));
-                }
-            }
-        },
+        Inquiry::Export { from } => export(&mut talk, from, form, out).await,
+    }
+}
+
+/// Writes all records from `from` on, page by page, as the lines that were chained, in either form.
+async fn export(
+    talk: &mut Talk,
+    mut from: RecordIndex,
+    form: Form,
+    out: &mut (impl Write + Send),
+) -> anyhow::Result<ExitStatus> {
+    loop {
+        let answer = talk.ask(&Ask::AuditExport { from }).await?;
+        let Answer::Page { lines, next } = answer else {
+            out.write_all(form.write(&answer)?.as_bytes())?;
+            return Ok(ExitStatus::of(&answer));
+        };
+        for line in lines {
+            writeln!(out, "{line}")?;
+        }
+        match next {
+            // A page that does not get on would be asked for ever.
+            Some(next) if from < next => from = next,
+            Some(_) | None => return Ok(ExitStatus::Yes),
+        }
     }
 }
 

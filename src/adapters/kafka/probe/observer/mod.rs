@@ -22,8 +22,13 @@ use self::image::Image;
 use super::shared::{Shared, blindness};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
+<<<<<<< HEAD
     Batch, Connection, Endpoint, Endpoints, EpochEnd, ErrorCode, FetchFrom, Fetched, METADATA_TOPIC_ID, Malformed,
     Options, Rights, SnapshotId, WireError, batches,
+=======
+    Batch, Connection, Endpoint, Endpoints, ErrorCode, FetchFrom, Fetched, METADATA_TOPIC_ID, Malformed, Options,
+    SnapshotId, WireError, batches,
+>>>>>>> surface
 };
 use crate::model::ids::{ClusterId, Offset};
 use crate::model::observation::{Blindness, Fact, ProbeKind, TopologyReading, TopologySource};
@@ -108,7 +113,7 @@ async fn find(shared: &Shared) -> Result<Active, Blindness> {
 }
 
 async fn ask(shared: &Shared, endpoint: &Endpoint) -> Result<Active, WireError> {
-    let options = Options { connect_within: GRACE, frame_bytes_max: 64 << 20, ..Options::new(Rights::ReadOnly) };
+    let options = Options { connect_within: GRACE, frame_bytes_max: 64 << 20, ..shared.wire() };
     let connection = Connection::open(endpoint, &options).await?;
     let epoch = connection.quorum(GRACE).await?.body.leader_epoch;
     let cluster = match shared.cluster() {
