@@ -156,11 +156,8 @@ impl Node {
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
         let reads = Reads::new((settings.node.id, cluster), audit.clone(), heads_seen, started.desk.clone());
         let history = History::new(audit, started.desk, kept, started.history, others.collect(), (opened, checkpoint));
-        let addresses = settings
-            .peers
-            .iter()
-            .filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string())))
-            .collect();
+        let addresses =
+            settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
         let pause_path = settings.node.data_dir.join("PAUSE");
         Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses })
     }
@@ -294,8 +291,7 @@ fn controllers(settings: &Settings) -> Vec<crate::adapters::kafka::wire::Endpoin
 }
 
 fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
-    let mut options =
-        ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), Listener(CLIENT_PATH.to_owned()));
+    let mut options = ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), Listener(CLIENT_PATH.to_owned()));
     options.controllers = controllers(settings);
     options.cluster = Some(cluster);
     options.rhythm.ping = settings.policy().detect.ping_interval;
@@ -331,7 +327,12 @@ fn introduction(settings: &Settings, cluster: &ClusterId, life: [u8; 16]) -> Int
     for member in members {
         hash.update(member.to_be_bytes());
     }
-    Introduction { cluster: cluster.clone(), node: settings.node.id, store_id: life, config_fingerprint: hash.finalize().into() }
+    Introduction {
+        cluster: cluster.clone(),
+        node: settings.node.id,
+        store_id: life,
+        config_fingerprint: hash.finalize().into(),
+    }
 }
 
 fn address(peer: &Peer) -> String {
@@ -358,7 +359,12 @@ fn link_options(
 const MEET_WITHIN: Duration = Duration::from_secs(1);
 
 /// Tells why a running peer refuses this node; none where it takes it, or does not run.
-pub(super) async fn is_refused(settings: &Settings, cluster: &ClusterId, life: [u8; 16], peer: &Peer) -> Option<String> {
+pub(super) async fn is_refused(
+    settings: &Settings,
+    cluster: &ClusterId,
+    life: [u8; 16],
+    peer: &Peer,
+) -> Option<String> {
     let mut options = link_options(settings, cluster, life, BTreeMap::new());
     options.listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     options.peers = BTreeMap::from([(peer.id, address(peer))]);

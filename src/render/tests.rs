@@ -23,7 +23,9 @@ use crate::model::topology::Standing;
 
 #[test]
 fn a_broker_took_a_partition_by_score_and_votes() {
-    asks("why did broker 2 take orders-7", expect![[r#"
+    asks(
+        "why did broker 2 take orders-7",
+        expect![[r#"
         b2 took orders-7 in c-4, 2026-11-22 03:12:07.041 UTC (record 5)
           b1 was found LeaderNotServing: n1 red, refused for 38 ms, n2 red, refused for 31 ms, n3 unsure (yellow) for
             20 ms; the metadata log had not beaten since; it led 4 partitions
@@ -35,8 +37,11 @@ fn a_broker_took_a_partition_by_score_and_votes() {
             b1 unfit, it is the broker at fault
             b3 unfit, it was not in the ISR
         from records 5, 7: tanist audit show NUMBER
-    "#]]);
-    asks("orders-1", expect![[r#"
+    "#]],
+    );
+    asks(
+        "orders-1",
+        expect![[r#"
         b3 took orders-1 in c-4, 2026-11-22 03:12:07.041 UTC (record 5)
           b1 was found LeaderNotServing: n1 red, refused for 38 ms, n2 red, refused for 31 ms, n3 unsure (yellow) for
             20 ms; the metadata log had not beaten since; it led 4 partitions
@@ -48,12 +53,15 @@ fn a_broker_took_a_partition_by_score_and_votes() {
             b2 score 154 (lag 200, rack 0, load 300, health 0), place 2 in the original order
             b1 unfit, it is the broker at fault
         from records 5, 7: tanist audit show NUMBER
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_broker_was_passed_over_part_by_part() {
-    asks("why not broker 3 orders-7", expect![[r#"
+    asks(
+        "why not broker 3 orders-7",
+        expect![[r#"
         b2 took orders-7 in c-4, 2026-11-22 03:12:07.041 UTC (record 5)
           b1 was found LeaderNotServing: n1 red, refused for 38 ms, n2 red, refused for 31 ms, n3 unsure (yellow) for
             20 ms; the metadata log had not beaten since; it led 4 partitions
@@ -65,8 +73,11 @@ fn a_broker_was_passed_over_part_by_part() {
             b1 unfit, it is the broker at fault
             b3 unfit, it was not in the ISR
         from records 5, 7: tanist audit show NUMBER
-    "#]]);
-    asks("why not b2 orders-1", expect![[r#"
+    "#]],
+    );
+    asks(
+        "why not b2 orders-1",
+        expect![[r#"
         b3 took orders-1 in c-4, 2026-11-22 03:12:07.041 UTC (record 5)
           b1 was found LeaderNotServing: n1 red, refused for 38 ms, n2 red, refused for 31 ms, n3 unsure (yellow) for
             20 ms; the metadata log had not beaten since; it led 4 partitions
@@ -78,18 +89,24 @@ fn a_broker_was_passed_over_part_by_part() {
             b2 score 154 (lag 200, rack 0, load 300, health 0), place 2 in the original order
             b1 unfit, it is the broker at fault
         from records 5, 7: tanist audit show NUMBER
-    "#]]);
-    asks("why not broker 3", expect![[r#"
+    "#]],
+    );
+    asks(
+        "why not broker 3",
+        expect![[r#"
         last in c-4, 2026-11-22 03:12:07.041 UTC (record 5): act: plan 5e5e5e5e5e5e (reorder the replicas of 1
           partition, fence b1 in its life 8812 by heartbeat, reorder the replicas of 3 partitions)
           orders-7: not b3: it was not in the ISR
         from record 5: tanist audit show NUMBER
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nothing_happened_while_paused_and_the_objections_say_why() {
-    asks("why did nothing happen at 03:31", expect![[r#"
+    asks(
+        "why did nothing happen at 03:31",
+        expect![[r#"
         at 2026-11-22 03:31:00.000 UTC
           2026-11-22 03:31:00.000 record 10: b3 was found BrokerSilent: n1 red, silent for 1.24 s, n2 red, silent for
             1.24 s, n3 red, silent for 1.24 s; 3 records behind in the metadata log after 2 beats; no partition it
@@ -106,27 +123,36 @@ fn nothing_happened_while_paused_and_the_objections_say_why() {
             BlastRadius
           between record 11 and record 12 lie 59.9 s
         from records 3, 9, 10, 11, 12: tanist audit show NUMBER
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nothing_happened_because_nothing_was_wrong() {
-    asks("03:25", expect![[r#"
+    asks(
+        "03:25",
+        expect![[r#"
         at 2026-11-22 03:25:00.000 UTC
           nothing was recorded within this minute
           the mode was auto (record 3)
           no case was open: no majority saw anything wrong
           between record 8 and record 9 lie 10 min 0 s
         from records 3, 8: tanist audit show NUMBER
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_time_of_the_day_is_the_last_one_that_the_records_reach() {
-    asks("23:00", expect![[r#"
+    asks(
+        "23:00",
+        expect![[r#"
         no record reaches 23:00:00 UTC
-    "#]]);
-    asks("2026-11-22T03:40", expect![[r#"
+    "#]],
+    );
+    asks(
+        "2026-11-22T03:40",
+        expect![[r#"
         at 2026-11-22 03:40:00.000 UTC
           2026-11-22 03:40:00.000 record 14: olga let automation go on
           the mode was auto (record 3)
@@ -138,12 +164,15 @@ fn a_time_of_the_day_is_the_last_one_that_the_records_reach() {
               BlastRadius: 2 brokers red at once (racks r1\u{1b}[2J, r2), at most 1 is one incident: are we cut off?
           record 14 of 2026-11-22 03:40:00.000 is the last one
         from records 3, 10, 11, 14: tanist audit show NUMBER
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_case_is_told_from_the_first_red_to_the_order_restored() {
-    asks("c-4", expect![[r#"
+    asks(
+        "c-4",
+        expect![[r#"
         c-4:
           2026-11-22 03:12:07.040 record 4: b1 was found LeaderNotServing: n1 red, refused for 38 ms, n2 red, refused
             for 31 ms, n3 unsure (yellow) for 20 ms; the metadata log had not beaten since; it led 4 partitions
@@ -176,8 +205,11 @@ fn a_case_is_told_from_the_first_red_to_the_order_restored() {
             s3 done for orders-1, orders-7; not for orders-2: the facts had moved
           2026-11-22 03:20:00.000 record 8: the case ended: the broker is green and the recorded order is back
         from records 4, 5, 6, 7, 8: tanist audit show NUMBER
-    "#]]);
-    asks("b3 at 03:35", expect![[r#"
+    "#]],
+    );
+    asks(
+        "b3 at 03:35",
+        expect![[r#"
         c-10:
           2026-11-22 03:31:00.000 record 10: b3 was found BrokerSilent: n1 red, silent for 1.24 s, n2 red, silent for
             1.24 s, n3 red, silent for 1.24 s; 3 records behind in the metadata log after 2 beats; no partition it
@@ -220,7 +252,8 @@ fn a_case_is_told_from_the_first_red_to_the_order_restored() {
             s3 done for orders-1, orders-7; not for orders-2: the facts had moved
           2026-11-22 03:20:00.000 record 8: the case ended: the broker is green and the recorded order is back
         from records 4, 5, 6, 7, 8, 10, 11, 12, 13: tanist audit show NUMBER
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -236,7 +269,9 @@ fn what_no_record_says_is_not_answered() {
 
 #[test]
 fn the_history_is_listed_one_line_a_record() {
-    shows(&Answer::Records(entries()), expect![[r#"
+    shows(
+        &Answer::Records(entries()),
+        expect![[r#"
         RECORD  TIME (UTC)               CASE  KIND          WHAT
         1       2026-11-22 03:10:00.000  -     founded       the trio belongs to cluster MkU3OEVBNTcwNTJENDM2Qg
         2       2026-11-22 03:10:00.001  -     led           n1 leads from here on, in term 7
@@ -273,12 +308,15 @@ fn the_history_is_listed_one_line_a_record() {
                                                              r1\u{1b}[2J, r2), at most 1 is one incident: are we cut
                                                              off?
         14      2026-11-22 03:40:00.000  -     resumed       olga let automation go on
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_record_is_shown_whole() {
-    shows(&Answer::Record(Box::new(entries().swap_remove(4))), expect![[r#"
+    shows(
+        &Answer::Record(Box::new(entries().swap_remove(4))),
+        expect![[r#"
         record 5, decided, 2026-11-22 03:12:07.041 UTC (log time 127.041s)
         written by n1 in term 7, under policy 0c0c0c0c0c0c
         case c-4
@@ -312,8 +350,11 @@ fn a_record_is_shown_whole() {
           s2 payments-0: serves -> does not serve; Kafka alone would do the same
         at risk: 1 record written with acks=1 to orders-1
         guard: allowed
-    "#]]);
-    shows(&Answer::Record(Box::new(entries().swap_remove(6))), expect![[r#"
+    "#]],
+    );
+    shows(
+        &Answer::Record(Box::new(entries().swap_remove(6))),
+        expect![[r#"
         record 7, outcome, 2026-11-22 03:12:07.460 UTC (log time 127.460s)
         written by n1 in term 7, under policy 0c0c0c0c0c0c
         case c-4
@@ -321,7 +362,8 @@ fn a_record_is_shown_whole() {
           s1 done for aaaaaaaa-0
           s2 done
           s3 done for aaaaaaaa-1, aaaaaaaa-7; not for aaaaaaaa-2: the facts had moved
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -338,16 +380,21 @@ fn a_plan_is_shown_whole_with_its_objections() {
     {
         assert!(text.contains(part), "{text}");
     }
-    shows(&Answer::Plans(vec![plan_view()]), expect![[r#"
+    shows(
+        &Answer::Plans(vec![plan_view()]),
+        expect![[r#"
         DIGEST        CASE  CLASS  ORIGIN               STEPS                    STATE
         5e5e5e5e5e5e  c-4   R1     LeaderNotServing b1  Reorder, Fence, Reorder  waits for 2 different people: olga
                                                                                  said yes, 9 min 0 s left
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_status_fits_on_a_screen() {
-    shows(&Answer::Status(Box::new(status())), expect![[r#"
+    shows(
+        &Answer::Status(Box::new(status())),
+        expect![[r#"
         n1 leads the trio in term 7
         cluster MkU3OEVBNTcwNTJENDM2Qg, controller k101, mode auto, policy 0c0c0c0c0c0c, history to record 12
 
@@ -374,7 +421,8 @@ fn the_status_fits_on_a_screen() {
 
         Not known
           2 things: the report of n3, the log ends on b1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -394,7 +442,9 @@ fn a_follower_without_quorum_says_so_first() {
         troubles: vec!["Kafka answers with another cluster's id: set node.cluster".to_owned()],
         ..status()
     };
-    shows(&Answer::Status(Box::new(view)), expect![[r#"
+    shows(
+        &Answer::Status(Box::new(view)),
+        expect![[r#"
         n1 knows no leader (term 7)
         cluster not known yet, controller not known, mode auto, policy 0c0c0c0c0c0c, history to record 12
         NO QUORUM: fewer than two of three nodes hear each other; nothing acts or is recorded
@@ -406,7 +456,8 @@ fn a_follower_without_quorum_says_so_first() {
 
         Trouble on this node
           Kafka answers with another cluster's id: set node.cluster
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -431,34 +482,49 @@ fn a_history_that_is_not_whole_names_every_fault() {
             HeadSeen { place: HeadPlace::Peer(NodeId(3)), head: None },
         ],
     };
-    shows(&Answer::Verified(found), expect![[r#"
+    shows(
+        &Answer::Verified(found),
+        expect![[r#"
         the history of n2 is NOT whole: 2 faults
           record 17 is not the one that was chained: changed, inserted or re-ordered
           it ends with record 40, but n1 knows 43: the last ones were removed
         head 1111111111111111111111111111111111111111111111111111111111111111 at record 40
           the checkpoint in redb has 111111111111 at record 40
           n3 could not be asked
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_no_says_what_to_do() {
     let difference = vec![Difference { part: "steps".to_owned(), was: "Fence".to_owned(), is: "Elect".to_owned() }];
-    shows(&Answer::Superseded { plan: PLAN, by: Some(Digest([0x6f; 32])), difference }, expect![[r#"
+    shows(
+        &Answer::Superseded { plan: PLAN, by: Some(Digest([0x6f; 32])), difference },
+        expect![[r#"
         plan 5e5e5e5e5e5e no longer stands; plan 6f6f6f6f6f6f stands instead
           steps: was Fence, is Elect
-    "#]]);
-    shows(&Answer::NoQuorum { term: Term(9), heard: vec![NodeId(2)] }, expect![[r#"
+    "#]],
+    );
+    shows(
+        &Answer::NoQuorum { term: Term(9), heard: vec![NodeId(2)] },
+        expect![[r#"
         no quorum: in term 9 only n2 heard each other, two of three are needed; nothing was recorded. To pause one
           node all the same, make a file named PAUSE in its data directory
-    "#]]);
-    shows(&Answer::NeedsMore { plan: PLAN, people: 1 }, expect![[r#"
+    "#]],
+    );
+    shows(
+        &Answer::NeedsMore { plan: PLAN, people: 1 },
+        expect![[r#"
         counted; plan 5e5e5e5e5e5e needs 1 person more to say yes
-    "#]]);
+    "#]],
+    );
     let eve = Person("eve\u{1b}[31m".to_owned());
-    shows(&Answer::Refused(Refusal::Role { by: eve, needs: crate::model::operator::Role::Approver }), expect![[r#"
+    shows(
+        &Answer::Refused(Refusal::Role { by: eve, needs: crate::model::operator::Role::Approver }),
+        expect![[r#"
         eve\u{1b}[31m is not an approver: surface.roles in the settings says who is
-    "#]]);
+    "#]],
+    );
 }
 
 fn entries() -> Vec<Entry> {
