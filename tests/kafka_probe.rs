@@ -1,9 +1,10 @@
 //! The probe against a real cluster: what it tells of a healthy one, and how soon it tells what breaks.
-#![cfg(all(test, feature = "lab"))]
+#![cfg(test)]
+#![cfg(feature = "lab")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tanist::adapters::clock;
 use tanist::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
@@ -31,9 +32,9 @@ struct Watch {
 impl Watch {
     /// Reads on until `wanted` finds something, and gives it.
     async fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&Observation) -> Option<T>) -> T {
-        let deadline = Instant::now() + SOON;
+        let deadline = clock::now() + SOON;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(clock::now());
             let next = tokio::time::timeout(left, self.probe.next()).await;
             let observation = next.unwrap_or_else(|_| panic!("{what}: not within {SOON:?}")).unwrap();
             let found = wanted(&observation);
@@ -130,7 +131,7 @@ async fn everything_is_told_of_a_healthy_cluster(watch: &mut Watch) {
         }
     }
     wanted.extend(["pulse", "reassignments", "observer", "metadata"].map(str::to_owned));
-    let began = Instant::now();
+    let began = clock::now();
     watch
         .until("every kind of fact", |seen| {
             match &seen.fact {
