@@ -12,7 +12,7 @@ use tanist::adapters::kafka::wire::{
     Connection, ElectionKind, Endpoint, NewTopic, Options, Order, ReplicaCount, Rights, TopicPartition,
 };
 use tanist::lab::{self, Cluster, ClusterOptions, Fault, Listener};
-use tanist::model::ids::{self, BrokerEpoch, BrokerId, ClusterId};
+use tanist::model::ids::{self, BrokerId, ClusterId};
 use tanist::model::observation::{Fact, LineChange, LookNow, Observation, PingOutcome, TopologySource};
 use tanist::model::time::Timestamp;
 use tanist::model::topology::{Standing, Topology};
