@@ -1,1 +1,136 @@
-//! Wiring: settings -> adapters -> driver -> servers; the only file that sees everything.
+//! Wiring: settings -> adapters -> driver -> servers; the only place that sees everything.
+//!
+//! Deliberately no logic of its own beyond putting parts together and turning an error chain into one exit status.
+
+mod history;
+mod init;
+mod node;
+mod reads;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::adapters::kafka::wire::Endpoint;
+use crate::adapters::llm_adviser::install_ring;
+use crate::config::{self, HostPort, Settings};
+use crate::model::ids::ClusterId;
+use crate::render::{Colour, Style};
+use crate::surface::cli::{Arguments, Deed, NodeDeed, Whom};
+use crate::surface::exit::ExitStatus;
+use crate::surface::grpc::client::Address;
+use crate::surface::talk::{Form, Node, talk};
+
+/// The file in the data directory that holds the id of the cluster that the node is tied to.
+const CLUSTER_FILE: &str = "cluster-id";
+
+/// Does what the command line says; gives the status to end with.
+///
+/// What goes wrong is written to standard error as one chain, the outermost first.
+#[must_use]
+pub fn main() -> ExitStatus {
+    let arguments = Arguments::parse();
+    let output = arguments.output();
+    let deed = match arguments.meant() {
+        Ok(deed) => deed,
+        Err(error) => return fail(&error.into()),
+    };
+    install_ring();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("no runtime could be started")),
+    };
+    let done = runtime.block_on(async {
+        match deed {
+            Deed::CheckConfig(file) => check(&file),
+            Deed::PrintConfig(file) => print(file.as_deref()),
+            Deed::Node { what: NodeDeed::Run, config } => node::run(load(&config)?).await,
+            Deed::Node { what: NodeDeed::Init, config } => init::init(&load(&config)?).await,
+            Deed::Node { what: NodeDeed::Rejoin, config } => init::rejoin(&load(&config)?).await,
+            Deed::Ask { inquiry, whom } => {
+                let style = style();
+                let form = Form { output, style };
+                talk(inquiry, whom_of(whom)?, form, &mut std::io::stdout()).await
+            }
+        }
+    });
+    // A task that hangs on a dead disk must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    done.unwrap_or_else(|error| fail(&error))
+}
+
+/// Gives how text is laid out where standard output leads: with colours on a terminal, plain elsewhere.
+fn style() -> Style {
+    const WIDTH: u16 = 110;
+    let out = std::io::stdout();
+    if !out.is_terminal() {
+        return Style::plain(WIDTH);
+    }
+    Style { width: WIDTH, colour: Colour::Ansi }
+}
+
+fn fail(error: &anyhow::Error) -> ExitStatus {
+    // Standard error may be closed; there is nobody else to tell.
+    let _ = writeln!(std::io::stderr(), "tanist: {error:#}");
+    ExitStatus::of_error(error)
+}
+
+fn load(file: &Path) -> anyhow::Result<Settings> {
+    Ok(config::load(file, std::env::vars_os())?)
+}
+
+fn check(file: &Path) -> anyhow::Result<ExitStatus> {
+    load(file)?;
+    writeln!(std::io::stdout(), "{}: good", file.display())?;
+    Ok(ExitStatus::Yes)
+}
+
+fn print(file: Option<&Path>) -> anyhow::Result<ExitStatus> {
+    let settings = file.map_or_else(|| Ok(Settings::example()), load)?;
+    write!(std::io::stdout(), "{}", config::print(&settings))?;
+    Ok(ExitStatus::Yes)
+}
+
+fn whom_of(whom: Whom) -> anyhow::Result<Node> {
+    let address = match (whom.server, whom.config) {
+        (Some(address), _) => address,
+        (None, Some(config)) => Address::Unix(load(&config)?.surface.socket),
+        (None, None) => Address::Unix(Settings::example().surface.socket),
+    };
+    Ok(Node { address, tls: whom.tls })
+}
+
+fn endpoints(addresses: &[HostPort]) -> Vec<Endpoint> {
+    addresses.iter().map(|one| Endpoint::new(one.host.clone(), one.port)).collect()
+}
+
+fn raft_dir(settings: &Settings) -> PathBuf {
+    settings.node.data_dir.join("raft")
+}
+
+fn audit_dir(settings: &Settings) -> PathBuf {
+    settings.node.data_dir.join("audit")
+}
+
+/// Reads which cluster the data directory is tied to.
+fn tied_to(settings: &Settings) -> anyhow::Result<ClusterId> {
+    let file = settings.node.data_dir.join(CLUSTER_FILE);
+    let text = std::fs::read_to_string(&file).with_context(|| {
+        format!(
+            "{} does not exist or cannot be read: prepare a new node's directory with `tanist node init`, or, for a node \
+             whose data was lost, with `tanist node rejoin`",
+            file.display()
+        )
+    })?;
+    let tied = ClusterId(text.trim().to_owned());
+    match &settings.node.cluster {
+        Some(wanted) if *wanted != tied => anyhow::bail!(
+            "{} belongs to Kafka cluster {tied}, but node.cluster is {wanted}: point node.data_dir at the directory of a \
+             node of that cluster, or correct node.cluster",
+            settings.node.data_dir.display()
+        ),
+        Some(_) | None => Ok(tied),
+    }
+}

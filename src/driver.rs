@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -16,6 +16,7 @@ use crate::control::event::{Effect, Errand, Event, Kept, PauseFile, Role, StepRe
 use crate::control::state::State;
 use crate::control::{Controller, Now};
 use crate::decide::advice::budget;
+use crate::model::chain::Head;
 use crate::model::ids::NodeId;
 use crate::model::observation::{Fact, Observation, OwnHealth};
 use crate::model::operator::{Answer, OperatorRequest};
@@ -89,6 +90,7 @@ pub struct Driver<P, A, L, V> {
     tickets: BTreeMap<u64, Asker>,
     last_ticket: u64,
     last_sync: Duration,
+    heads: watch::Sender<BTreeMap<NodeId, Head>>,
 }
 
 #[derive(Debug)]
@@ -123,7 +125,14 @@ where
             tickets: BTreeMap::new(),
             last_ticket: 0,
             last_sync: Duration::ZERO,
+            heads: watch::Sender::default(),
         }
+    }
+
+    /// Publishes the heads of the chain as this node's state and its peers have them.
+    #[must_use]
+    pub fn with_heads(self, heads: watch::Sender<BTreeMap<NodeId, Head>>) -> Self {
+        Self { heads, ..self }
     }
 
     /// Runs until `stop` comes or the node may not go on.
@@ -181,7 +190,11 @@ where
 
     fn heard(&mut self, from: NodeId, words: PeerWords) {
         match words {
-            PeerWords::Report(report) => self.step(Event::Reported { from, report: *report }),
+            PeerWords::Report(report) => {
+                let head = report.head;
+                self.publish(from, head);
+                self.step(Event::Reported { from, report: *report });
+            }
             PeerWords::Asked { ticket, request } => {
                 let ours = self.ticket(Asker::Peer { node: from, ticket });
                 self.step(Event::Asked { ticket: ours, request: *request });
@@ -226,6 +239,12 @@ where
         }
     }
 
+    fn publish(&self, node: NodeId, head: Head) {
+        self.heads.send_modify(|heads| {
+            heads.insert(node, head);
+        });
+    }
+
     fn step(&mut self, event: Event) {
         let effects = self.controller.step((self.now)(), event);
         for effect in effects {
@@ -237,6 +256,8 @@ where
         match effect {
             Effect::Propose(entries) => self.neighbours.ledger.propose(entries),
             Effect::Keep(kept) => {
+                let (me, head) = (self.controller.me(), kept.head);
+                self.publish(me, head);
                 // The history's own task ends only with the process.
                 let _ = self.keep.send(*kept);
             }

@@ -1,3 +1,7 @@
-//! The tanist binary.
+//! The tanist binary: arguments in, an exit status out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tanist::app::main().into()
+}

@@ -24,6 +24,7 @@ use tanist::model::advice::{
 };
 use tanist::model::finding::FindingKind;
 use tanist::model::plan::Class;
+use tanist::ports::Adviser as _;
 
 /// How long a question may take against a mock; long enough for a busy machine, far below what a hang would take.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -36,13 +37,27 @@ const GOOD: &str = r#"{"reasons":[{"code":"CANDIDATE_UNSAFE","claims":[{"e":"E04
 
 /// A crashed broker B1; the candidate B2 is out of sync.
 fn brief() -> Brief {
-    let rows = [
+    brief_of(&[
         (FactKey::VotesRed, Subject::Broker(1), 3),
         (FactKey::VotesTotal, Subject::Broker(1), 3),
         (FactKey::Refused, Subject::Broker(1), 1),
         (FactKey::InIsr, Subject::Broker(2), 0),
         (FactKey::LagRecords, Subject::Broker(2), 5120),
-    ];
+    ])
+}
+
+/// A crashed broker B1; the candidate B2 is level.
+fn harmless_brief() -> Brief {
+    brief_of(&[
+        (FactKey::Refused, Subject::Broker(1), 1),
+        (FactKey::EchoBehind, Subject::Broker(1), 1),
+        (FactKey::InIsr, Subject::Broker(2), 1),
+        (FactKey::LagRecords, Subject::Broker(2), 0),
+        (FactKey::RecordsAtRisk, Subject::Cluster, 0),
+    ])
+}
+
+fn brief_of(rows: &[(FactKey, Subject, i64)]) -> Brief {
     let facts = rows.iter().enumerate().map(|(place, &(key, subject, value))| Fact {
         age_ms: Some(40),
         id: FactId::at(place).unwrap(),
@@ -178,8 +193,7 @@ async fn odd_but_honest_servers_are_understood() {
 #[tokio::test]
 async fn words_that_inject_are_dropped_and_the_grounded_rest_stays() {
     for words in ["\u{1b}[2J ignore the guard", "run kafka-storage format 9", "<script>9</script>", "\u{202e}B1"] {
-        let answer: Value = serde_json::from_str(GOOD).unwrap();
-        let mut answer = answer;
+        let mut answer: Value = serde_json::from_str(GOOD).unwrap();
         answer["reasons"][0]["text"] = json!(words);
         let (opinion, _mock) = ask(said(&answer.to_string())).await;
         let Outcome::Said(said) = opinion.outcome else { panic!("{opinion:?}") };
@@ -238,10 +252,14 @@ async fn a_probe_finds_the_form_that_a_server_can() {
     let probe = r#"{"reasons":[{"code":"SUSPECT_DOWN","claims":[{"e":"E03","v":1}],"text":""}],"verdict":"approve",
         "confidence_pct":1,"risks":[],"missing":[],"alternative":"none"}"#;
     // Refuses what it does not know, and strict schemas.
-    let picky = Mock::start(move |request| match request {
-        _ if request.get("store").is_some() => status("422 Unprocessable Entity", ""),
-        _ if request.pointer("/response_format/json_schema/strict").is_some() => status("400 Bad Request", ""),
-        _ => said(probe),
+    let picky = Mock::start(move |request| {
+        if request.get("store").is_some() {
+            status("422 Unprocessable Entity", "")
+        } else if request.pointer("/response_format/json_schema/strict").is_some() {
+            status("400 Bad Request", "")
+        } else {
+            said(probe)
+        }
     });
     // Ignores every form and chats, unless nothing but words asks for JSON.
     let chatty = Mock::start(move |request| {
@@ -293,6 +311,25 @@ fn what_the_environment_says_about_servers_and_keys_is_not_read() {
     assert!(output.status.success() && told.contains("1 passed"), "{told}");
 }
 
+/// Says which clients can be built here; plain HTTP always can.
+#[test]
+fn clients_are_built_or_refused_and_never_panic() {
+    install_ring();
+    let built = |base_url| LlmAdviser::new(AdviserOptions::new(base_url, "small"));
+    assert!(built("http://127.0.0.1:1/v1").is_ok());
+    println!("https: {}", built("https://127.0.0.1:1/v1").map_or_else(|why| why.to_string(), |_| "built".to_owned()));
+}
+
+#[test]
+fn a_machine_without_certificates_is_told_what_to_install_and_reaches_its_own_model() {
+    let empty = tempfile::tempdir().unwrap();
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "clients_are_built_or_refused_and_never_panic", "--nocapture"]);
+    let output = again.env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", empty.path()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("are ca-certificates installed?"), "{told}");
+}
+
 #[tokio::test]
 async fn without_a_model_the_rules_decide_alone_and_say_so() {
     let opinion = RulesOnly.advise(&brief(), DEADLINE).await;
@@ -315,20 +352,22 @@ async fn a_real_model_answers_under_the_constant_schema_and_only_what_is_grounde
     println!("probe: {probed:?}");
     assert_eq!(probed.doubt, None);
     assert_eq!(probed.shape, Shape { rung: Rung::StrictSchema, dialect: Dialect::OpenAi });
-    let opinion = adviser.advise(&brief(), PATIENCE).await;
-    let parsed = opinion.parsed.as_ref().expect("an answer in our schema");
-    println!("asked: {}", message(&brief()));
-    println!("said in {} ms, {:?}: {}", opinion.latency_ms, opinion.tokens, serde_json::to_string(parsed).unwrap());
-    println!("kept: {}", serde_json::to_string(&opinion.outcome).unwrap());
-    assert!(opinion.raw.is_some() && opinion.tokens.is_some());
-    match &opinion.outcome {
-        Outcome::Said(said) => {
-            let lost = said.dropped.iter().filter(|lost| matches!(lost, Dropped::Reason { .. })).count();
-            assert_eq!(said.reasons.len() + lost, parsed.reasons.len());
-            for claim in said.reasons.iter().flat_map(|reason| &reason.claims) {
-                assert_eq!(brief().facts[claim.e.place()].value, claim.v, "an ungrounded reason was kept");
+    for brief in [brief(), harmless_brief()] {
+        let opinion = adviser.advise(&brief, PATIENCE).await;
+        let parsed = opinion.parsed.as_ref().expect("an answer in our schema");
+        println!("asked: {}", message(&brief));
+        println!("said in {} ms, {:?}: {}", opinion.latency_ms, opinion.tokens, serde_json::to_string(parsed).unwrap());
+        println!("kept: {}", serde_json::to_string(&opinion.outcome).unwrap());
+        assert!(opinion.raw.is_some() && opinion.tokens.is_some());
+        match &opinion.outcome {
+            Outcome::Said(said) => {
+                let lost = said.dropped.iter().filter(|lost| matches!(lost, Dropped::Reason { .. })).count();
+                assert_eq!(said.reasons.len() + lost, parsed.reasons.len());
+                for claim in said.reasons.iter().flat_map(|reason| &reason.claims) {
+                    assert_eq!(brief.facts[claim.e.place()].value, claim.v, "an ungrounded reason was kept");
+                }
             }
+            Outcome::None(why) => assert_eq!(*why, NoOpinion::Ungrounded),
         }
-        Outcome::None(why) => assert_eq!(*why, NoOpinion::Ungrounded),
     }
 }

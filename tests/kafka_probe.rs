@@ -1,9 +1,10 @@
 //! The probe against a real cluster: what it tells of a healthy one, and how soon it tells what breaks.
-#![cfg(all(test, feature = "lab"))]
+#![cfg(test)]
+#![cfg(feature = "lab")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tanist::adapters::clock;
 use tanist::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
@@ -31,9 +32,9 @@ struct Watch {
 impl Watch {
     /// Reads on until `wanted` finds something, and gives it.
     async fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&Observation) -> Option<T>) -> T {
-        let deadline = Instant::now() + SOON;
+        let deadline = clock::now() + SOON;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(clock::now());
             let next = tokio::time::timeout(left, self.probe.next()).await;
             let observation = next.unwrap_or_else(|_| panic!("{what}: not within {SOON:?}")).unwrap();
             let found = wanted(&observation);
@@ -130,7 +131,7 @@ async fn everything_is_told_of_a_healthy_cluster(watch: &mut Watch) {
         }
     }
     wanted.extend(["pulse", "reassignments", "observer", "metadata"].map(str::to_owned));
-    let began = Instant::now();
+    let began = clock::now();
     watch
         .until("every kind of fact", |seen| {
             match &seen.fact {
@@ -184,8 +185,8 @@ async fn both_sources_tell_the_same_shape(watch: &mut Watch) {
     assert_eq!(seen.cluster, asked.cluster);
     for (id, broker) in &seen.brokers {
         assert_eq!(broker.rack, asked.brokers[id].rack);
-        let logged = watch.cluster.broker_epoch(lab::BrokerId(u32::try_from(id.0).unwrap())).unwrap();
-        assert_eq!(broker.epoch, Some(BrokerEpoch(logged)), "{id}");
+        let logged = watch.cluster.broker_epoch(lab::BrokerId(id.0)).unwrap();
+        assert_eq!(broker.epoch, Some(logged), "{id}");
     }
 }
 
@@ -303,7 +304,7 @@ async fn a_lost_controller_is_replaced(watch: &mut Watch) {
             _ => None,
         })
         .await;
-    let target = lab::ControllerId(u32::try_from(active.0).unwrap());
+    let target = lab::ControllerId(active.0);
     watch.cluster.inflict(&Fault::at(lab::FaultKind::Kill, target)).unwrap();
     let killed = clock::timestamp();
     let next = watch

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod kafka;
+pub mod ledger;
 pub mod llm_adviser;
 pub mod peers;
 pub mod store;

@@ -151,6 +151,12 @@ impl Controller {
         self.state = state;
     }
 
+    /// Gives this node's id.
+    #[must_use]
+    pub fn me(&self) -> NodeId {
+        self.options.me
+    }
+
     /// Gives this node's place in the trio.
     #[must_use]
     pub fn role(&self) -> Role {

@@ -1,9 +1,14 @@
-//! Branch: what the echo of the first step says about the broker, and so which conditional step is due.
+//! Branch: what the echo of the first step says about the broker, and so which conditional steps are due.
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use super::policy::Policy;
+use super::votes;
 use crate::model::ids::BrokerId;
+use crate::model::observation::{Progress, PulseState};
 use crate::model::plan::{Plan, When};
 use crate::model::snapshot::Snapshot;
 
@@ -28,7 +33,7 @@ pub enum NoBranch {
     Unconditional,
     /// No echo and no pulse told in time what the broker is.
     NoEcho,
-    /// The broker was behind and is level again: a new life, which is left alone.
+    /// The broker was behind and is level again: resumed or restarted; it is left alone.
     Restarted,
     /// The broker is level, and its partitions gain records: clients are being served.
     Growing {
@@ -41,12 +46,33 @@ pub enum NoBranch {
 
 /// Says which conditional steps of a plan are due, `since_echo` after its first step was answered.
 #[must_use]
-pub fn branch(
-    _plan: &Plan,
-    _broker: BrokerId,
-    _since_echo: Duration,
-    _snapshot: &Snapshot,
-    _policy: &Policy,
-) -> Branch {
-    Branch::Neither(NoBranch::NoEcho)
+pub fn branch(plan: &Plan, broker: BrokerId, since_echo: Duration, snapshot: &Snapshot, policy: &Policy) -> Branch {
+    let conditional = |when| matches!(when, When::EchoBehind | When::EchoLevelStillRed | When::EchoLevelGreen);
+    if !plan.steps.iter().any(|step| conditional(step.when)) {
+        return Branch::Neither(NoBranch::Unconditional);
+    }
+    let tally = votes::tally(broker, snapshot, policy);
+    let echo = votes::echo(broker, snapshot, policy);
+    let level = echo.state == PulseState::Level && 0 < echo.beats_since_red;
+    let wait_or = |limit: Duration, then: Branch| match limit.checked_sub(since_echo) {
+        Some(at_most) if !at_most.is_zero() => Branch::Wait { at_most },
+        Some(_) | None => then,
+    };
+    if tally.confirmed() && echo.state.is_behind() {
+        Branch::Due(When::EchoBehind)
+    } else if tally.confirmed() && level {
+        if echo.behind_since_red {
+            return Branch::Neither(NoBranch::Restarted);
+        }
+        match votes::progress(broker, snapshot, policy) {
+            Progress::Growing(partitions) => Branch::Neither(NoBranch::Growing { partitions }),
+            Progress::None => Branch::Due(When::EchoLevelStillRed),
+            Progress::Unknown => wait_or(policy.act.progress_wait, Branch::Due(When::EchoLevelStillRed)),
+        }
+    } else if tally.red == 0 && level {
+        Branch::Due(When::EchoLevelGreen)
+    } else {
+        let why = if tally.confirmed() { NoBranch::NoEcho } else { NoBranch::Split };
+        wait_or(policy.act.echo_wait, Branch::Neither(why))
+    }
 }

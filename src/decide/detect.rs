@@ -3,6 +3,9 @@
 //! The classification table of `judgement.md` §1 stands in [`TABLE`], in its order; later parts add rows. A broker that is
 //! seen red but cannot be told apart yet (no majority, no pulse, no fresh shape) is no finding until patience ends.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -9,6 +9,8 @@ pub mod assemble;
 pub mod branch;
 pub mod deliberate;
 pub mod detect;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod guard;
 pub mod plan;
 pub mod policy;

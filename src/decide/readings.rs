@@ -2,6 +2,9 @@
 //!
 //! Deliberately no judgement about brokers: lights are the watch's.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,9 +1,10 @@
 //! The store after damage to its files: the same history or none, said loudly; never a shorter or another one.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use tanist::adapters::store::audit::{Found, Opened};
+use tanist::adapters::store::audit::{AuditError, Found, Opened};
 use tanist::model::chain::{Head, Verdict};
 
 use crate::fixture::{Chance, after, all, copy, files, head_of, make, open, run};
@@ -104,6 +105,26 @@ fn a_zeroed_page_leaves_the_same_history_or_a_quarantine() {
             fs::write(&path, bytes).expect("written");
             let _whole_or_set_aside = judge(dir.path(), promised, &format!("page {page} zeroed")).await;
         }
+    });
+}
+
+#[test]
+fn damage_under_an_open_store_takes_it_out_of_use_until_it_is_reopened() {
+    run(async {
+        let dir = tempfile::tempdir().expect("a folder");
+        let promised = make(dir.path(), 3000).await;
+        let (store, _) = open(dir.path(), promised).await.expect("opened");
+        let data = fs::OpenOptions::new().write(true).open(dir.path().join("store/db")).expect("a file");
+        let length = data.metadata().expect("a file").len();
+        data.write_all_at(&vec![0x5a; usize::try_from(length).expect("small")], 0).expect("overwritten");
+        let error = store.verify().await.expect_err("most pages are read from the file again");
+        assert!(matches!(error, AuditError::Down { .. }), "{error}");
+        let again = store.append(after(promised, promised.index.0 + 1)).await;
+        assert_eq!(again, Err(error), "it answers although it is out of use");
+        let opened = store.reopen(promised).await.expect("reopened");
+        assert!(matches!(opened.found, Found::Quarantined { .. }) && opened.missing_records == 3000, "{opened}");
+        assert_eq!(store.append(after(Head::GENESIS, 3000)).await, Ok(promised));
+        assert_eq!(store.checkpoint().await, Ok(promised));
     });
 }
 

@@ -13,7 +13,7 @@ mod wire;
 pub use circuit::{Circuit, CircuitOptions};
 pub use ladder::{Ladder, Shape, Stepped};
 pub use options::{AdviserError, AdviserOptions, ApiKey};
-pub use rules_only::RulesOnly;
+pub use rules_only::{ModelOrRules, RulesOnly};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,6 +33,7 @@ use crate::model::advice::{
 use crate::model::ids::Digest;
 use crate::model::plan::Class;
 use crate::model::time::Timestamp;
+use crate::ports::Adviser;
 
 /// Installs ring as the process's TLS provider, unless one stands already; `main` calls it first, tests too.
 pub fn install_ring() {
@@ -97,27 +98,6 @@ impl LlmAdviser {
         })
     }
 
-    /// Gives what the model says of a brief, or why it says nothing that counts, within `deadline`.
-    pub async fn advise(&self, brief: &Brief, deadline: Duration) -> Opinion {
-        let asked = self.now();
-        if let Some(opinion) = self.remembered(brief, asked) {
-            return opinion;
-        }
-        if let Some(breaker) = self.memory().circuit.open(asked) {
-            return unasked(brief, NoOpinion::BreakerOpen(breaker));
-        }
-        let Ok(Ok(_turn)) = timeout(deadline, self.turn.acquire()).await else {
-            return Opinion { latency_ms: millis(self.now().since(asked)), ..unasked(brief, NoOpinion::Busy) };
-        };
-        let left = deadline.saturating_sub(self.now().since(asked));
-        let shape = self.memory().ladder.shape();
-        let answered = self.ask(brief, shape, left).await;
-        let mut opinion = self.judged(brief, shape, answered);
-        opinion.latency_ms = millis(self.now().since(asked));
-        self.remember(&opinion);
-        opinion
-    }
-
     /// Finds the form in which the server answers in our schema, within `deadline`; call it once at start-up.
     pub async fn probe(&self, deadline: Duration) -> Probed {
         let started = self.now();
@@ -167,12 +147,8 @@ impl LlmAdviser {
             Err(why) => (None, None, Outcome::None(why), None),
             Ok(heard) => {
                 let (parsed, outcome) = judge(brief, &heard.text);
-                let outcome = match outcome {
-                    Outcome::None(NoOpinion::Malformed) if heard.ended == Ended::AtLimit => {
-                        Outcome::None(NoOpinion::Truncated)
-                    }
-                    other => other,
-                };
+                let cut = heard.ended == Ended::AtLimit && outcome == Outcome::None(NoOpinion::Malformed);
+                let outcome = if cut { Outcome::None(NoOpinion::Truncated) } else { outcome };
                 (Some(digest(&heard.text)), parsed, outcome, heard.tokens)
             }
         };
@@ -195,7 +171,8 @@ impl LlmAdviser {
                 );
                 if is_servers(*why) {
                     self.memory().circuit.failed(now);
-                    let _ = self.step_down(*why);
+                    // Whichever form it is now, the next question takes it; this one has had its attempt.
+                    let _next = self.step_down(*why);
                     return;
                 }
                 None
@@ -213,14 +190,17 @@ impl LlmAdviser {
 
     /// Takes the next form where the reason is about the form.
     fn step_down(&self, why: NoOpinion) -> Stepped {
+        // Bad request, unsupported media type, unprocessable, not implemented: the form was refused.
+        let refused =
+            matches!(why, NoOpinion::Refused { status: 400 | 415 | 422 } | NoOpinion::ServerFailed { status: 501 });
+        let ignored = matches!(why, NoOpinion::Malformed | NoOpinion::Empty);
         let mut memory = self.memory();
-        match why {
-            // Bad request, unsupported media type, unprocessable, not implemented: the form.
-            NoOpinion::Refused { status: 400 | 415 | 422 } | NoOpinion::ServerFailed { status: 501 } => {
-                memory.ladder.refused()
-            }
-            NoOpinion::Malformed | NoOpinion::Empty => memory.ladder.ignored(),
-            _ => Stepped::Stays,
+        if refused {
+            memory.ladder.refused()
+        } else if ignored {
+            memory.ladder.ignored()
+        } else {
+            Stepped::Stays
         }
     }
 
@@ -238,6 +218,28 @@ impl LlmAdviser {
 
     fn now(&self) -> Timestamp {
         Timestamp::default().plus(clock::now().saturating_duration_since(self.started))
+    }
+}
+
+impl Adviser for LlmAdviser {
+    async fn advise(&self, brief: &Brief, deadline: Duration) -> Opinion {
+        let asked = self.now();
+        if let Some(opinion) = self.remembered(brief, asked) {
+            return opinion;
+        }
+        if let Some(breaker) = self.memory().circuit.open(asked) {
+            return unasked(brief, NoOpinion::BreakerOpen(breaker));
+        }
+        let Ok(Ok(_turn)) = timeout(deadline, self.turn.acquire()).await else {
+            return Opinion { latency_ms: millis(self.now().since(asked)), ..unasked(brief, NoOpinion::Busy) };
+        };
+        let left = deadline.saturating_sub(self.now().since(asked));
+        let shape = self.memory().ladder.shape();
+        let answered = self.ask(brief, shape, left).await;
+        let mut opinion = self.judged(brief, shape, answered);
+        opinion.latency_ms = millis(self.now().since(asked));
+        self.remember(&opinion);
+        opinion
     }
 }
 

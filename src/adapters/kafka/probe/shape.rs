@@ -99,6 +99,8 @@ fn learn(shared: &Shared, nodes: &[RegisteredBroker]) {
 
 /// Asks one broker for everything it sees.
 async fn view(shared: &Shared, broker: &Broker) -> Result<View, Blindness> {
+    // Two requests, side by side on one connection.
+    broker.count();
     broker.count();
     let seen = async {
         let connection = broker.shape.connection().await?;

@@ -1,0 +1,404 @@
+//! `tanist run`: one node, put together from its settings and taken apart in good order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sha2::{Digest as _, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use super::history::History;
+use super::reads::Reads;
+use super::{audit_dir, endpoints, raft_dir, tied_to};
+use crate::adapters::clock;
+use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
+use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
+use crate::adapters::kafka::wire::{Options, Rights};
+use crate::adapters::ledger::{self, LedgerOptions};
+use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, RulesOnly};
+use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
+use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
+use crate::adapters::store::redb_log::{Owner, RaftStore};
+use crate::config::Settings;
+use crate::config::sections::Peer;
+use crate::consensus::PeerOptions;
+use crate::control::event::PauseFile;
+use crate::control::state::State;
+use crate::control::{Advice, Controller, ControllerOptions, Now};
+use crate::decide::policy::Mode;
+use crate::driver::{Driver, Inlets, Neighbours, Question, Stopped};
+use crate::model::chain::Head;
+use crate::model::ids::{ClusterId, Listener, NodeId};
+use crate::model::operator::{Answer, OperatorRequest};
+use crate::surface::exit::{ExitStatus, Failure};
+use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
+
+/// The one client path of this release: the listener that the settings point at. Nodes that look through different addresses
+/// still look at what clients use, so their votes are about one path.
+const CLIENT_PATH: &str = "clients";
+
+/// Ticks of silence before an election: 1 to 2 s. Longer than the longest `act.valid_for` (900 ms), so that a deposed leader
+/// has stopped sending before its successor begins; a lost leader is still replaced within 3 s.
+const ELECTION_TICKS: usize = 20;
+
+/// How much of the log before the newest snapshot is read into memory.
+const RECOVER_BYTES_MAX: u64 = 4 << 20;
+
+/// How often the hand opens what is not open.
+const WARM_EVERY: Duration = Duration::from_secs(5);
+
+/// How often the pause file is looked for.
+const PAUSE_LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How many requests of operators may wait.
+const QUESTIONS_MAX: usize = 64;
+
+/// How long an operator's request may take in all.
+const ANSWER_WITHIN: Duration = Duration::from_secs(12);
+
+/// How long the first history may take to open: 100,000 records a second.
+const AUDIT_OPEN_WITHIN: Duration = Duration::from_secs(60);
+const AUDIT_ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Runs the node of these settings until it is told to stop, or may not go on.
+pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitStatus> {
+    start_logging();
+    let cluster = tied_to(&settings)?;
+    let node = Node::put_together(&settings, cluster).await?;
+    tracing::info!(node = %settings.node.id, mode = ?settings.policy().mode, "running");
+    match node.run(stopped()?).await {
+        Stopped::Asked => Ok(ExitStatus::Yes),
+        stopped @ (Stopped::Faulted(_) | Stopped::LedgerGone) => {
+            Err(Failure { status: ExitStatus::No, what: stopped.to_string() }.into())
+        }
+    }
+}
+
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
+        .with_env_var("TANIST_LOG")
+        .from_env_lossy();
+    // A second run within one process (tests) keeps the first one's.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
+}
+
+/// Ends when the process is asked to end.
+fn stopped() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    })
+}
+
+type OurDriver = Driver<KafkaProbe, KafkaHand, ledger::RaftLedger, ModelOrRules>;
+
+/// A node whose parts all stand.
+struct Node {
+    driver: OurDriver,
+    served: Bound,
+    questions: mpsc::Sender<Question>,
+    reads: Reads,
+    history: History,
+    hand: Arc<KafkaHand>,
+    pause_file: mpsc::Sender<PauseFile>,
+    pause_path: std::path::PathBuf,
+    addresses: BTreeMap<NodeId, String>,
+}
+
+impl Node {
+    async fn put_together(settings: &Settings, cluster: ClusterId) -> anyhow::Result<Self> {
+        let policy = settings.policy();
+        policy.check()?;
+        // What is in use already shows before anything else starts.
+        let served = Bound::bind(serve_options(settings)).await?;
+        let owner = Owner { cluster: cluster.clone(), node: settings.node.id };
+        let store = RaftStore::open(&raft_dir(settings), &owner)?;
+        let checkpoint = ledger::checkpoint(&store)?.map_or(Head::GENESIS, |checkpoint| checkpoint.head);
+        let (audit, opened) = AuditStore::open(audit_options(settings, &cluster), checkpoint).await?;
+        tracing::info!("{opened}");
+        let others = settings.peers.iter().map(|peer| peer.id).filter(|id| *id != settings.node.id);
+        let known = ledger::known_stores(&store, others.clone())?;
+        let (events, inbound) = mpsc::channel(1024);
+        let links = PeerLinks::start(link_options(settings, &cluster, store.store_id(), known), events).await?;
+        let seed = u64::from_le_bytes(Uuid::new_v4().as_bytes().first_chunk::<8>().copied().unwrap_or_default());
+        let peer = PeerOptions {
+            election_ticks: ELECTION_TICKS,
+            keep_entries: settings.audit.log_entries_kept,
+            ..PeerOptions::new(settings.node.id, seed)
+        };
+        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX };
+        let started = ledger::start(options, store, links, inbound)?;
+        let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
+        let adviser = adviser(settings)?;
+        let advice = if matches!(adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
+        let options = ControllerOptions {
+            me: settings.node.id,
+            voters: settings.peers.iter().map(|peer| peer.id).collect(),
+            path: Listener(CLIENT_PATH.to_owned()),
+            no_vote_on: settings.node.shares_host_with.clone(),
+            policy,
+            advice,
+        };
+        let controller = Controller::new(options, State::default());
+        let (keep, kept) = mpsc::unbounded_channel();
+        let (questions, question_inlet) = mpsc::channel(QUESTIONS_MAX);
+        let (pause_file, pause_inlet) = mpsc::channel(4);
+        let (heads, heads_seen) = watch::channel(BTreeMap::new());
+        let probe = KafkaProbe::start(probe_options(settings, cluster.clone()));
+        let neighbours =
+            Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser: Arc::new(adviser) };
+        let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
+        let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
+        let reads = Reads::new((settings.node.id, cluster), audit.clone(), heads_seen, started.desk.clone());
+        let history = History::new(audit, started.desk, kept, started.history, others.collect(), (opened, checkpoint));
+        let addresses =
+            settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
+        let pause_path = settings.node.data_dir.join("PAUSE");
+        Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses })
+    }
+
+    async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
+        let (hush, hushed) = oneshot::channel::<()>();
+        let warm = tokio::spawn(keep_warm(self.hand));
+        let pause = tokio::spawn(watch_pause_file(self.pause_path, self.pause_file));
+        let history = tokio::spawn(self.history.run());
+        let desk = Arc::new(Desk { reads: self.reads, questions: self.questions, addresses: self.addresses });
+        let served = tokio::spawn(self.served.serve(
+            move |request| {
+                let desk = Arc::clone(&desk);
+                async move { desk.answer(request).await }
+            },
+            async {
+                let _ = hushed.await;
+            },
+        ));
+        let stopped = self.driver.run(stop).await;
+        let _ = hush.send(());
+        let _ = tokio::time::timeout(Duration::from_secs(2), served).await;
+        for task in [warm, pause] {
+            task.abort();
+        }
+        // The driver is gone, so the history's inlet is closed: it writes what it holds and ends.
+        let _ = tokio::time::timeout(Duration::from_secs(3), history).await;
+        stopped
+    }
+}
+
+/// Where operators' requests are answered or handed on.
+struct Desk {
+    reads: Reads,
+    questions: mpsc::Sender<Question>,
+    addresses: BTreeMap<NodeId, String>,
+}
+
+impl Desk {
+    async fn answer(&self, request: OperatorRequest) -> Answer {
+        if let Some(answer) = self.reads.answer(&request.ask).await {
+            return answer;
+        }
+        let (reply, answer) = oneshot::channel();
+        if self.questions.send(Question { request, reply }).await.is_err() {
+            return Answer::Unanswered;
+        }
+        match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            Ok(Ok(Answer::NotLeader { leader, .. })) => {
+                Answer::NotLeader { leader, address: self.addresses.get(&leader).cloned() }
+            }
+            Ok(Ok(Answer::Status(mut view))) => {
+                view.troubles.extend(self.reads.troubles().await);
+                Answer::Status(view)
+            }
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Answer::Unanswered,
+        }
+    }
+}
+
+fn now() -> Now {
+    Now { at: clock::timestamp(), wall_ms: clock::wall_ms() }
+}
+
+async fn keep_warm(hand: Arc<KafkaHand>) {
+    let mut ticks = tokio::time::interval(WARM_EVERY);
+    loop {
+        ticks.tick().await;
+        hand.warm().await;
+    }
+}
+
+/// Tells when the pause file appears or goes away; a file that cannot be looked for counts as there.
+async fn watch_pause_file(path: std::path::PathBuf, tell: mpsc::Sender<PauseFile>) {
+    let mut ticks = tokio::time::interval(PAUSE_LOOK_EVERY);
+    let mut told = None;
+    loop {
+        ticks.tick().await;
+        let file = match tokio::fs::try_exists(&path).await {
+            Ok(false) => PauseFile::Absent,
+            Ok(true) | Err(_) => PauseFile::Present,
+        };
+        if told != Some(file) {
+            told = Some(file);
+            if tell.send(file).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn serve_options(settings: &Settings) -> ServeOptions {
+    let tls = match (&settings.surface.tls_cert, &settings.surface.tls_key, &settings.surface.tls_ca) {
+        (Some(cert), Some(key), Some(ca)) => {
+            Some(grpc::TlsFiles { cert: cert.clone(), key: key.clone(), ca: ca.clone() })
+        }
+        _ => None,
+    };
+    ServeOptions {
+        socket: settings.surface.socket.clone(),
+        listen: settings.surface.listen.map(|address| Listen { address, tls }),
+        roles: Roles::new(settings.surface.roles.clone()),
+    }
+}
+
+fn audit_options(settings: &Settings, cluster: &ClusterId) -> AuditOptions {
+    AuditOptions {
+        dir: audit_dir(settings),
+        identity: Identity { node: settings.node.id, cluster: cluster.clone() },
+        open_within: AUDIT_OPEN_WITHIN,
+        answer_within: AUDIT_ANSWER_WITHIN,
+    }
+}
+
+/// Observe-only is a fact of wiring: its connections refuse every mutating request.
+fn hand_options(settings: &Settings, mode: Mode) -> HandOptions {
+    let rights = match mode {
+        Mode::Observe => Rights::ReadOnly,
+        Mode::Approve | Mode::Auto => Rights::ReadWrite,
+    };
+    HandOptions {
+        bootstrap: endpoints(&settings.kafka.bootstrap_servers),
+        controllers: controllers(settings),
+        connect: Options { client_id: settings.kafka.client_id.as_str().into(), ..Options::new(rights) },
+    }
+}
+
+fn controllers(settings: &Settings) -> Vec<crate::adapters::kafka::wire::Endpoint> {
+    settings.kafka.bootstrap_controllers.as_deref().map(endpoints).unwrap_or_default()
+}
+
+fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
+    let mut options = ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), Listener(CLIENT_PATH.to_owned()));
+    options.controllers = controllers(settings);
+    options.cluster = Some(cluster);
+    options.client_id = settings.kafka.client_id.as_str().into();
+    options.rhythm.ping = settings.policy().detect.ping_interval;
+    options
+}
+
+fn adviser(settings: &Settings) -> anyhow::Result<ModelOrRules> {
+    let (Some(url), Some(model)) = (&settings.adviser.url, &settings.adviser.model) else {
+        return Ok(ModelOrRules::Rules(RulesOnly));
+    };
+    let chosen = &settings.adviser;
+    let mut options = AdviserOptions {
+        organization: chosen.organization.clone(),
+        project: chosen.project.clone(),
+        connect_timeout: chosen.connect_timeout,
+        answer_tokens_max: chosen.answer_tokens_max,
+        reuse_for: chosen.reuse_for,
+        circuit: CircuitOptions {
+            failures_max: chosen.breaker_failures_max,
+            failures_rest: chosen.breaker_failures_rest,
+            vetoes_max: chosen.breaker_vetoes_max,
+            vetoes_within: chosen.breaker_vetoes_within,
+            vetoes_rest: chosen.breaker_vetoes_rest,
+        },
+        ..AdviserOptions::new(url, model)
+    };
+    if let Some(file) = &settings.adviser.key_file {
+        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        options.key = Some(ApiKey::new(&text)?);
+    }
+    Ok(ModelOrRules::Model(Box::new(LlmAdviser::new(options)?)))
+}
+
+/// How links between nodes are protected.
+fn link_security(settings: &Settings) -> LinkSecurity {
+    match (&settings.node.tls_cert, &settings.node.tls_key, &settings.node.tls_ca) {
+        (Some(certificate), Some(key), Some(ca)) => {
+            LinkSecurity::Tls(TlsFiles { ca: ca.clone(), certificate: certificate.clone(), key: key.clone() })
+        }
+        _ => LinkSecurity::LoopbackPlaintext,
+    }
+}
+
+fn introduction(settings: &Settings, cluster: &ClusterId, life: [u8; 16]) -> Introduction {
+    // Settings that must agree: who the three are. The policy may differ while it is being rolled out.
+    let members: BTreeSet<u64> = settings.peers.iter().map(|peer| peer.id.0).collect();
+    let mut hash = Sha256::new();
+    for member in members {
+        hash.update(member.to_be_bytes());
+    }
+    Introduction {
+        cluster: cluster.clone(),
+        node: settings.node.id,
+        store_id: life,
+        config_fingerprint: hash.finalize().into(),
+    }
+}
+
+fn address(peer: &Peer) -> String {
+    format!("{}:{}", peer.address.host, peer.address.port)
+}
+
+fn link_options(
+    settings: &Settings,
+    cluster: &ClusterId,
+    life: [u8; 16],
+    known_stores: BTreeMap<NodeId, [u8; 16]>,
+) -> LinkOptions {
+    let others = settings.peers.iter().filter(|peer| peer.id != settings.node.id);
+    LinkOptions {
+        introduction: introduction(settings, cluster, life),
+        listen: settings.node.listen,
+        peers: others.map(|peer| (peer.id, address(peer))).collect(),
+        security: link_security(settings),
+        known_stores,
+    }
+}
+
+/// How long a peer may take to say whether it knows this node.
+const MEET_WITHIN: Duration = Duration::from_secs(1);
+
+/// Tells why a running peer refuses this node; none where it takes it, or does not run.
+pub(super) async fn is_refused(
+    settings: &Settings,
+    cluster: &ClusterId,
+    life: [u8; 16],
+    peer: &Peer,
+) -> Option<String> {
+    let mut options = link_options(settings, cluster, life, BTreeMap::new());
+    options.listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    options.peers = BTreeMap::from([(peer.id, address(peer))]);
+    let (events, mut inbound) = mpsc::channel(16);
+    let _links = PeerLinks::start(options, events).await.ok()?;
+    let said = async {
+        while let Some(event) = inbound.recv().await {
+            match event {
+                LinkEvent::Up(_) | LinkEvent::Down { .. } => return None,
+                LinkEvent::Refused { refusal, .. } => return Some(refusal.to_string()),
+                LinkEvent::Frame { .. } | LinkEvent::Introduced { .. } => {}
+            }
+        }
+        None
+    };
+    tokio::time::timeout(MEET_WITHIN, said).await.ok().flatten()
+}

@@ -1,0 +1,219 @@
+//! What any node answers from its own history: records, the chain's soundness, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::adapters::ledger::LedgerDesk;
+use crate::adapters::store::audit::{AuditError, AuditStore, Limit, Query, Select};
+use crate::model::canon::from_canonical_bytes;
+use crate::model::chain::export::{Header, to_line};
+use crate::model::chain::{Agreement, Break, Head, Link, Verdict, compare_heads};
+use crate::model::ids::{CaseId, ClusterId, NodeId, PartitionId, RecordIndex};
+use crate::model::operator::question::{NamedPartition, Question};
+use crate::model::operator::{Answer, Ask, ChainFault, Entry, HeadPlace, HeadSeen, NotFound, Refusal, Verification};
+use crate::model::record::{Body, Record};
+use crate::render;
+
+/// How many of the newest records a question is answered from besides those that it names: about a day of a calm cluster.
+const RECENT_MAX: usize = 500;
+
+/// How many cases that a broker was in are read whole.
+const CASES_MAX: usize = 20;
+
+/// How much of an export travels in one answer. Units: bytes.
+const PAGE_BYTES_MAX: usize = 512 << 10;
+
+/// The history of this node, for reading.
+pub(super) struct Reads {
+    me: NodeId,
+    cluster: ClusterId,
+    store: AuditStore,
+    heads: watch::Receiver<BTreeMap<NodeId, Head>>,
+    desk: LedgerDesk,
+}
+
+impl Reads {
+    pub(super) fn new(
+        (me, cluster): (NodeId, ClusterId),
+        store: AuditStore,
+        heads: watch::Receiver<BTreeMap<NodeId, Head>>,
+        desk: LedgerDesk,
+    ) -> Self {
+        Self { me, cluster, store, heads, desk }
+    }
+
+    /// Answers what is about the history; none for everything else.
+    pub(super) async fn answer(&self, ask: &Ask) -> Option<Answer> {
+        let answered = match ask {
+            Ask::AuditList { last, case, since } => self.list(*last, *case, *since).await,
+            Ask::AuditShow { index } => self.show(*index).await,
+            Ask::AuditVerify => self.verify().await,
+            Ask::AuditExport { from } => self.export(*from).await,
+            Ask::Why { question } => self.why(question).await,
+            Ask::Status
+            | Ask::PlanList
+            | Ask::PlanShow { .. }
+            | Ask::Approve { .. }
+            | Ask::Reject { .. }
+            | Ask::Undo { .. }
+            | Ask::Pause { .. }
+            | Ask::Resume
+            | Ask::Acknowledge { .. } => return None,
+        };
+        Some(answered.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the history does not answer");
+            Answer::Refused(Refusal::AuditRebuilding)
+        }))
+    }
+
+    /// Gives what is wrong with this node itself, in whole sentences.
+    pub(super) async fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        match self.desk.status(Duration::from_secs(1)).await {
+            Some(status) => {
+                for (node, why) in &status.refusals {
+                    troubles.push(format!("{node} and this node do not speak with each other: {why}."));
+                }
+                for (node, link) in
+                    status.links.iter().filter(|(node, link)| !link.up && !status.refusals.contains_key(node))
+                {
+                    let dropped = link.dropped_frames;
+                    troubles.push(format!(
+                        "No link to {node} stands ({dropped} messages dropped): is it running and reachable?"
+                    ));
+                }
+            }
+            None => troubles.push("The log of this node does not answer: its disk may hang.".to_owned()),
+        }
+        let committed = self.heads.borrow().get(&self.me).copied();
+        if let (Ok(head), Some(committed)) = (self.store.head().await, committed)
+            && head.index.0.saturating_add(u64::try_from(RECENT_MAX).unwrap_or_default()) < committed.index.0
+        {
+            troubles.push(format!(
+                "The history here is being rebuilt: it holds {} of {} records.",
+                head.index, committed.index
+            ));
+        }
+        troubles
+    }
+
+    async fn list(&self, last: u32, case: Option<CaseId>, since: Option<RecordIndex>) -> Result<Answer, AuditError> {
+        let records_max = usize::try_from(last).unwrap_or(usize::MAX);
+        let select = case.map_or(Select::All, Select::Case);
+        let mut query = Query::newest(select, records_max);
+        if let Some(since) = since {
+            query = Query { from: since, limit: Limit { records_max, ..Limit::MOST }, ..Query::oldest(select) };
+        }
+        let mut entries: Vec<Entry> = self.store.find(query).await?.links.into_iter().filter_map(entry).collect();
+        entries.sort_by_key(|entry| entry.index);
+        Ok(Answer::Records(entries))
+    }
+
+    async fn show(&self, index: RecordIndex) -> Result<Answer, AuditError> {
+        let found = self.store.get(index).await?.and_then(entry);
+        Ok(match found {
+            Some(entry) => Answer::Record(Box::new(entry)),
+            None => Answer::NotFound(NotFound::Record { index, last: self.store.head().await?.index }),
+        })
+    }
+
+    async fn verify(&self) -> Result<Answer, AuditError> {
+        // The heads are taken first: what is stored afterwards must reach at least as far.
+        let heads = self.heads.borrow().clone();
+        let verdict = self.store.verify().await?;
+        let (head, mut faults) = match verdict {
+            Verdict::Whole(head) => (head, Vec::new()),
+            Verdict::Broken { at, how } => (self.store.head().await?, vec![broken(at, how)]),
+        };
+        let mut compared = Vec::new();
+        for (node, other) in heads {
+            let place = if node == self.me { HeadPlace::Checkpoint } else { HeadPlace::Peer(node) };
+            let held = self.store.get(other.index).await?.map(|link| link.hash);
+            match compare_heads(head, other, |_| held) {
+                Agreement::Holds { .. } => {}
+                // A peer may be ahead by what has not reached this node yet; its own state may not be.
+                Agreement::TailMissing { .. } if node != self.me => {}
+                Agreement::TailMissing { .. } => {
+                    faults.push(ChainFault::Shorter { last: head.index, place, there: other.index });
+                }
+                Agreement::Differs { at } => faults.push(ChainFault::Differs { index: at, place }),
+            }
+            compared.push(HeadSeen { place, head: Some((other.index, other.hash)) });
+        }
+        Ok(Answer::Verified(Verification { node: self.me, last: head.index, head: head.hash, faults, compared }))
+    }
+
+    async fn export(&self, from: RecordIndex) -> Result<Answer, AuditError> {
+        let first = RecordIndex(from.0.max(1));
+        let mut lines = Vec::new();
+        if first.0 <= 1 {
+            lines.extend(self.header()?);
+        }
+        let limit = Limit { records_max: Limit::MOST.records_max, bytes_max: PAGE_BYTES_MAX };
+        let page = self.store.find(Query::range(first, limit)).await?;
+        let next = page.links.last().filter(|_| page.more).map(|link| RecordIndex(link.index.0.saturating_add(1)));
+        lines.extend(page.links.iter().map(|link| String::from_utf8_lossy(&to_line(link)).into_owned()));
+        Ok(Answer::Page { lines, next })
+    }
+
+    fn header(&self) -> Result<Option<String>, AuditError> {
+        let line = Header::new(&self.cluster.0, Head::GENESIS).to_line();
+        let line = line.map_err(|error| AuditError::Down { why: error.to_string() })?;
+        Ok(Some(String::from_utf8_lossy(&line).into_owned()))
+    }
+
+    async fn why(&self, question: &Question) -> Result<Answer, AuditError> {
+        let mut found: BTreeMap<RecordIndex, Record> = BTreeMap::new();
+        self.gather(&mut found, Query::newest(Select::All, RECENT_MAX)).await?;
+        let mut cases: BTreeSet<CaseId> = question.case.into_iter().collect();
+        if let Some(broker) = question.broker {
+            let about = self.store.find(Query::newest(Select::Broker(broker), RECENT_MAX)).await?;
+            cases.extend(
+                about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX),
+            );
+        }
+        if let Some(partition) = &question.partition {
+            for id in ids_of(partition, found.values()) {
+                let about = self.store.find(Query::newest(Select::Partition(id), RECENT_MAX)).await?;
+                cases.extend(
+                    about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX),
+                );
+            }
+        }
+        for case in cases {
+            self.gather(&mut found, Query::newest(Select::Case(case), RECENT_MAX)).await?;
+        }
+        let records: Vec<(RecordIndex, Record)> = found.into_iter().collect();
+        Ok(Answer::Explained(render::why(question, &records)))
+    }
+
+    async fn gather(&self, found: &mut BTreeMap<RecordIndex, Record>, query: Query) -> Result<(), AuditError> {
+        let page = self.store.find(query).await?;
+        found.extend(page.links.into_iter().filter_map(entry).map(|entry| (entry.index, entry.record)));
+        Ok(())
+    }
+}
+
+/// Gives the partitions that went by a name in these records: a topic that was made anew has another id.
+fn ids_of<'a>(name: &NamedPartition, records: impl Iterator<Item = &'a Record>) -> BTreeSet<PartitionId> {
+    let named = records.filter_map(|record| match &record.body {
+        Body::Decided(decision) => Some(&decision.snapshot.topology.topics),
+        _ => None,
+    });
+    let ids = named.flat_map(|topics| topics.iter().filter(|(_, topic)| topic.name == name.topic).map(|(id, _)| *id));
+    ids.map(|topic| PartitionId { topic, number: name.number }).collect()
+}
+
+fn entry(link: Link) -> Option<Entry> {
+    let record = from_canonical_bytes(&link.bytes).ok()?;
+    Some(Entry { index: link.index, hash: Some(link.hash), record })
+}
+
+fn broken(at: RecordIndex, how: Break) -> ChainFault {
+    match how {
+        Break::Dropped => ChainFault::Absent { index: at },
+        Break::Changed | Break::Inserted | Break::Reordered => ChainFault::Broken { index: at },
+    }
+}

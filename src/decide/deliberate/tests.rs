@@ -1,0 +1,291 @@
+//! Properties of whole decisions over random clusters, and decisions made again from records.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::decide::assemble::{Gathered, assemble};
+use crate::decide::fixture::{PLAIN, REFUSED, parse, partition};
+use crate::decide::watch::Watch;
+use crate::model::ids::{ControllerEpoch, ControllerId, Listener, NodeId, Offset};
+use crate::model::observation::{Fact, LogEnd, Observation, OffsetsReading, PulseReading, TopologyReading};
+use crate::model::plan::{Act, OriginalOrder, When};
+use crate::model::snapshot::StandingOrders;
+use crate::model::time::{LogTime, Timestamp};
+
+/// A random cluster with a random amount of trouble, as fixture text: what proptest shrinks is what a person reads.
+fn troubled() -> impl Strategy<Value = String> {
+    let brokers = 3_usize..=6;
+    brokers.prop_flat_map(|brokers| {
+        let one = (
+            Just((1..=brokers).collect::<Vec<_>>()).prop_shuffle(),
+            1..=brokers.min(4),
+            1..=4_usize,
+            0..5_usize,
+            1..=3_u32,
+        );
+        let partitions = prop::collection::vec(one, 1..12);
+        let lights = prop::collection::vec((0..3_usize, 1..=brokers, 0..6_usize, 10..900_u32), 0..8);
+        let pulses = prop::collection::vec((0..3_usize, 1..=brokers, 0..4_usize), 0..6);
+        let extras = prop::collection::vec(0..10_usize, 0..4);
+        (Just(brokers), partitions, lights, pulses, extras).prop_map(write)
+    })
+}
+
+type Trouble = (
+    usize,
+    Vec<(Vec<usize>, usize, usize, usize, u32)>,
+    Vec<(usize, usize, usize, u32)>,
+    Vec<(usize, usize, usize)>,
+    Vec<usize>,
+);
+
+fn write((brokers, partitions, lights, pulses, extras): Trouble) -> String {
+    let join = |ids: &[usize]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let mut text: String = (1..=brokers).map(|id| format!("broker b{id} rack r{} epoch {id}\n", id % 2)).collect();
+    for (number, (order, factor, in_sync, leader, min_isr)) in partitions.iter().enumerate() {
+        let replicas = &order[..*factor];
+        let isr = &replicas[..(*in_sync).min(*factor)];
+        let leader = isr.get(*leader).or(isr.first()).copied().unwrap_or(1);
+        let (all, isr) = (join(replicas), join(isr));
+        text += &format!("p{number} led b{leader} of {all} isr {isr} min {min_isr}\n");
+    }
+    // Most cases have something to decide: b1 is red for two.
+    text += "n1 sees b1 refused 90ms\nn2 sees b1 refused 80ms\n";
+    for (node, broker, light, ms) in lights {
+        let light = ["green", "yellow", "refused", "silent", "recovering", "denied"][light];
+        text += &format!("n{} sees b{broker} {light} {ms}ms sent 950ms\n", node + 1);
+    }
+    for (node, broker, pulse) in pulses {
+        let pulse = ["level beats 0", "level beats 1", "behind 1 beats 1", "missing beats 2"][pulse];
+        text += &format!("n{} pulse b{broker} {pulse}\n", node + 1);
+    }
+    for extra in extras {
+        text += [
+            "policy fence\n",
+            "policy unregister\n",
+            "policy approve\n",
+            "policy request-max 2\n",
+            "paused\n",
+            "reassigning p0..p1\n",
+            "maintenance b2\n",
+            "demoted b3 c-2 9s\n",
+            "source metadata\n",
+            "case b1 c-4 broker_crashed acted\n",
+        ][extra];
+    }
+    text
+}
+
+fn check(
+    text: &str,
+    property: impl Fn(&Snapshot, &Policy, &Deliberation) -> Result<(), TestCaseError>,
+) -> Result<(), TestCaseError> {
+    let (snapshot, policy) = parse(text);
+    deliberate(&snapshot, &policy).iter().try_for_each(|each| property(&snapshot, &policy, each))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_plan_names_a_leader_outside_the_isr_or_another_set_of_replicas(text in troubled()) {
+        check(&text, |snapshot, _, each| {
+            let Some((plan, _)) = &each.plan else { return Ok(()) };
+            for moved in plan.steps.iter().flat_map(|step| step.act.moves()) {
+                for id in moved.partitions.iter() {
+                    let known = &snapshot.topology.partitions[&id];
+                    let clean = known.isr.contains(&moved.to[0]) || (known.isr.is_empty() && known.elr.contains(&moved.to[0]));
+                    prop_assert!(clean, "{id} to {:?}", moved.to);
+                    let set = |list: &[BrokerId]| list.iter().copied().collect::<BTreeSet<_>>();
+                    prop_assert_eq!(set(&moved.to), set(&known.replicas));
+                    prop_assert_eq!(moved.to.len(), known.replicas.len());
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn the_guard_allows_nothing_that_costs_min_isr_beyond_what_kafka_would_do(text in troubled()) {
+        check(&text, |snapshot, policy, each| {
+            let (Some((plan, _)), Some(Ruling::Allowed | Ruling::NeedsApproval { .. })) = (&each.plan, &each.ruling) else {
+                return Ok(());
+            };
+            for step in &plan.steps {
+                let (Act::Fence { broker, .. } | Act::Unregister { broker, .. }) = step.act else { continue };
+                let behind = snapshot.heard.values().any(|heard| heard.report.brokers[&broker].pulse.state.is_behind());
+                let native = behind || step.when == When::EchoBehind;
+                let harmed = snapshot.topology.partitions.iter().filter(|(id, known)| {
+                    let min = snapshot.topology.topics[&id.topic].min_isr.map_or(1, usize::from).min(known.replicas.len());
+                    let left = known.isr.iter().filter(|member| **member != broker).count();
+                    known.leader != Some(broker) && known.isr.contains(&broker) && min <= known.isr.len() && left < min
+                });
+                prop_assert!(native || harmed.count() == 0, "{:?} under {:?}", step.act, policy.act);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_pruned_snapshot_decides_the_same(text in troubled()) {
+        check(&text, |snapshot, policy, each| {
+            let pruned = prune(snapshot, each);
+            let again = deliberate_one(each.finding.broker, &pruned, policy);
+            prop_assert_eq!(again.as_ref(), Some(each));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_record_read_back_from_its_bytes_decides_the_same(text in troubled()) {
+        check(&text, |snapshot, policy, each| {
+            let decision = recorded(snapshot, each);
+            let bytes = crate::model::canon::to_canonical_bytes(&decision).expect("canonical");
+            let read: Decision = crate::model::canon::from_canonical_bytes(&bytes).expect("readable");
+            prop_assert_eq!(&read, &decision);
+            prop_assert_eq!(replay(&read, policy), Replayed::Same);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn an_allowed_plan_is_allowed_again_step_by_step_in_an_unchanged_world(text in troubled()) {
+        check(&text, |snapshot, policy, each| {
+            if let (Some((plan, _)), Some(Ruling::Allowed)) = (&each.plan, &each.ruling) {
+                for step in plan.steps.iter().filter(|step| step.when == When::AtOnce) {
+                    prop_assert_eq!(crate::decide::guard::recheck(step, plan, snapshot, policy), []);
+                }
+            }
+            Ok(())
+        })?;
+    }
+}
+
+fn recorded(snapshot: &Snapshot, each: &Deliberation) -> Decision {
+    Decision {
+        finding: Some(each.finding.clone()),
+        snapshot: Box::new(prune(snapshot, each)),
+        plan: each.plan.as_ref().map(|(plan, _)| plan.clone()),
+        digest: each.plan.as_ref().map(|(_, digest)| *digest),
+        ruling: each.ruling.clone(),
+        verdict: each.inaction.clone().map_or(DecisionVerdict::WouldAct, DecisionVerdict::Nothing),
+    }
+}
+
+fn staged() -> (Snapshot, Policy, Decision) {
+    let (snapshot, policy) = parse(&format!("{PLAIN}{REFUSED}policy fence\n"));
+    let decision = recorded(&snapshot, &deliberate(&snapshot, &policy)[0]);
+    (snapshot, policy, decision)
+}
+
+#[test]
+fn a_record_that_was_changed_is_seen_to_differ() {
+    let (_, policy, decision) = staged();
+    assert_eq!(replay(&decision, &policy), Replayed::Same);
+    let differs = |change: &dyn Fn(&mut Decision)| {
+        let mut changed = decision.clone();
+        change(&mut changed);
+        match replay(&changed, &policy) {
+            Replayed::Differs { what } => what,
+            Replayed::Same => "same".to_owned(),
+        }
+    };
+    assert!(differs(&|d| d.plan.as_mut().expect("a plan").steps.truncate(1)).starts_with("the plan"));
+    assert!(differs(&|d| d.ruling = Some(Ruling::Held(Vec::new()))).starts_with("the ruling"));
+    assert!(differs(&|d| d.finding.as_mut().expect("a finding").leads = 99).starts_with("the finding"));
+    assert!(
+        differs(&|d| d.verdict = DecisionVerdict::Nothing(Inaction::OnlyWarns(FindingKind::Zombie)))
+            .starts_with("the reason")
+    );
+    assert!(differs(&|d| d.snapshot.standing.paused = true).starts_with("the ruling"));
+    let mut other = policy.clone();
+    other.act.fence_heartbeat = crate::decide::policy::Permission::Forbidden;
+    assert!(matches!(replay(&decision, &other), Replayed::Differs { .. }));
+}
+
+#[test]
+fn a_failback_replays_from_the_order_that_its_plan_carries() {
+    let fixture = "broker b1 epoch 1\nbroker b2 epoch 2\nbroker b3 epoch 3\np0..p99 led b2 of 2,3,1 isr 1,2,3\np100..p200 led b3 of 3,2,1 isr 1,2,3\n";
+    let (snapshot, policy) = parse(fixture);
+    let undo = [OriginalOrder {
+        partitions: (0..=99).map(partition).collect(),
+        replicas: [1, 2, 3].map(BrokerId).to_vec(),
+        leader: Some(BrokerId(1)),
+    }];
+    let plan = plan_failback(BrokerId(1), crate::model::ids::CaseId(5), &undo, &snapshot, &policy).expect("a plan");
+    let pruned = prune_to_plan(&snapshot, &plan);
+    assert_eq!(pruned.topology.partitions.len(), 100);
+    let decision = Decision {
+        finding: None,
+        digest: Some(digest(&plan)),
+        ruling: Some(guard(&plan, None, &snapshot, &policy)),
+        plan: Some(plan),
+        snapshot: Box::new(pruned),
+        verdict: DecisionVerdict::WouldAct,
+    };
+    assert_eq!(decision.ruling, Some(Ruling::Allowed));
+    assert_eq!(replay(&decision, &policy), Replayed::Same);
+}
+
+/// The same facts, told in an order that chance gives, must give the same digest.
+#[test]
+fn one_thousand_shuffled_orders_give_one_digest() {
+    let (snapshot, policy) = parse(&format!("{}{REFUSED}policy fence\n", PLAIN.replace("p0..p5", "p0..p19")));
+    let mut chance = 42_u64;
+    let digests: BTreeSet<PlanDigest> = (0..1000).map(|_| told_in_order_of(&mut chance, &snapshot, &policy)).collect();
+    assert_eq!(digests.len(), 1, "{digests:?}");
+}
+
+fn told_in_order_of(chance: &mut u64, snapshot: &Snapshot, policy: &Policy) -> PlanDigest {
+    let now = Timestamp(60_000_000);
+    let sent_at = now.minus(std::time::Duration::from_millis(40));
+    let topology =
+        TopologyReading { topology: Arc::clone(&snapshot.topology), source: snapshot.topology_source.clone(), sent_at };
+    let mut facts = vec![Fact::Topology(topology)];
+    for broker in snapshot.topology.brokers.keys() {
+        for (id, ends) in &snapshot.log_ends {
+            let end: LogEnd = ends[broker];
+            facts.push(Fact::Offsets(OffsetsReading { broker: *broker, sent_at, log_ends: [(*id, end)].into() }));
+        }
+    }
+    let brokers = snapshot.topology.brokers.keys().map(|broker| (*broker, Offset(50))).collect();
+    facts.push(Fact::Pulse(PulseReading {
+        sent_at,
+        controller: ControllerId(9),
+        controller_epoch: ControllerEpoch(1),
+        high_watermark: Offset(50),
+        controller_log_end: Offset(50),
+        brokers,
+    }));
+    shuffle(chance, &mut facts);
+    let mut watch = Watch::new(NodeId(1), policy, Listener("CLIENTS".to_owned()), BTreeSet::new());
+    for fact in facts {
+        let _ = watch.note(&Observation { at: now, fact });
+    }
+    let mut heard: Vec<_> = snapshot.heard.iter().collect();
+    shuffle(chance, &mut heard);
+    let reports = heard.into_iter().map(|(node, heard)| (*node, (now, heard.report.clone()))).collect();
+    let standing = StandingOrders::default();
+    let gathered = Gathered {
+        now,
+        log_time: LogTime(1),
+        me: NodeId(1),
+        voters: &snapshot.voters,
+        reports: &reports,
+        readings: watch.readings(),
+        standing: &standing,
+    };
+    let deliberations = deliberate(&assemble(&gathered, policy), policy);
+    assert_eq!(deliberations[0].ruling, Some(Ruling::Allowed));
+    deliberations[0].plan.as_ref().expect("a plan").1
+}
+
+/// Fisher and Yates, by a linear congruential generator: enough for an order.
+fn shuffle<T>(chance: &mut u64, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        *chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        items.swap(last, usize::try_from(*chance >> 33).unwrap() % (last + 1));
+    }
+}

@@ -1,0 +1,173 @@
+//! The guard over partitions: permutations, in-sync targets, epochs, foreign hands, limits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Objections;
+use super::facts::Facts;
+use crate::model::ids::{BrokerId, PartitionId};
+use crate::model::plan::{Act, Move, Origin, Plan, Precondition, Step, When};
+use crate::model::ruling::Objection;
+use crate::model::topology::{Partition, PartitionSet};
+
+/// The orders that earlier steps of a plan will have brought about.
+type Orders<'a> = BTreeMap<PartitionId, &'a [BrokerId]>;
+
+/// Objects to a whole plan's moves.
+pub(super) fn object(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) {
+    let mut at_once = Orders::new();
+    let mut orders: BTreeMap<When, Orders<'_>> = BTreeMap::new();
+    let mut seen: BTreeSet<(When, PartitionId)> = BTreeSet::new();
+    let mut targets: BTreeSet<(BrokerId, PartitionId)> = BTreeSet::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        object_to_size(index, step, plan, facts, objections);
+        for each in step.act.moves() {
+            let base = if step.when == When::AtOnce {
+                &at_once
+            } else {
+                orders.entry(step.when).or_insert_with(|| at_once.clone())
+            };
+            object_to_move(each, step, base, facts, objections);
+            for partition in each.partitions.iter() {
+                if !seen.insert((step.when, partition)) {
+                    objections.insert(Objection::TwiceAtOnce { partition });
+                }
+                targets.extend(each.to.first().map(|target| (*target, partition)));
+            }
+        }
+        if step.when == When::AtOnce {
+            for each in step.act.moves() {
+                at_once.extend(each.partitions.iter().map(|partition| (partition, each.to.as_slice())));
+            }
+        }
+    }
+    object_to_targets(&targets, facts, objections);
+}
+
+fn object_to_size(index: usize, step: &Step, plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) {
+    let policy = &facts.policy.act;
+    let limit = match &plan.origin {
+        Origin::Finding { .. } => policy.max_partitions_per_request,
+        Origin::Failback { .. } | Origin::Undo { .. } if index == 0 => 1,
+        Origin::Failback { .. } | Origin::Undo { .. } => policy.failback_batch.min(policy.max_partitions_per_request),
+    };
+    let moves: usize = step.act.moves().iter().map(|each| each.partitions.len()).sum();
+    let moves = u32::try_from(moves).unwrap_or(u32::MAX);
+    if limit < moves {
+        objections.insert(Objection::TooManyMoves { moves, limit });
+    }
+}
+
+fn object_to_move(each: &Move, step: &Step, orders: &Orders<'_>, facts: &Facts<'_>, objections: &mut Objections) {
+    let shuffled = is_permutation(&each.from, &each.to);
+    let red_target = each
+        .to
+        .first()
+        .is_some_and(|target| step.when != When::EchoLevelGreen && facts.needed() <= facts.red_votes(*target));
+    let mut foreign = Vec::new();
+    for id in each.partitions.iter() {
+        let Some(partition) = facts.snapshot.topology.partitions.get(&id) else {
+            objections.insert(Objection::FactsMoved);
+            continue;
+        };
+        if !shuffled || (partition.replicas != each.from && !is_permutation(&partition.replicas, &each.from)) {
+            objections.insert(Objection::NotAPermutation { partition: id });
+        }
+        let order = orders.get(&id).copied().unwrap_or(&partition.replicas);
+        if order != each.from || partition.leader_epoch != each.leader_epoch || partition.leader != each.leader {
+            objections.insert(Objection::FactsMoved);
+        }
+        if let Some(target) = each.to.first().copied()
+            && (red_target || !may_lead(target, partition))
+        {
+            objections.insert(Objection::TargetNotInSync { partition: id, target });
+        }
+        if is_moving(&id, partition, facts) {
+            foreign.push(id);
+        }
+    }
+    if !foreign.is_empty() {
+        objections.insert(Objection::ForeignReassignment(foreign.into_iter().collect()));
+    }
+    match step.act {
+        Act::Reorder { .. } | Act::Elect { .. } => {
+            let strangers = each.to.iter().filter(|broker| !facts.is_registered(**broker));
+            objections.extend(strangers.map(|broker| Objection::NamesUnregistered(*broker)));
+        }
+        // An election names no list.
+        Act::Prefer { .. } | Act::Fence { .. } | Act::Unregister { .. } => {}
+    }
+}
+
+fn object_to_targets(targets: &BTreeSet<(BrokerId, PartitionId)>, facts: &Facts<'_>, objections: &mut Objections) {
+    let mut gains: BTreeMap<BrokerId, u32> = BTreeMap::new();
+    for (target, _) in targets {
+        *gains.entry(*target).or_default() += 1;
+    }
+    let limit = facts.policy.score.leaders_max;
+    for (target, gain) in gains {
+        if facts.snapshot.standing.maintenance.contains(&target) {
+            objections.insert(Objection::Maintenance(target));
+        }
+        let leaders = facts.snapshot.loads.get(&target).map_or(0, |load| load.leads).saturating_add(gain);
+        if limit < leaders {
+            objections.insert(Objection::TargetFull { target, leaders, limit });
+        }
+    }
+}
+
+/// Objects to a step's moves just before they are sent: only if no partition fits any more. One that does not is left out
+/// by the actuator and reported.
+pub(super) fn object_again(step: &Step, facts: &Facts<'_>, objections: &mut Objections) {
+    let moves = step.act.moves();
+    if moves.is_empty() {
+        return;
+    }
+    let (mut fitting, mut foreign, mut out_of_sync) = (0_usize, Vec::new(), None);
+    for each in moves {
+        for id in each.partitions.iter() {
+            let Some(partition) = facts.snapshot.topology.partitions.get(&id) else { continue };
+            // Already as wanted counts as standing: applying a step twice changes nothing.
+            if partition.replicas != each.from && partition.replicas != each.to {
+                continue;
+            }
+            let Some(target) = each.to.first().copied() else { continue };
+            let whole =
+                !step.expects.contains(&Precondition::InSync) || each.to.iter().all(|b| partition.isr.contains(b));
+            if is_moving(&id, partition, facts) {
+                foreign.push(id);
+            } else if !whole || !may_lead(target, partition) {
+                out_of_sync = out_of_sync.or(Some((id, target)));
+            } else {
+                fitting += 1;
+            }
+        }
+    }
+    if 0 < fitting {
+        return;
+    }
+    if let Some((partition, target)) = out_of_sync {
+        objections.insert(Objection::TargetNotInSync { partition, target });
+    } else if foreign.is_empty() {
+        objections.insert(Objection::FactsMoved);
+    }
+    if !foreign.is_empty() {
+        objections.insert(Objection::ForeignReassignment(foreign.into_iter().collect::<PartitionSet>()));
+    }
+}
+
+fn is_moving(id: &PartitionId, partition: &Partition, facts: &Facts<'_>) -> bool {
+    partition.reassigning || facts.snapshot.reassigning.contains(id)
+}
+
+/// In the ISR; or, where that is empty, in the ELR: both elections are clean.
+fn may_lead(broker: BrokerId, partition: &Partition) -> bool {
+    if partition.isr.is_empty() { partition.elr.contains(&broker) } else { partition.isr.contains(&broker) }
+}
+
+fn is_permutation(these: &[BrokerId], those: &[BrokerId]) -> bool {
+    let set: BTreeSet<&BrokerId> = these.iter().collect();
+    !these.is_empty()
+        && set.len() == these.len()
+        && these.len() == those.len()
+        && those.iter().collect::<BTreeSet<_>>() == set
+}

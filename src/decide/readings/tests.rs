@@ -1,0 +1,116 @@
+//! Tests of the readings: whose word about the cluster's shape is taken.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::decide::fixture::{PLAIN, parse, partition};
+use crate::model::ids::{BrokerEpoch, LeaderEpoch, Offset};
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp(1000 * ms)
+}
+
+fn shape(text: &str, sent_at: Timestamp, source: TopologySource) -> TopologyReading {
+    TopologyReading { topology: Arc::clone(&parse(text).0.topology), source, sent_at }
+}
+
+fn metadata() -> TopologySource {
+    TopologySource::Metadata([BrokerId(2), BrokerId(3)].into())
+}
+
+fn leader(readings: &Readings) -> (Option<BrokerId>, LeaderEpoch) {
+    let known = &readings.topology.as_ref().expect("a shape").topology.partitions[&partition(0)];
+    (known.leader, known.leader_epoch)
+}
+
+const MOVED: &str = "broker b1 rack a\nbroker b2 rack b\nbroker b3 rack c\np0..p5 led b2 of 1,2,3 isr 2,3 min 2 e 8\n";
+
+#[test]
+fn a_view_that_lags_does_not_undo_an_election() {
+    let mut readings = Readings::default();
+    readings.note_topology(&shape(MOVED, at(1), metadata()));
+    readings.note_topology(&shape(PLAIN, at(2), metadata()));
+    assert_eq!(leader(&readings), (Some(BrokerId(2)), LeaderEpoch(8)));
+}
+
+#[test]
+fn an_older_reading_that_arrives_late_is_dropped() {
+    let mut readings = Readings::default();
+    readings.note_topology(&shape(PLAIN, at(2), metadata()));
+    let fewer = PLAIN.replace("p0..p5", "p0..p1");
+    readings.note_topology(&shape(&fewer, at(1), metadata()));
+    assert_eq!(readings.topology.expect("a shape").topology.partitions.len(), 6);
+}
+
+#[test]
+fn the_observer_is_preferred_and_corrected_by_a_higher_epoch_only() {
+    let mut readings = Readings::default();
+    readings.note_topology(&shape(PLAIN, at(1), TopologySource::Observer));
+    readings.note_topology(&shape(&PLAIN.replace("isr 1,2,3", "isr 1"), at(2), metadata()));
+    let known = readings.topology.clone().expect("a shape");
+    assert_eq!(known.source, TopologySource::Observer);
+    assert_eq!(known.topology.partitions[&partition(0)].isr.len(), 3);
+    assert_eq!(known.confirmed_at, at(2));
+    readings.note_topology(&shape(MOVED, at(3), metadata()));
+    assert_eq!(leader(&readings), (Some(BrokerId(2)), LeaderEpoch(8)));
+}
+
+#[test]
+fn a_blind_observer_gives_way_to_the_brokers_but_its_epochs_stay_known() {
+    let mut readings = Readings::default();
+    readings.note_topology(&shape(PLAIN, at(1), TopologySource::Observer));
+    readings.note_topology(&shape(&MOVED.replace(" e 8", ""), at(2), metadata()));
+    readings.note_blind(at(3), None, ProbeKind::Observer, Blindness::NobodyAnswered);
+    let known = readings.topology.clone().expect("a shape");
+    assert_eq!(known.source, metadata());
+    assert_eq!(known.topology.partitions[&partition(0)].isr.len(), 2);
+    assert_eq!(known.topology.brokers[&BrokerId(1)].epoch, Some(BrokerEpoch(101)));
+    readings.note_topology(&shape(PLAIN, at(4), TopologySource::Observer));
+    assert_eq!(readings.topology.expect("a shape").source, TopologySource::Observer);
+}
+
+#[test]
+fn a_pulse_confirms_what_the_observer_told_and_not_what_brokers_told() {
+    let pulse = |sent_at| PulseReading {
+        sent_at,
+        controller: ControllerId(9),
+        controller_epoch: ControllerEpoch(1),
+        high_watermark: Offset(5),
+        controller_log_end: Offset(5),
+        brokers: BTreeMap::new(),
+    };
+    let mut readings = Readings::default();
+    readings.note_topology(&shape(PLAIN, at(1), TopologySource::Observer));
+    readings.note_pulse(&pulse(at(9)));
+    assert_eq!(readings.topology.expect("a shape").confirmed_at, at(9));
+    let mut readings = Readings::default();
+    readings.note_topology(&shape(PLAIN, at(1), metadata()));
+    readings.note_pulse(&pulse(at(9)));
+    assert_eq!(readings.topology.expect("a shape").confirmed_at, at(1));
+}
+
+#[test]
+fn log_ends_of_part_of_a_broker_keep_the_rest() {
+    let reading = |sent_at, number, offset| OffsetsReading {
+        broker: BrokerId(2),
+        sent_at,
+        log_ends: [(partition(number), LogEnd { offset: Offset(offset), leader_epoch: None })].into(),
+    };
+    let mut readings = Readings::default();
+    readings.note_offsets(&reading(at(1), 0, 10));
+    readings.note_offsets(&reading(at(3), 1, 20));
+    readings.note_offsets(&reading(at(2), 1, 19));
+    assert_eq!(readings.log_ends[&partition(0)][&BrokerId(2)].0.offset, Offset(10));
+    assert_eq!(
+        readings.log_ends[&partition(1)][&BrokerId(2)],
+        (LogEnd { offset: Offset(20), leader_epoch: None }, at(3))
+    );
+}
+
+#[test]
+fn loads_count_leaders_replicas_and_isrs_with_others() {
+    let loads = loads_in(&parse(&format!("{PLAIN}p6 led b1 of 1 isr 1\n")).0.topology);
+    let of = |broker| loads[&BrokerId(broker)];
+    assert_eq!((of(1).leads, of(1).replicas, of(1).in_isr_with_others), (7, 7, 6));
+    assert_eq!((of(2).leads, of(2).replicas, of(2).in_isr_with_others), (0, 6, 6));
+}
