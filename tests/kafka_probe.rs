@@ -55,7 +55,7 @@ impl Watch {
     }
 
     async fn admin(&self) -> Connection {
-        let address = self.cluster.broker_behind_proxy(lab::BrokerId(1), Listener::Clients).unwrap();
+        let address = self.cluster.broker_behind_proxy(BrokerId(1), Listener::Clients).unwrap();
         Connection::open(&endpoint(address), &Options::new(Rights::ReadWrite)).await.unwrap()
     }
 
@@ -73,17 +73,13 @@ fn endpoint(address: SocketAddr) -> Endpoint {
 }
 
 fn line(seen: &Observation, broker: i32) -> Option<LineChange> {
-    match &seen.fact {
-        Fact::Line { broker: b, change, .. } if b.0 == broker => Some(*change),
-        _ => None,
-    }
+    let Fact::Line { broker: b, change, .. } = &seen.fact else { return None };
+    (b.0 == broker).then_some(*change)
 }
 
 fn observed(seen: &Observation) -> Option<&Topology> {
-    match &seen.fact {
-        Fact::Topology(reading) if reading.source == TopologySource::Observer => Some(&reading.topology),
-        _ => None,
-    }
+    let Fact::Topology(reading) = &seen.fact else { return None };
+    (reading.source == TopologySource::Observer).then_some(&reading.topology)
 }
 
 fn leader(topology: &Topology, number: i32) -> Option<i32> {
@@ -175,9 +171,9 @@ async fn both_sources_tell_the_same_shape(watch: &mut Watch) {
     watch.from_now().await;
     let seen = watch.until("the observer's shape", |seen| observed(seen).cloned()).await;
     let asked = watch
-        .until("the brokers' shape", |seen| match &seen.fact {
-            Fact::Topology(reading) if reading.source != TopologySource::Observer => Some(reading.topology.clone()),
-            _ => None,
+        .until("the brokers' shape", |seen| {
+            let Fact::Topology(reading) = &seen.fact else { return None };
+            (reading.source != TopologySource::Observer).then(|| reading.topology.clone())
         })
         .await;
     assert_eq!(seen.partitions, asked.partitions);
@@ -185,7 +181,11 @@ async fn both_sources_tell_the_same_shape(watch: &mut Watch) {
     assert_eq!(seen.cluster, asked.cluster);
     for (id, broker) in &seen.brokers {
         assert_eq!(broker.rack, asked.brokers[id].rack);
+<<<<<<< HEAD
         let logged = watch.cluster.broker_epoch(lab::BrokerId(id.0)).unwrap();
+=======
+        let logged = watch.cluster.broker_epoch(*id).unwrap();
+>>>>>>> wire
         assert_eq!(broker.epoch, Some(logged), "{id}");
     }
 }
@@ -199,9 +199,9 @@ async fn a_move_is_observed_and_its_echo_heard(watch: &mut Watch) {
     let asked = clock::timestamp();
     watch.probe.look_now(LookNow::Pulse { not: BTreeSet::from([BrokerId(3)]) });
     let (echo_at, echo) = watch
-        .until("the echo", |seen| match &seen.fact {
-            Fact::Pulse(reading) if asked <= reading.sent_at => Some((seen.at, reading.clone())),
-            _ => None,
+        .until("the echo", |seen| {
+            let Fact::Pulse(reading) = &seen.fact else { return None };
+            (asked <= reading.sent_at).then(|| (seen.at, reading.clone()))
         })
         .await;
     let behind: BTreeMap<_, _> =
@@ -220,7 +220,7 @@ async fn a_move_is_observed_and_its_echo_heard(watch: &mut Watch) {
 
 async fn a_killed_broker_is_refused_twice_at_once(watch: &mut Watch) {
     watch.from_now().await;
-    watch.cluster.inflict(&Fault::kill(lab::BrokerId(3))).unwrap();
+    watch.cluster.inflict(&Fault::kill(BrokerId(3))).unwrap();
     let killed = clock::timestamp();
     let closed = watch.until("the close", |seen| (line(seen, 3)? == LineChange::Closed).then_some(seen.at)).await;
     let mut refused = 0;
@@ -242,7 +242,7 @@ async fn a_killed_broker_is_refused_twice_at_once(watch: &mut Watch) {
 
 async fn a_new_life_has_a_new_epoch(watch: &mut Watch) {
     let old = watch.until("the dead life", |seen| observed(seen)?.brokers.get(&BrokerId(3))?.epoch).await;
-    watch.cluster.heal(&Fault::kill(lab::BrokerId(3))).unwrap();
+    watch.cluster.heal(&Fault::kill(BrokerId(3))).unwrap();
     watch.until("a connection", |seen| (line(seen, 3)? == LineChange::Opened).then_some(())).await;
     let new = watch
         .until("the new life, unfenced", |seen| {
@@ -260,33 +260,32 @@ async fn a_new_life_has_a_new_epoch(watch: &mut Watch) {
 
 async fn a_stopped_broker_is_silent_alone(watch: &mut Watch) {
     watch.from_now().await;
-    let stop = Fault::stop(lab::BrokerId(2));
+    let stop = Fault::stop(BrokerId(2));
     watch.cluster.inflict(&stop).unwrap();
     let stopped = clock::timestamp();
     let silent = watch
-        .until("a ping without an answer", |seen| match &seen.fact {
-            Fact::Ping { broker: BrokerId(2), outcome: PingOutcome::TimedOut { .. }, .. } => Some(seen.at),
-            _ => None,
+        .until("a ping without an answer", |seen| {
+            matches!(&seen.fact, Fact::Ping { broker: BrokerId(2), outcome: PingOutcome::TimedOut { .. }, .. })
+                .then_some(seen.at)
         })
         .await;
     println!("stop: the first ping timed out {:?} after it", silent.since(stopped));
     assert!(silent.since(stopped) < Duration::from_millis(1_800));
     watch
-        .until("broker 2 behind in the metadata log", |seen| match &seen.fact {
-            Fact::Pulse(pulse) => {
-                (pulse.brokers.get(&BrokerId(2))?.0 + 2 <= pulse.brokers.get(&BrokerId(1))?.0).then_some(())
-            }
-            _ => None,
+        .until("broker 2 behind in the metadata log", |seen| {
+            let Fact::Pulse(pulse) = &seen.fact else { return None };
+            (pulse.brokers.get(&BrokerId(2))?.0 + 2 <= pulse.brokers.get(&BrokerId(1))?.0).then_some(())
         })
         .await;
     watch.cluster.heal(&stop).unwrap();
     let resumed = clock::timestamp();
     watch
-        .until("broker 2 answers what was sent after it resumed", |seen| match &seen.fact {
-            Fact::Ping { broker: BrokerId(2), sent_at, outcome: PingOutcome::Answered { .. }, .. } => {
-                (resumed <= *sent_at).then_some(())
-            }
-            _ => None,
+        .until("broker 2 answers what was sent after it resumed", |seen| {
+            let Fact::Ping { broker: BrokerId(2), sent_at, outcome: PingOutcome::Answered { .. }, .. } = &seen.fact
+            else {
+                return None;
+            };
+            (resumed <= *sent_at).then_some(())
         })
         .await;
     for other in [1, 3] {
@@ -299,18 +298,22 @@ async fn a_stopped_broker_is_silent_alone(watch: &mut Watch) {
 async fn a_lost_controller_is_replaced(watch: &mut Watch) {
     watch.from_now().await;
     let (active, epoch) = watch
-        .until("a pulse", |seen| match &seen.fact {
-            Fact::Pulse(pulse) => Some((pulse.controller, pulse.controller_epoch)),
-            _ => None,
+        .until("a pulse", |seen| {
+            let Fact::Pulse(pulse) = &seen.fact else { return None };
+            Some((pulse.controller, pulse.controller_epoch))
         })
         .await;
+<<<<<<< HEAD
     let target = lab::ControllerId(active.0);
+=======
+    let target = active;
+>>>>>>> wire
     watch.cluster.inflict(&Fault::at(lab::FaultKind::Kill, target)).unwrap();
     let killed = clock::timestamp();
     let next = watch
-        .until("a pulse of another controller", |seen| match &seen.fact {
-            Fact::Pulse(pulse) => (epoch < pulse.controller_epoch).then_some(seen.at),
-            _ => None,
+        .until("a pulse of another controller", |seen| {
+            let Fact::Pulse(pulse) = &seen.fact else { return None };
+            (epoch < pulse.controller_epoch).then_some(seen.at)
         })
         .await;
     println!("pulse of the next controller {:?} after the kill", next.since(killed));
