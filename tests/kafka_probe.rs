@@ -181,11 +181,7 @@ async fn both_sources_tell_the_same_shape(watch: &mut Watch) {
     assert_eq!(seen.cluster, asked.cluster);
     for (id, broker) in &seen.brokers {
         assert_eq!(broker.rack, asked.brokers[id].rack);
-<<<<<<< HEAD
-        let logged = watch.cluster.broker_epoch(lab::BrokerId(id.0)).unwrap();
-=======
         let logged = watch.cluster.broker_epoch(*id).unwrap();
->>>>>>> wire
         assert_eq!(broker.epoch, Some(logged), "{id}");
     }
 }
@@ -303,11 +299,7 @@ async fn a_lost_controller_is_replaced(watch: &mut Watch) {
             Some((pulse.controller, pulse.controller_epoch))
         })
         .await;
-<<<<<<< HEAD
-    let target = lab::ControllerId(active.0);
-=======
     let target = active;
->>>>>>> wire
     watch.cluster.inflict(&Fault::at(lab::FaultKind::Kill, target)).unwrap();
     let killed = clock::timestamp();
     let next = watch
