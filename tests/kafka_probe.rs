@@ -12,7 +12,7 @@ use tanist::adapters::kafka::wire::{
     Connection, ElectionKind, Endpoint, NewTopic, Options, Order, ReplicaCount, Rights, TopicPartition,
 };
 use tanist::lab::{self, Cluster, ClusterOptions, Fault, Listener};
-use tanist::model::ids::{self, BrokerEpoch, BrokerId, ClusterId};
+use tanist::model::ids::{self, BrokerId, ClusterId};
 use tanist::model::observation::{Fact, LineChange, LookNow, Observation, PingOutcome, TopologySource};
 use tanist::model::time::Timestamp;
 use tanist::model::topology::{Standing, Topology};
@@ -185,8 +185,8 @@ async fn both_sources_tell_the_same_shape(watch: &mut Watch) {
     assert_eq!(seen.cluster, asked.cluster);
     for (id, broker) in &seen.brokers {
         assert_eq!(broker.rack, asked.brokers[id].rack);
-        let logged = watch.cluster.broker_epoch(lab::BrokerId(u32::try_from(id.0).unwrap())).unwrap();
-        assert_eq!(broker.epoch, Some(BrokerEpoch(logged)), "{id}");
+        let logged = watch.cluster.broker_epoch(lab::BrokerId(id.0)).unwrap();
+        assert_eq!(broker.epoch, Some(logged), "{id}");
     }
 }
 
@@ -304,7 +304,7 @@ async fn a_lost_controller_is_replaced(watch: &mut Watch) {
             _ => None,
         })
         .await;
-    let target = lab::ControllerId(u32::try_from(active.0).unwrap());
+    let target = lab::ControllerId(active.0);
     watch.cluster.inflict(&Fault::at(lab::FaultKind::Kill, target)).unwrap();
     let killed = clock::timestamp();
     let next = watch

@@ -119,7 +119,8 @@ impl Draft<'_> {
         let mut steps = self.steps();
         if ours.is_empty() && !kafkas.is_empty() {
             // Ordinary topics first: should the echo find the broker well, nothing of Kafka's own was touched.
-            let echo = kafkas.iter().enumerate().min_by_key(|(_, change)| (change.from == change.to, change.kind, change.id));
+            let echo =
+                kafkas.iter().enumerate().min_by_key(|(_, change)| (change.from == change.to, change.kind, change.id));
             let echo = echo.map_or(0, |(index, _)| index);
             ours.push(kafkas.remove(echo));
         }

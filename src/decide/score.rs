@@ -56,11 +56,8 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn new(at_fault: BrokerId, snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
         let topology = snapshot.topology.as_ref();
-        let brokers: BTreeMap<BrokerId, Runner> = topology
-            .brokers
-            .keys()
-            .map(|broker| (*broker, runner(*broker, at_fault, snapshot, policy)))
-            .collect();
+        let brokers: BTreeMap<BrokerId, Runner> =
+            topology.brokers.keys().map(|broker| (*broker, runner(*broker, at_fault, snapshot, policy))).collect();
         let mut leaders_of_rack: BTreeMap<Rack, u64> = BTreeMap::new();
         for runner in brokers.values() {
             if let Some(rack) = &runner.rack {

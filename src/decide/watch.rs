@@ -152,7 +152,22 @@ impl Watch {
         }
         let red = self.lines.values().filter(|line| line.light().is_red()).count();
         self.doubt.tick(now, red, self.lines.len());
-        self.follow(now, &before, Vec::new())
+        let looks = self.look_for_progress(now);
+        self.follow(now, &before, looks)
+    }
+
+    /// Whether clients are served takes two readings; a broker that is behind serves nobody.
+    fn look_for_progress(&mut self, now: Timestamp) -> Vec<LookNow> {
+        let mut again = Vec::new();
+        for (broker, suspicion) in &mut self.suspicions {
+            if !self.pulses.of(*broker, now, &self.policy).state.is_behind() && suspicion.looks_again(now) {
+                again.push((*broker, look_set(suspicion)));
+            }
+        }
+        again
+            .into_iter()
+            .map(|(broker, partitions)| LookNow::Offsets { not: self.red_and(broker), partitions })
+            .collect()
     }
 
     fn note_ping(&mut self, at: Timestamp, broker: BrokerId, sent_at: Timestamp, outcome: PingOutcome) {
@@ -218,8 +233,7 @@ impl Watch {
     fn begin_suspicion(&mut self, broker: BrokerId, at: Timestamp) -> Vec<LookNow> {
         let topology = self.readings.topology.as_ref().map(|shape| shape.topology.as_ref());
         let suspicion = Suspicion::new(broker, at, topology);
-        let partitions: BTreeSet<PartitionId> =
-            if suspicion.led().len() <= LOOK_PARTITIONS_MAX { suspicion.led().clone() } else { BTreeSet::new() };
+        let partitions = look_set(&suspicion);
         self.suspicions.insert(broker, suspicion);
         self.pulses.turned_red(broker, at);
         let not = self.red_and(broker);
@@ -332,4 +346,9 @@ impl Watch {
             false_acts_permille: line.tail().expected_permille(tau, &self.policy),
         })
     }
+}
+
+/// What to ask log ends of: few by name, many as all.
+fn look_set(suspicion: &Suspicion) -> BTreeSet<PartitionId> {
+    if suspicion.led().len() <= LOOK_PARTITIONS_MAX { suspicion.led().clone() } else { BTreeSet::new() }
 }

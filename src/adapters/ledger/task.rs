@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::{Command, LedgerStatus, store_note};
 use super::disk::{Disk, Done};
+use super::{Command, LedgerStatus, store_note};
 use crate::adapters::peers::{LinkEvent, PeerFrame, PeerLinks, Sent};
 use crate::consensus::{Input, Output, Peer, Proposal, Role as Place, Standing};
 use crate::control::event::Role;
@@ -37,7 +37,17 @@ impl Task {
         events: mpsc::UnboundedSender<LedgerEvent>,
         history: mpsc::Sender<(NodeId, PeerFrame)>,
     ) -> Self {
-        Self { peer, disk, links, events, history, refusals: BTreeMap::new(), last_token: 0, unreachable: BTreeSet::new(), faulted: false }
+        Self {
+            peer,
+            disk,
+            links,
+            events,
+            history,
+            refusals: BTreeMap::new(),
+            last_token: 0,
+            unreachable: BTreeSet::new(),
+            faulted: false,
+        }
     }
 
     pub(super) async fn run(
@@ -165,7 +175,9 @@ impl Task {
             }
             PeerFrame::Words(bytes) => match serde_json::from_slice::<PeerWords>(&bytes) {
                 Ok(words) => self.tell(LedgerEvent::Heard { from, words }),
-                Err(error) => tracing::warn!(%error, "{from} said something that cannot be read; is it of another version?"),
+                Err(error) => {
+                    tracing::warn!(%error, "{from} said something that cannot be read; is it of another version?")
+                }
             },
         }
     }

@@ -117,7 +117,11 @@ fn restricted(undo: &[OriginalOrder], touched: &BTreeSet<PartitionId>) -> Vec<Or
 fn choices(changes: &[Change]) -> Vec<Choice> {
     let leaders: BTreeSet<BrokerId> = changes.iter().filter_map(|change| change.to.first().copied()).collect();
     let of = |leader: BrokerId| Choice {
-        partitions: changes.iter().filter(|change| change.to.first() == Some(&leader)).map(|change| change.id).collect(),
+        partitions: changes
+            .iter()
+            .filter(|change| change.to.first() == Some(&leader))
+            .map(|change| change.id)
+            .collect(),
         chosen: Some(leader),
         kafka_would: None,
         candidates: Vec::new(),

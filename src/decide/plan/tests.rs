@@ -341,12 +341,13 @@ fn failback(fixture: &str) -> Result<Plan, NoPlan> {
 fn a_failback_restores_one_partition_first_and_then_batches() {
     let plan = failback(&format!("{UNDONE}policy batch 3\n")).expect("a plan");
     expect![[r#"
+        restore
           1. AtOnce Elect p0 2,3,1->1,2,3
           2. AfterPrevious Elect p1..p3(3) 2,3,1->1,2,3
           3. AfterPrevious Elect p4+p5 2,3,1->1,2,3
           4. AfterPrevious Prefer p6 1,2,3->1,2,3
     "#]]
-    .assert_eq(&show_plan(&plan));
+    .assert_eq(&format!("restore\n{}", show_plan(&plan)));
     assert_eq!(plan.undo, undo());
 }
 
@@ -354,10 +355,11 @@ fn a_failback_restores_one_partition_first_and_then_batches() {
 fn a_failback_waits_for_the_whole_list_to_be_in_sync() {
     let plan = failback(&format!("{UNDONE}p0..p4 led b2 of 2,3,1 isr 2,3\n")).expect("a plan");
     expect![[r#"
+        restore
           1. AtOnce Elect p5 2,3,1->1,2,3
           2. AfterPrevious Prefer p6 1,2,3->1,2,3
     "#]]
-    .assert_eq(&show_plan(&plan));
+    .assert_eq(&format!("restore\n{}", show_plan(&plan)));
     let none = failback(&UNDONE.replace("isr 1,2,3", "isr 2,3"));
     assert_eq!(none, Err(NoPlan::NobodyFit((0..=6).map(partition).collect())));
 }
@@ -375,9 +377,10 @@ fn an_undo_needs_only_the_first_of_the_order_in_sync() {
     let (snapshot, policy) = parse(&UNDONE.replace("isr 1,2,3", "isr 1,2"));
     let plan = plan_undo(CaseId(5), &Person("ann".to_owned()), &undo(), &snapshot, &policy).expect("a plan");
     expect![[r#"
+        restore
           1. AtOnce Elect p0 2,3,1->1,2,3
           2. AfterPrevious Elect p1..p5(5) 2,3,1->1,2,3
           3. AfterPrevious Prefer p6 1,2,3->1,2,3
     "#]]
-    .assert_eq(&show_plan(&plan));
+    .assert_eq(&format!("restore\n{}", show_plan(&plan)));
 }

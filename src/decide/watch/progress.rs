@@ -14,12 +14,20 @@ use crate::model::topology::Topology;
 /// Two readings closer than this are not compared unless they differ: a quiet moment is no standstill.
 const APART_MIN: Duration = Duration::from_millis(250);
 
+/// Log ends are asked for again after this: far enough apart to be compared, whatever the network adds or takes away.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(300);
+
+/// How often they are asked for in all: by then the rhythm of P6 has brought the next readings.
+const LOOKS_MAX: u32 = 10;
+
 /// One suspect's partitions and what their replicas' logs did since it turned red.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Suspicion {
     red_at: Timestamp,
     led: BTreeSet<PartitionId>,
     seen: BTreeMap<(PartitionId, BrokerId), Seen>,
+    looked_at: Timestamp,
+    looks: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +48,17 @@ impl Suspicion {
     /// Gives a suspicion that begins now.
     pub(super) fn new(suspect: BrokerId, red_at: Timestamp, topology: Option<&Topology>) -> Self {
         let led = topology.map(|topology| ordinary_led_by(suspect, topology)).unwrap_or_default();
-        Self { red_at, led, seen: BTreeMap::new() }
+        Self { red_at, led, seen: BTreeMap::new(), looked_at: red_at, looks: 1 }
+    }
+
+    /// Tells whether it is time to ask for log ends once more, and counts that as done.
+    pub(super) fn looks_again(&mut self, now: Timestamp) -> bool {
+        let due = self.looks < LOOKS_MAX && !self.led.is_empty() && LOOK_AGAIN_AFTER <= now.since(self.looked_at);
+        if due {
+            self.looked_at = now;
+            self.looks += 1;
+        }
+        due
     }
 
     /// Gives the partitions whose log ends tell.

@@ -28,10 +28,13 @@ pub(super) struct StallTail {
 impl StallTail {
     /// Takes in a gap between two answers, after which the broker answered on the same connection.
     pub(super) fn note(&mut self, gap: Duration, policy: &DetectPolicy) {
+        if policy.tau_max < gap {
+            // An outage, not a pause: to act on it was no mistake, and no tau would have waited it out.
+            return;
+        }
         self.watched = self.watched.saturating_add(gap);
         if policy.stall_from <= gap {
-            // Beyond the longest tau it was an outage, not a pause; it counts as the longest pause.
-            let excess = log2_q16(micros(gap.min(policy.tau_max))).saturating_sub(log2_q16(micros(policy.stall_from)));
+            let excess = log2_q16(micros(gap)).saturating_sub(log2_q16(micros(policy.stall_from)));
             self.count = self.count.saturating_add(1);
             self.log2_sum_q16 = self.log2_sum_q16.saturating_add(excess);
         }
@@ -149,6 +152,15 @@ mod tests {
         }
         assert_eq!(tail.tau(3, &policy()), None);
         assert_eq!(tail.expected_permille(Duration::from_secs(1), &policy()), 0);
+    }
+
+    #[test]
+    fn an_outage_is_no_pause() {
+        let mut tail = StallTail::default();
+        for _ in 0..100 {
+            tail.note(policy().tau_max + Duration::from_millis(1), &policy());
+        }
+        assert_eq!((tail.count(), tail.tau(3, &policy())), (0, None));
     }
 
     #[test]

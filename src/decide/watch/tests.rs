@@ -308,6 +308,31 @@ fn log_ends_that_grow_after_the_red_are_progress() {
 }
 
 #[test]
+fn log_ends_are_asked_for_again_until_they_can_be_compared_unless_the_broker_is_behind() {
+    let offsets = |looks: &[LookNow]| looks.iter().filter(|look| matches!(look, LookNow::Offsets { .. })).count();
+    let mut story = Story::calm();
+    refused_twice(&mut story);
+    assert_eq!(offsets(&story.looks), 1);
+    story.tick(349);
+    assert_eq!(offsets(&story.looks), 1);
+    story.tick(350);
+    assert_eq!(offsets(&story.looks), 2);
+    for ms in (400..60_000).step_by(100) {
+        story.tick(ms);
+    }
+    assert_eq!(offsets(&story.looks), 10, "and not for ever");
+    let mut dead = Story::calm();
+    for (ms, offset) in [(0, 10), (500, 11), (1000, 12)] {
+        dead.pulse(ms, [Some(10), Some(offset), Some(offset)]);
+    }
+    for (ms, change) in [(1010, LineChange::Closed), (1030, LineChange::Refused), (1050, LineChange::Refused)] {
+        dead.line(ms, change);
+    }
+    dead.tick(1400);
+    assert_eq!(offsets(&dead.looks), 1);
+}
+
+#[test]
 fn growth_under_a_new_leader_is_no_progress_of_the_old_one() {
     let mut story = Story::calm();
     refused_twice(&mut story);

@@ -46,7 +46,10 @@ fn what_is_not_in_our_schema_is_refused() {
         &GOOD.replace("\"verdict\"", "\"verdict\":\"veto\",\"verdict\""),
         expect![["not in our schema (line 2, column 26)"]],
     );
-    check(&GOOD.replace(r#"{"e":"E03","v":1}"#, r#"["E03",1]"#), expect!["a list stands where our schema wants an object"]);
+    check(
+        &GOOD.replace(r#"{"e":"E03","v":1}"#, r#"["E03",1]"#),
+        expect!["a list stands where our schema wants an object"],
+    );
     check(&GOOD.replace("refused", &"x".repeat(401)), expect!["beyond the limits of our schema"]);
 }
 

@@ -22,13 +22,8 @@ use self::image::Image;
 use super::shared::{Shared, blindness};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
-<<<<<<< HEAD
     Batch, Connection, Endpoint, Endpoints, EpochEnd, ErrorCode, FetchFrom, Fetched, METADATA_TOPIC_ID, Malformed,
-    Options, Rights, SnapshotId, WireError, batches,
-=======
-    Batch, Connection, Endpoint, Endpoints, ErrorCode, FetchFrom, Fetched, METADATA_TOPIC_ID, Malformed, Options,
-    SnapshotId, WireError, batches,
->>>>>>> surface
+    Options, SnapshotId, WireError, batches,
 };
 use crate::model::ids::{ClusterId, Offset};
 use crate::model::observation::{Blindness, Fact, ProbeKind, TopologyReading, TopologySource};
