@@ -342,7 +342,10 @@ fn above(end: &str) -> Option<String> {
 fn machines_read_what_people_read() {
     let error = parse("t.toml", "[act]\nmood = 1\n", NO_VARIABLES).unwrap_err();
     let said: serde_json::Value = serde_json::from_str(&machine::checked(&error.problems())).unwrap();
-    assert_eq!((&said["version"], &said["kind"], &said["config_check"]["good"]), (&1.into(), &"config_check".into(), &false.into()));
+    assert_eq!(
+        (&said["version"], &said["kind"], &said["config_check"]["good"]),
+        (&1.into(), &"config_check".into(), &false.into())
+    );
     let first = &said["config_check"]["problems"][0];
     assert_eq!((&first["place"], &first["key"]), (&"t.toml:2".into(), &"act.mood".into()));
     assert_eq!((&first["value"], &first["nearest"]), (&"1".into(), &"act.mode".into()));
