@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::adviser::adviser;
 use super::history::History;
 use super::reads::Reads;
 use super::{audit_dir, endpoints, raft_dir, tied_to};
@@ -19,7 +20,7 @@ use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
 use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
 use crate::adapters::kafka::wire::{Options, Rights};
 use crate::adapters::ledger::{self, LedgerOptions};
-use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, RulesOnly};
+use crate::adapters::llm_adviser::ModelOrRules;
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
@@ -139,7 +140,7 @@ impl Node {
         let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted };
         let started = ledger::start(options, store, links, inbound)?;
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
-        let adviser = adviser(settings)?;
+        let adviser = adviser(&settings.adviser)?;
         let advice = if matches!(adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
         let options = ControllerOptions {
             me: settings.node.id,
@@ -302,33 +303,6 @@ fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
     options.client_id = settings.kafka.client_id.as_str().into();
     options.rhythm.ping = settings.policy().detect.ping_interval;
     options
-}
-
-fn adviser(settings: &Settings) -> anyhow::Result<ModelOrRules> {
-    let (Some(url), Some(model)) = (&settings.adviser.url, &settings.adviser.model) else {
-        return Ok(ModelOrRules::Rules(RulesOnly));
-    };
-    let chosen = &settings.adviser;
-    let mut options = AdviserOptions {
-        organization: chosen.organization.clone(),
-        project: chosen.project.clone(),
-        connect_timeout: chosen.connect_timeout,
-        answer_tokens_max: chosen.answer_tokens_max,
-        reuse_for: chosen.reuse_for,
-        circuit: CircuitOptions {
-            failures_max: chosen.breaker_failures_max,
-            failures_rest: chosen.breaker_failures_rest,
-            vetoes_max: chosen.breaker_vetoes_max,
-            vetoes_within: chosen.breaker_vetoes_within,
-            vetoes_rest: chosen.breaker_vetoes_rest,
-        },
-        ..AdviserOptions::new(url, model)
-    };
-    if let Some(file) = &settings.adviser.key_file {
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        options.key = Some(ApiKey::new(&text)?);
-    }
-    Ok(ModelOrRules::Model(Box::new(LlmAdviser::new(options)?)))
 }
 
 /// How links between nodes are protected.

@@ -6,6 +6,7 @@
 mod deciding;
 mod document;
 mod error;
+pub mod machine;
 mod print;
 mod raw;
 mod rules;
