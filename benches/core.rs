@@ -2,7 +2,6 @@
 //!
 //! The goal is 20 ms for 10,000 partitions of three replicas, and linear growth to 200,000. Two shapes: lists rotated over
 //! the brokers, as Kafka creates them, and one list for all, the worst for spreading.
-#![expect(missing_docs, reason = "criterion's macros generate the entry points")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;

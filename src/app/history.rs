@@ -50,8 +50,7 @@ impl History {
     pub(super) fn new(
         store: AuditStore,
         desk: LedgerDesk,
-        kept: mpsc::UnboundedReceiver<Kept>,
-        frames: mpsc::Receiver<(NodeId, PeerFrame)>,
+        (kept, frames): (mpsc::UnboundedReceiver<Kept>, mpsc::Receiver<(NodeId, PeerFrame)>),
         peers: Vec<NodeId>,
         (opened, promised): (Opened, Head),
     ) -> Self {

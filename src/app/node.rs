@@ -161,7 +161,8 @@ impl Node {
         let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
         let reads = Reads::new((settings.node.id, cluster), audit.clone(), heads_seen, started.desk.clone());
-        let history = History::new(audit, started.desk, kept, started.history, others.collect(), (opened, checkpoint));
+        let feeds = (kept, started.history);
+        let history = History::new(audit, started.desk, feeds, others.collect(), (opened, checkpoint));
         let addresses =
             settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
         let pause_path = settings.node.data_dir.join("PAUSE");

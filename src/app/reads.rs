@@ -198,9 +198,9 @@ impl Reads {
 
 /// Gives the partitions that went by a name in these records: a topic that was made anew has another id.
 fn ids_of<'a>(name: &NamedPartition, records: impl Iterator<Item = &'a Record>) -> BTreeSet<PartitionId> {
-    let named = records.filter_map(|record| match &record.body {
-        Body::Decided(decision) => Some(&decision.snapshot.topology.topics),
-        _ => None,
+    let named = records.filter_map(|record| {
+        let Body::Decided(decision) = &record.body else { return None };
+        Some(&decision.snapshot.topology.topics)
     });
     let ids = named.flat_map(|topics| topics.iter().filter(|(_, topic)| topic.name == name.topic).map(|(id, _)| *id));
     ids.map(|topic| PartitionId { topic, number: name.number }).collect()

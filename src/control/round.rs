@@ -30,6 +30,9 @@ const ODD_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a non-decision that goes on is written down again.
 const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
 
+/// A non-decision that lasted less when its case closes says nothing that the decision itself does not.
+const LAST_HELD_MIN: Duration = Duration::from_secs(1);
+
 /// How long nothing is done about a finding before a person is told.
 const TELL_AFTER: Duration = Duration::from_secs(2);
 
@@ -89,6 +92,8 @@ impl Controller {
         if let Some(lead) = self.lead.as_mut() {
             lead.odd.retain(|broker, _| found.contains(broker));
             lead.held.retain(|id, _| self.state.cases.contains_key(id));
+            lead.would.retain(|id, _| self.state.cases.contains_key(id));
+            lead.advice.retain(|_, asked| self.state.cases.contains_key(&asked.case));
         }
     }
 
@@ -296,14 +301,14 @@ impl Controller {
                 Some((_, Some(_))) => Closing::FailedBack,
                 Some((_, None)) | None => Closing::Recovered,
             };
-            return self.close(id, how);
+            return self.close(now, id, how);
         }
         if !self.is_stable(snapshot, broker) {
             return;
         }
         let plan = match plan_failback(broker, id, &undo, snapshot, &self.options.policy) {
             Ok(plan) => plan,
-            Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) => return self.close(id, Closing::FailedBack),
+            Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) => return self.close(now, id, Closing::FailedBack),
             // Not caught up yet, or not known: the next round asks again.
             Err(NoPlan::NobodyFit(_) | NoPlan::Blind | NoPlan::NoFence) => return,
         };
@@ -323,10 +328,10 @@ impl Controller {
         snapshot.voters.len() < green.count().saturating_mul(2)
     }
 
-    fn close(&mut self, id: CaseId, how: Closing) {
+    fn close(&mut self, now: Now, id: CaseId, how: Closing) {
         let memo = self.lead.as_mut().and_then(|lead| lead.held.remove(&id));
-        if let Some(memo) = memo.filter(|memo| 0 < memo.rounds) {
-            let over = memo.written.since(memo.since);
+        if let Some(memo) = memo.filter(|memo| 1 < memo.rounds && LAST_HELD_MIN <= now.at.since(memo.written)) {
+            let over = now.at.since(memo.written);
             self.write(CaseRef::Is(id), Body::StillHeld { why: memo.why, rounds: memo.rounds, over });
         }
         let offers: Vec<PlanDigest> =
