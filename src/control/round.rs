@@ -63,6 +63,8 @@ pub(super) struct HeldMemo {
     rounds: u64,
     since: Timestamp,
     written: Timestamp,
+    /// The newest round that it counts.
+    seen: Timestamp,
 }
 
 impl Controller {
@@ -227,13 +229,13 @@ impl Controller {
         let (id, case) = (seat.at, seat.case);
         let Some(case_id) = seat.id() else { return self.write(id, decision()) };
         let Some(lead) = self.lead.as_mut() else { return };
-        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at };
+        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at, seen: now.at };
         let memo = lead.held.entry(case_id).or_insert(fresh.clone());
         let said = case.and_then(|case| case.inaction.as_ref()).is_some_and(|said| said.same_kind(&why));
         if !memo.why.same_kind(&why) {
             *memo = fresh;
         }
-        memo.rounds = memo.rounds.saturating_add(1);
+        (memo.rounds, memo.seen) = (memo.rounds.saturating_add(1), now.at);
         let lasted = now.at.since(memo.since);
         let (rounds, over) = (memo.rounds, now.at.since(memo.written));
         if !said {
@@ -325,8 +327,8 @@ impl Controller {
 
     fn close(&mut self, id: CaseId, how: Closing) {
         let memo = self.lead.as_mut().and_then(|lead| lead.held.remove(&id));
-        if let Some(memo) = memo.filter(|memo| 0 < memo.rounds) {
-            let over = memo.written.since(memo.since);
+        if let Some(memo) = memo.filter(|memo| 0 < memo.rounds && memo.written < memo.seen) {
+            let over = memo.seen.since(memo.written);
             self.write(CaseRef::Is(id), Body::StillHeld { why: memo.why, rounds: memo.rounds, over });
         }
         let offers: Vec<PlanDigest> =
