@@ -310,8 +310,8 @@ async fn an_observer_reads_the_metadata_log(cluster: &Cluster, hands: &Hands) {
 }
 
 async fn fencing_another_incarnation_is_refused(cluster: &Cluster, hands: &Hands) {
-    let epoch = cluster.broker_epoch(BrokerId(3)).unwrap();
-    let refused = hands.active_controller().await.fence(3, epoch.0 - 1, 0, WITHIN).await.unwrap_err();
+    let epoch = cluster.broker_epoch(BrokerId(3)).unwrap().0;
+    let refused = hands.active_controller().await.fence(3, epoch - 1, 0, WITHIN).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::StaleBrokerEpoch), "{refused}");
     let registered = body(hands.any().cluster(Endpoints::Brokers, WITHIN).await);
     assert!(registered.nodes.iter().all(|node| !node.fenced));
@@ -319,11 +319,11 @@ async fn fencing_another_incarnation_is_refused(cluster: &Cluster, hands: &Hands
 
 async fn fencing_the_incarnation_moves_its_leadership(cluster: &Cluster, hands: &Hands) {
     let active = hands.active_controller().await;
-    let epoch = cluster.broker_epoch(BrokerId(3)).unwrap();
+    let epoch = cluster.broker_epoch(BrokerId(3)).unwrap().0;
     let offset = body(active.quorum(WITHIN).await).high_watermark.unwrap();
     assert_eq!(hands.partition(2).await.leader, Some(3));
     let began = clock::now();
-    let fenced = body(active.fence(3, epoch.0, offset, WITHIN).await);
+    let fenced = body(active.fence(3, epoch, offset, WITHIN).await);
     assert!(fenced.fenced);
     eventually("another broker leads partition 2", || async {
         hands.partition(2).await.leader.filter(|leader| *leader != 3)

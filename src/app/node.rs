@@ -1,6 +1,6 @@
 //! `tanist run`: one node, put together from its settings and taken apart in good order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::adviser::adviser;
 use super::history::History;
 use super::reads::Reads;
 use super::{audit_dir, endpoints, raft_dir, tied_to};
@@ -19,7 +20,7 @@ use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
 use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
 use crate::adapters::kafka::wire::{Options, Rights};
 use crate::adapters::ledger::{self, LedgerOptions};
-use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, RulesOnly};
+use crate::adapters::llm_adviser::ModelOrRules;
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
@@ -135,10 +136,11 @@ impl Node {
             keep_entries: settings.audit.log_entries_kept,
             ..PeerOptions::new(settings.node.id, seed)
         };
-        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX };
+        let wanted = settings.peers.iter().map(|peer| peer.id).collect();
+        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted };
         let started = ledger::start(options, store, links, inbound)?;
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
-        let adviser = adviser(settings)?;
+        let adviser = adviser(&settings.adviser)?;
         let advice = if matches!(adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
         let options = ControllerOptions {
             me: settings.node.id,
@@ -303,33 +305,6 @@ fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
     options
 }
 
-fn adviser(settings: &Settings) -> anyhow::Result<ModelOrRules> {
-    let (Some(url), Some(model)) = (&settings.adviser.url, &settings.adviser.model) else {
-        return Ok(ModelOrRules::Rules(RulesOnly));
-    };
-    let chosen = &settings.adviser;
-    let mut options = AdviserOptions {
-        organization: chosen.organization.clone(),
-        project: chosen.project.clone(),
-        connect_timeout: chosen.connect_timeout,
-        answer_tokens_max: chosen.answer_tokens_max,
-        reuse_for: chosen.reuse_for,
-        circuit: CircuitOptions {
-            failures_max: chosen.breaker_failures_max,
-            failures_rest: chosen.breaker_failures_rest,
-            vetoes_max: chosen.breaker_vetoes_max,
-            vetoes_within: chosen.breaker_vetoes_within,
-            vetoes_rest: chosen.breaker_vetoes_rest,
-        },
-        ..AdviserOptions::new(url, model)
-    };
-    if let Some(file) = &settings.adviser.key_file {
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        options.key = Some(ApiKey::new(&text)?);
-    }
-    Ok(ModelOrRules::Model(Box::new(LlmAdviser::new(options)?)))
-}
-
 /// How links between nodes are protected.
 fn link_security(settings: &Settings) -> LinkSecurity {
     match (&settings.node.tls_cert, &settings.node.tls_key, &settings.node.tls_ca) {
@@ -341,18 +316,10 @@ fn link_security(settings: &Settings) -> LinkSecurity {
 }
 
 fn introduction(settings: &Settings, cluster: &ClusterId, life: [u8; 16]) -> Introduction {
-    // Settings that must agree: who the three are. The policy may differ while it is being rolled out.
-    let members: BTreeSet<u64> = settings.peers.iter().map(|peer| peer.id.0).collect();
-    let mut hash = Sha256::new();
-    for member in members {
-        hash.update(member.to_be_bytes());
-    }
-    Introduction {
-        cluster: cluster.clone(),
-        node: settings.node.id,
-        store_id: life,
-        config_fingerprint: hash.finalize().into(),
-    }
+    // Nothing but the cluster and the members must agree, and those are checked by name: a node whose data was lost is
+    // replaced by restarting the three, one after the other, with its new id in their settings.
+    let config_fingerprint = Sha256::digest(b"tanist-trio-1").into();
+    Introduction { cluster: cluster.clone(), node: settings.node.id, store_id: life, config_fingerprint }
 }
 
 fn address(peer: &Peer) -> String {

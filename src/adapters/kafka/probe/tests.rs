@@ -219,31 +219,23 @@ impl Watch {
 }
 
 fn answered(seen: &Observation, of: i32) -> Option<Timestamp> {
-    match &seen.fact {
-        Fact::Ping { broker, outcome: PingOutcome::Answered { .. }, sent_at, .. } if broker.0 == of => Some(*sent_at),
-        _ => None,
-    }
+    let Fact::Ping { broker, outcome: PingOutcome::Answered { .. }, sent_at, .. } = &seen.fact else { return None };
+    (broker.0 == of).then_some(*sent_at)
 }
 
 fn timed_out(seen: &Observation, of: i32) -> Option<Timestamp> {
-    match &seen.fact {
-        Fact::Ping { broker, outcome: PingOutcome::TimedOut { .. }, .. } if broker.0 == of => Some(seen.at),
-        _ => None,
-    }
+    let Fact::Ping { broker, outcome: PingOutcome::TimedOut { .. }, .. } = &seen.fact else { return None };
+    (broker.0 == of).then_some(seen.at)
 }
 
 fn changed(seen: &Observation, of: i32, to: LineChange) -> Option<Timestamp> {
-    match &seen.fact {
-        Fact::Line { broker, change, .. } if broker.0 == of && *change == to => Some(seen.at),
-        _ => None,
-    }
+    let Fact::Line { broker, change, .. } = &seen.fact else { return None };
+    (broker.0 == of && *change == to).then_some(seen.at)
 }
 
 fn blind(seen: &Observation, wanted: Blindness) -> Option<ProbeKind> {
-    match &seen.fact {
-        Fact::Blind { probe, why, .. } if *why == wanted => Some(*probe),
-        _ => None,
-    }
+    let Fact::Blind { probe, why, .. } = &seen.fact else { return None };
+    (*why == wanted).then_some(*probe)
 }
 
 #[tokio::test]
