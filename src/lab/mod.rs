@@ -6,7 +6,7 @@
 //! breaks and measures, Tanist heals.
 //!
 //! Reading order: `names`, `options`, `fault` (values) - `jars`, `settings`, `process`, `reserve` (one Kafka) - `pump`, `link`,
-//! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`.
+//! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`, `demo`.
 
 pub mod act;
 pub mod admin;
@@ -14,6 +14,7 @@ pub mod cli;
 pub mod client;
 pub mod cluster;
 pub mod control;
+pub mod demo;
 pub mod error;
 pub mod fault;
 pub mod jars;
