@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tokio::{task, time};
 
 use super::history::{self, Done, Failover, word};
@@ -18,10 +17,9 @@ use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
 use crate::lab::names::{BrokerId, Listener};
 use crate::lab::options::ClusterOptions;
+use crate::lab::settled::{self, await_settled};
 use crate::lab::trio::{Controllers, NODES, Said, Trio, TrioOptions};
 use crate::model::advice::{Dropped, Opinion, Outcome};
-use crate::model::observation::Light;
-use crate::model::operator::view::{BrokerView, Seen, StatusView};
 use crate::model::plan::Origin;
 use crate::model::record::Body;
 
@@ -150,7 +148,7 @@ impl Scene {
         say(begun, &format!("n{leader}, the leader of the trio, was killed (kill -9)"));
         let deadline = clock::now() + WITHIN;
         loop {
-            let next = self.status().await.and_then(|status| status.leader);
+            let next = settled::status(&self.trio).await.and_then(|status| status.leader);
             if let Some(next) = next.filter(|next| next.0 != u64::from(leader)) {
                 say(begun, &format!("{next} leads"));
                 println!();
@@ -244,23 +242,9 @@ impl Scene {
         Ok(())
     }
 
-    /// Waits until a majority of the trio sees every broker and each leads or holds what it should.
+    /// Waits until the trio sees every broker serve.
     async fn await_seen(&self) -> Result<(), LabError> {
-        let deadline = clock::now() + WITHIN;
-        loop {
-            let status = self.status().await;
-            let seen = status.as_ref().is_some_and(|status| {
-                let brokers = self.cluster.brokers().len();
-                let green = |seen: &Seen| seen.light == Light::Green;
-                let by_two = |broker: &&BrokerView| 2 <= broker.seen.values().filter(|seen| green(seen)).count();
-                status.brokers.iter().filter(by_two).count() == brokers && status.cases.is_empty()
-            });
-            if seen {
-                return Ok(());
-            }
-            self.not_late(deadline, "the trio to see every broker serve, with no case open")?;
-            time::sleep(LOOK_EVERY).await;
-        }
+        await_settled(&self.trio, self.cluster.brokers().len(), WITHIN).await
     }
 
     /// Waits for a plan that was carried out after record `since`.
@@ -281,13 +265,6 @@ impl Scene {
         Ok(entries.last().map_or_else(|| "1".to_owned(), |entry| entry.index.to_string()))
     }
 
-    /// Gives how things stand, by the first node that runs.
-    async fn status(&self) -> Option<StatusView> {
-        let said = self.ask(&["status", "-o", "json"]).await.ok()?;
-        let status = said.json().ok()?.get("status").cloned().unwrap_or(Value::Null);
-        serde_json::from_value(status).ok()
-    }
-
     /// Runs one command of the program against the first node that runs.
     async fn ask(&self, arguments: &[&str]) -> Result<Said, LabError> {
         let node = NODES.into_iter().find(|id| self.trio.pid(*id).is_some()).unwrap_or(1);
@@ -299,7 +276,7 @@ impl Scene {
         if clock::now() < deadline {
             return Ok(());
         }
-        let last_seen = NODES.iter().map(|id| format!("n{id}:\n{}\n", self.trio.log_tail(*id))).collect();
+        let last_seen = settled::logs(&self.trio);
         Err(LabError::Late { awaited: awaited.to_owned(), within: WITHIN, last_seen })
     }
 }
