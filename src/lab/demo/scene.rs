@@ -255,9 +255,26 @@ impl Scene {
             if let Some(done) = history::done(&history::entries(&said)?, &ours) {
                 return Ok(done);
             }
-            self.not_late(deadline, awaited)?;
+            if deadline <= clock::now() {
+                return Err(self.unmoved(awaited).await);
+            }
             time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Gives the error of an act that did not come, with what Tanist's own records and status say about it.
+    async fn unmoved(&self, awaited: &str) -> LabError {
+        let mut last_seen = "Tanist says:\n".to_owned();
+        for arguments in [&["audit", "list"][..], &["status"]] {
+            match self.ask(arguments).await {
+                Ok(said) => {
+                    last_seen.push_str(&format!("$ tanist {}\n{}{}\n", arguments.join(" "), said.out, said.err))
+                }
+                Err(error) => last_seen.push_str(&format!("{error}\n")),
+            }
+        }
+        last_seen.push_str("(nodes that are \"unwell themselves\" abstain: the machine is too busy for the demo)");
+        LabError::Late { awaited: awaited.to_owned(), within: WITHIN, last_seen }
     }
 
     async fn last_record(&self) -> Result<String, LabError> {
