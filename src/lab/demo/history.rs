@@ -54,9 +54,9 @@ pub(super) fn entries(said: &Said) -> Result<Vec<Entry>, LabError> {
 pub(super) fn done(entries: &[Entry], wanted: impl Fn(&Origin) -> bool) -> Option<Done> {
     for entry in entries {
         let Body::Outcome(outcome) = &entry.record.body else { continue };
-        let decided = entries.iter().find_map(|other| match &other.record.body {
-            Body::Decided(decision) if decision.digest.as_ref() == Some(&outcome.plan) => Some((other, decision)),
-            _ => None,
+        let decided = entries.iter().find_map(|other| {
+            let Body::Decided(decision) = &other.record.body else { return None };
+            (decision.digest.as_ref() == Some(&outcome.plan)).then_some((other, decision))
         });
         let Some((record, decision)) = decided else { continue };
         let (Some(case), Some(plan)) = (entry.record.case, &decision.plan) else { continue };
