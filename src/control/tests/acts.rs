@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::world::{GONE, TERM, VICTIM, World};
-use crate::control::event::{Event, Role};
+use crate::control::event::{Event, PauseFile, Role};
 use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
 use crate::model::ids::{NodeId, Term};
 use crate::model::plan::Act;
-use crate::model::record::DecisionVerdict;
+use crate::model::record::{DecisionVerdict, End, NotSent, Receipt};
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
@@ -33,6 +33,22 @@ fn a_dead_leader_opens_a_case_and_nothing_is_sent_before_the_intent_is_committed
     let state = world.controller.state();
     assert_eq!(state.cases.values().map(|case| case.finding.broker).collect::<Vec<_>>(), [VICTIM]);
     assert_eq!((state.intents.len(), state.first_orders.len()), (1, 6));
+}
+
+#[test]
+fn what_was_done_is_read_back_and_recorded_as_done() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.commit();
+    world.done();
+    assert_eq!(world.read_backs.len(), 1);
+    world.read_back();
+    world.commit();
+    let ends: Vec<End> = world.outcomes().iter().map(|outcome| outcome.end).collect();
+    assert_eq!(ends, [End::Done]);
+    assert!(!world.kinds().contains(&"attention"), "{:?}", world.kinds());
+    assert!(world.controller.state().intents.is_empty());
+    assert_eq!(world.sent.len(), 1);
 }
 
 #[test]
@@ -94,4 +110,37 @@ fn a_fence_is_sent_once_the_echo_finds_the_broker_behind() {
     assert_eq!(world.sent.len(), 2, "{:?}", world.sent);
     assert!(matches!(world.sent[1].step.act, Act::Fence { broker: VICTIM, .. }), "{:?}", world.sent);
     assert_eq!(world.sent[1].within, ActPolicy::default().valid_for - Duration::from_millis(100));
+}
+
+#[test]
+fn nothing_is_sent_once_the_intents_time_is_over() {
+    let mut world = World::leading(fencing());
+    world.kill();
+    world.commit();
+    world.done();
+    world.skip(ActPolicy::default().valid_for);
+    world.peers_say(GONE);
+    world.pulse();
+    assert_eq!(world.sent.len(), 1, "{:?}", world.sent);
+    // What was done is read back all the same.
+    world.read_back();
+    world.commit();
+    let steps = &world.outcomes()[0].steps;
+    assert!(steps.iter().any(|step| step.receipt == Receipt::NotSent(NotSent::Expired)), "{steps:?}");
+}
+
+#[test]
+fn a_pause_file_on_any_node_holds_what_would_be_sent() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.event(Event::PauseFile(PauseFile::Present));
+    world.kill();
+    world.commit();
+    world.pass(Duration::from_secs(2));
+    world.commit();
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+    assert!(matches!(world.decisions()[0].verdict, DecisionVerdict::Nothing(_)));
+    world.event(Event::PauseFile(PauseFile::Absent));
+    world.pass(Duration::from_millis(500));
+    world.commit();
+    assert_eq!(world.sent.len(), 1, "{:?}", world.sent);
 }

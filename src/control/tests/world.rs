@@ -21,8 +21,8 @@ use crate::model::observation::{
     Fact, LineChange, LogEnd, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading, TopologySource,
 };
 use crate::model::operator::{Answer, Ask, OperatorRequest};
-use crate::model::plan::Step;
-use crate::model::record::{Body, Decision, Receipt, Record};
+use crate::model::plan::{Intention, Step};
+use crate::model::record::{Body, Decision, Outcome, Receipt, Record};
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
 
@@ -54,6 +54,7 @@ pub(super) struct World {
     pub(super) controller: Controller,
     pub(super) topology: Topology,
     ms: u64,
+    look_due: u64,
     raft: u64,
     /// Proposed, not committed yet.
     pub(super) proposed: Vec<Vec<u8>>,
@@ -105,6 +106,7 @@ impl World {
             controller: Controller::new(options, State::default()),
             topology,
             ms: 100_000,
+            look_due: 101_000,
             raft: 0,
             proposed: Vec::new(),
             records: Vec::new(),
@@ -184,7 +186,8 @@ impl World {
             let outcome = PingOutcome::Answered { rtt: Duration::from_millis(1) };
             self.fact(Fact::Ping { broker, path: path(), sent_at: at, outcome });
         }
-        if self.ms.is_multiple_of(1000) {
+        if self.look_due <= self.ms {
+            self.look_due = self.ms + 1000;
             self.look();
         }
         self.hear();
@@ -197,14 +200,19 @@ impl World {
     /// Reads the cluster's shape, log ends and places in the metadata log.
     fn look(&mut self) {
         let at = self.now().at;
-        let topology = Arc::new(self.topology.clone());
-        self.fact(Fact::Topology(TopologyReading { topology, source: TopologySource::Observer, sent_at: at }));
+        self.shape();
         for broker in self.alive() {
             let end = LogEnd { offset: Offset(1000), leader_epoch: Some(LeaderEpoch(7)) };
             let log_ends: BTreeMap<_, _> = self.topology.partitions.keys().map(|id| (*id, end)).collect();
             self.fact(Fact::Offsets(OffsetsReading { broker, sent_at: at, log_ends }));
         }
         self.pulse();
+    }
+
+    /// The observer tells the present shape.
+    fn shape(&mut self) {
+        let (topology, sent_at) = (Arc::new(self.topology.clone()), self.now().at);
+        self.fact(Fact::Topology(TopologyReading { topology, source: TopologySource::Observer, sent_at }));
     }
 
     /// Reads who takes part in the metadata log: whoever is not there is behind.
@@ -259,12 +267,22 @@ impl World {
             for id in one.partitions.iter() {
                 let partition = self.topology.partitions.get_mut(&id).unwrap();
                 partition.replicas.clone_from(&one.to);
-                partition.leader = one.to.first().copied();
+                if step.act.intention() == Intention::OrderAndLeader {
+                    partition.leader = one.to.first().copied();
+                }
             }
         }
         let done = step.act.moves().iter().flat_map(|one| one.partitions.iter()).collect();
         let result = StepResult { receipt: Receipt::Done { done, not: Vec::new() }, said: None };
         self.event(Event::Applied { errand, result });
+    }
+
+    /// Answers the oldest read-back with the present shape.
+    pub(super) fn read_back(&mut self) {
+        self.shape();
+        let errand = self.read_backs.remove(0);
+        let topology = Some(self.topology.clone());
+        self.event(Event::ReadBack { errand, topology });
     }
 
     /// An operator asks; the ticket is the request's number.
@@ -282,6 +300,15 @@ impl World {
     /// Gives the names of the committed records.
     pub(super) fn kinds(&self) -> Vec<&'static str> {
         self.records.iter().map(|record| record.body.kind()).collect()
+    }
+
+    /// Gives every committed outcome.
+    pub(super) fn outcomes<'a>(&'a self) -> Vec<&'a Outcome> {
+        let outcome = |record: &'a Record| {
+            let Body::Outcome(outcome) = &record.body else { return None };
+            Some(outcome)
+        };
+        self.records.iter().filter_map(outcome).collect()
     }
 
     /// Gives every committed decision.
