@@ -46,7 +46,7 @@ impl Watch {
     }
 
     /// Forgets what was told, and reads on from now.
-    async fn from_now(&mut self) -> Timestamp {
+    async fn forget_until_now(&mut self) -> Timestamp {
         let now = clock::timestamp();
         self.told.clear();
         self.until("something new", |seen| (now <= seen.at).then_some(())).await;
@@ -148,7 +148,15 @@ async fn everything_is_told_of_a_healthy_cluster(watch: &mut Watch) {
                     TopologySource::Observer => wanted.remove("observer"),
                     TopologySource::Metadata(from) => from.len() == 2 && wanted.remove("metadata"),
                 },
-                _ => false,
+                Fact::Ping { .. }
+                | Fact::Line { .. }
+                | Fact::Own(_)
+                | Fact::Blind { .. }
+                | Fact::LogDirs(_)
+                | Fact::Offsets(_)
+                | Fact::Pulse(_)
+                | Fact::Reassignments { .. }
+                | Fact::Topology(_) => false,
             };
             wanted.is_empty().then_some(())
         })
@@ -168,7 +176,7 @@ fn complete(topology: &Topology) -> bool {
 }
 
 async fn both_sources_tell_the_same_shape(watch: &mut Watch) {
-    watch.from_now().await;
+    watch.forget_until_now().await;
     let seen = watch.until("the observer's shape", |seen| observed(seen).cloned()).await;
     let asked = watch
         .until("the brokers' shape", |seen| {
@@ -187,7 +195,7 @@ async fn both_sources_tell_the_same_shape(watch: &mut Watch) {
 }
 
 async fn a_move_is_observed_and_its_echo_heard(watch: &mut Watch) {
-    watch.from_now().await;
+    watch.forget_until_now().await;
     let admin = watch.admin().await;
     let partition = TopicPartition::new(TOPIC, 0);
     let order = Order { partition: partition.clone(), replicas: Some(vec![1, 3, 2]) };
@@ -215,7 +223,7 @@ async fn a_move_is_observed_and_its_echo_heard(watch: &mut Watch) {
 }
 
 async fn a_killed_broker_is_refused_twice_at_once(watch: &mut Watch) {
-    watch.from_now().await;
+    watch.forget_until_now().await;
     watch.cluster.inflict(&Fault::kill(BrokerId(3))).unwrap();
     let killed = clock::timestamp();
     let closed = watch.until("the close", |seen| (line(seen, 3)? == LineChange::Closed).then_some(seen.at)).await;
@@ -256,7 +264,7 @@ async fn a_new_life_has_a_new_epoch(watch: &mut Watch) {
 }
 
 async fn a_stopped_broker_is_silent_alone(watch: &mut Watch) {
-    watch.from_now().await;
+    watch.forget_until_now().await;
     let stop = Fault::stop(BrokerId(2));
     watch.cluster.inflict(&stop).unwrap();
     let stopped = clock::timestamp();
@@ -293,7 +301,7 @@ async fn a_stopped_broker_is_silent_alone(watch: &mut Watch) {
 }
 
 async fn a_lost_controller_is_replaced(watch: &mut Watch) {
-    watch.from_now().await;
+    watch.forget_until_now().await;
     let (active, epoch) = watch
         .until("a pulse", |seen| {
             let Fact::Pulse(pulse) = &seen.fact else { return None };

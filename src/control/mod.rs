@@ -13,6 +13,8 @@ pub mod event;
 mod lead;
 mod round;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod views;
 

@@ -1,8 +1,9 @@
 //! Real clusters: they fail as Kafka fails, heal as the acts heal, and lose nothing that was acknowledged.
 
 use std::fs::File;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::{Acks, Connection, Endpoint, Options, Rights, TopicView};
 use tanist::lab::client::{Probe, Recovery, Steady, SteadyOptions, final_read};
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
@@ -23,7 +24,7 @@ struct Stage {
 impl Stage {
     async fn set(options: ClusterOptions) -> Self {
         let turn = alone();
-        let began = Instant::now();
+        let began = clock::now();
         let cluster = Cluster::start(options).await.unwrap();
         println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
         let topic = create(&cluster, "orders").await;
@@ -60,9 +61,9 @@ async fn one_vantage_point_only(cluster: &Cluster) {
             assert!(speaks(listener).await.is_ok(), "{fault}: {listener}");
         }
         cluster.heal(&fault).unwrap();
-        let patience = Instant::now() + Duration::from_secs(10);
+        let patience = clock::now() + Duration::from_secs(10);
         while speaks(Listener::Tanist(2)).await.is_err() {
-            assert!(Instant::now() < patience, "{fault} does not heal");
+            assert!(clock::now() < patience, "{fault} does not heal");
         }
     }
 }
@@ -92,9 +93,9 @@ async fn stock_kafka_recovers_from_a_kill_by_itself_and_from_a_cut_client_path_o
     })
     .unwrap();
     let loaded = stage.topic.name.clone();
-    let patience = Instant::now() + Duration::from_secs(30);
+    let patience = clock::now() + Duration::from_secs(30);
     while steady.acknowledged() < 200 {
-        assert!(Instant::now() < patience, "the load does not begin");
+        assert!(clock::now() < patience, "the load does not begin");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     one_vantage_point_only(&stage.cluster).await;
@@ -111,7 +112,7 @@ async fn stock_kafka_recovers_from_a_kill_by_itself_and_from_a_cut_client_path_o
     let at = stage.cluster.inflict(&cut).unwrap();
     let never = stage.probe().first_success(Acks::All, at, Duration::from_secs(12)).await;
     assert!(never.after.values().all(Option::is_none), "nothing recovers from a cut client path: {never:?}");
-    let act = Instant::now();
+    let act = clock::now();
     hands.elect_away(VICTIM, &stage.topic).await.unwrap();
     println!("elect took {:?}", act.elapsed());
     let all = stage.probe().first_success(Acks::All, act, Duration::from_secs(10)).await;

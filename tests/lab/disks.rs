@@ -1,7 +1,8 @@
 //! Disks that stall under a real broker; skipped, and counted, where the machine cannot make them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::client::Probe;
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Disk, Fault, LabError, Listener, Roles, TopicPlan};
@@ -23,19 +24,19 @@ async fn stalls_and_recovers(name: &str, disk: Disk, fault: &str) {
     };
     cluster.create_topic(&TopicPlan::led_by("orders", ONLY, 1, &[ONLY])).await.unwrap();
     let probe = Probe::new(cluster.bootstrap(Listener::Clients), "orders", 1);
-    let healthy = probe.first_success(Acks::Leader, Instant::now(), SHOWS_WITHIN).await;
+    let healthy = probe.first_success(Acks::Leader, clock::now(), SHOWS_WITHIN).await;
     assert!(healthy.worst().is_some(), "{healthy:?}");
 
     let fault: Fault = fault.parse().unwrap();
     let at = cluster.inflict(&fault).unwrap();
     let silent = Duration::from_secs(2);
-    while probe.first_success(Acks::Leader, Instant::now(), silent).await.worst().is_some() {
+    while probe.first_success(Acks::Leader, clock::now(), silent).await.worst().is_some() {
         assert!(at.elapsed() < SHOWS_WITHIN, "{fault} never shows");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     println!("{fault}: silent {:?} after the fault", at.elapsed().saturating_sub(silent));
     cluster.heal(&fault).unwrap();
-    let again = probe.first_success(Acks::Leader, Instant::now(), SHOWS_WITHIN).await;
+    let again = probe.first_success(Acks::Leader, clock::now(), SHOWS_WITHIN).await;
     assert!(again.worst().is_some(), "it serves again once the disk does: {again:?}");
     let folder = cluster.folder().to_owned();
     drop(cluster);

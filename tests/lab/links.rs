@@ -2,8 +2,9 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tanist::adapters::clock;
 use tanist::lab::link::{Gate, Link, Way};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -44,23 +45,23 @@ async fn answer(listener: &TcpListener, mut client: TcpStream) -> (TcpStream, Tc
 }
 
 async fn connect_soon(address: SocketAddr) -> TcpStream {
-    let patience = Instant::now() + SOON;
+    let patience = clock::now() + SOON;
     loop {
         match TcpStream::connect(address).await {
             Ok(stream) => return stream,
-            Err(error) => assert!(Instant::now() < patience, "{address}: {error}"),
+            Err(error) => assert!(clock::now() < patience, "{address}: {error}"),
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 async fn until_refused(address: SocketAddr) {
-    let patience = Instant::now() + SOON;
+    let patience = clock::now() + SOON;
     loop {
         let connected = timeout(SOON, TcpStream::connect(address)).await.expect("refused, not silent");
         match connected {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
-            Ok(_) | Err(_) => assert!(Instant::now() < patience, "{address} still answers"),
+            Ok(_) | Err(_) => assert!(clock::now() < patience, "{address} still answers"),
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -107,7 +108,7 @@ async fn an_end_passes_within_five_milliseconds() {
             server.set_zero_linger().unwrap();
             &mut resets
         };
-        let began = Instant::now();
+        let began = clock::now();
         drop(server);
         let end = timeout(SOON, client.read(&mut [0; 1])).await.expect("the end comes soon");
         times.push(began.elapsed());
@@ -191,7 +192,7 @@ async fn a_delay_is_added_each_way_and_a_limit_makes_bytes_trickle() {
     let Pair { link, mut client, mut server, listener: _listener } = pair().await;
     let delay = Duration::from_millis(60);
     link.set(|mode| mode.delay = delay);
-    let began = Instant::now();
+    let began = clock::now();
     client.write_all(b"ping").await.unwrap();
     receives(&mut server, b"ping").await;
     server.write_all(b"pong").await.unwrap();
@@ -201,7 +202,7 @@ async fn a_delay_is_added_each_way_and_a_limit_makes_bytes_trickle() {
         mode.delay = Duration::ZERO;
         mode.limit_bytes_per_s = std::num::NonZeroU64::new(100_000);
     });
-    let began = Instant::now();
+    let began = clock::now();
     let sending = tokio::spawn(async move {
         client.write_all(&[7; 60_000]).await.unwrap();
         client

@@ -1,7 +1,8 @@
 //! The lab tested on itself: links that break as they say, and real clusters that fail as Kafka does.
 //!
 //! Needs feature `lab`, Java and (once) Maven. Tests with a cluster of their own take turns: two cores hold one at a time.
-#![cfg(all(test, feature = "lab"))]
+#![cfg(test)]
+#![cfg(feature = "lab")]
 
 #[path = "../common/alone.rs"]
 mod alone;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::client::Probe;
 use tanist::lab::control::Description;
@@ -27,9 +28,9 @@ fn alive(pid: u32) -> bool {
 }
 
 async fn until(awaited: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = clock::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < end, "{awaited}");
+        assert!(clock::now() < end, "{awaited}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -88,6 +89,6 @@ async fn kafka_3_9_starts_and_serves_too() {
     let brokers = cluster.brokers();
     cluster.create_topic(&TopicPlan::led_by("orders", brokers[0], 3, &brokers)).await.unwrap();
     let probe = Probe::new(cluster.bootstrap(Listener::Tanist(1)), "orders", 3);
-    let served = probe.first_success(Acks::All, Instant::now(), Duration::from_secs(20)).await;
+    let served = probe.first_success(Acks::All, clock::now(), Duration::from_secs(20)).await;
     assert!(served.worst().is_some(), "{served:?}");
 }

@@ -1,0 +1,146 @@
+//! What is sent to Kafka, and above all what is not.
+
+use std::time::Duration;
+
+use super::world::{GONE, TERM, VICTIM, World};
+use crate::control::event::{Event, PauseFile, Role};
+use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
+use crate::model::ids::{NodeId, Term};
+use crate::model::plan::Act;
+use crate::model::record::{DecisionVerdict, End, NotSent, Receipt};
+
+fn policy(mode: Mode) -> Policy {
+    Policy { mode, ..Policy::default() }
+}
+
+fn fencing() -> Policy {
+    let act = ActPolicy { fence_heartbeat: Permission::Allowed, ..ActPolicy::default() };
+    Policy { act, ..policy(Mode::Auto) }
+}
+
+#[test]
+fn a_dead_leader_opens_a_case_and_nothing_is_sent_before_the_intent_is_committed() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    assert!(!world.proposed.is_empty());
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+    world.commit();
+    let [sent] = world.sent.as_slice() else { panic!("{:?}", world.sent) };
+    assert_eq!((sent.term, sent.step.number), (TERM, 1));
+    assert!(matches!(sent.step.act, Act::Elect { .. }), "{:?}", sent.step.act);
+    assert!(sent.within <= ActPolicy::default().valid_for);
+    assert_eq!(world.kinds(), ["led", "policy", "founded", "opened", "decided"]);
+    let state = world.controller.state();
+    assert_eq!(state.cases.values().map(|case| case.finding.broker).collect::<Vec<_>>(), [VICTIM]);
+    assert_eq!((state.intents.len(), state.first_orders.len()), (1, 6));
+}
+
+#[test]
+fn what_was_done_is_read_back_and_recorded_as_done() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.commit();
+    world.done();
+    assert_eq!(world.read_backs.len(), 1);
+    world.read_back();
+    world.commit();
+    let ends: Vec<End> = world.outcomes().iter().map(|outcome| outcome.end).collect();
+    assert_eq!(ends, [End::Done]);
+    assert!(!world.kinds().contains(&"attention"), "{:?}", world.kinds());
+    assert!(world.controller.state().intents.is_empty());
+    assert_eq!(world.sent.len(), 1);
+}
+
+#[test]
+fn an_intent_is_proposed_in_auto_only() {
+    let verdict = |mode| {
+        let mut world = World::leading(policy(mode));
+        world.kill();
+        world.commit();
+        world.pass(Duration::from_secs(2));
+        world.commit();
+        (world.decisions()[0].verdict.clone(), world.sent.len(), world.controller.state().intents.len())
+    };
+    let (auto, sent, intents) = verdict(Mode::Auto);
+    assert!(matches!(auto, DecisionVerdict::Act { .. }), "{auto:?}");
+    assert_eq!((sent, intents), (1, 1));
+    let (approve, sent, intents) = verdict(Mode::Approve);
+    assert!(matches!(approve, DecisionVerdict::Offer { people: 1, .. }), "{approve:?}");
+    assert_eq!((sent, intents), (0, 0));
+    let (observe, sent, intents) = verdict(Mode::Observe);
+    assert!(matches!(observe, DecisionVerdict::WouldAct), "{observe:?}");
+    assert_eq!((sent, intents), (0, 0));
+}
+
+#[test]
+fn whoever_was_deposed_sends_nothing_though_its_intent_commits() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.event(Event::Role(Role::Following { leader: NodeId(2), term: Term(4) }));
+    world.commit();
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.controller.state().intents.len(), 1);
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+}
+
+#[test]
+fn a_leader_of_a_later_term_reads_an_open_intent_back_and_does_not_send_it_again() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.commit_once();
+    let sent = world.sent.len();
+    world.event(Event::Role(Role::Leaderless(Term(4))));
+    world.proposed.clear();
+    world.event(Event::Role(Role::Leading(Term(5))));
+    assert_eq!(world.read_backs.len(), 1);
+    world.commit();
+    assert_eq!(world.sent.len(), sent);
+}
+
+#[test]
+fn a_fence_is_sent_once_the_echo_finds_the_broker_behind() {
+    let mut world = World::leading(fencing());
+    world.kill();
+    world.commit();
+    assert!(matches!(world.sent[0].step.act, Act::Reorder { .. }), "{:?}", world.sent);
+    world.done();
+    world.skip(Duration::from_millis(100));
+    world.peers_say(GONE);
+    world.pulse();
+    assert_eq!(world.sent.len(), 2, "{:?}", world.sent);
+    assert!(matches!(world.sent[1].step.act, Act::Fence { broker: VICTIM, .. }), "{:?}", world.sent);
+    assert_eq!(world.sent[1].within, ActPolicy::default().valid_for - Duration::from_millis(100));
+}
+
+#[test]
+fn nothing_is_sent_once_the_intents_time_is_over() {
+    let mut world = World::leading(fencing());
+    world.kill();
+    world.commit();
+    world.done();
+    world.skip(ActPolicy::default().valid_for);
+    world.peers_say(GONE);
+    world.pulse();
+    assert_eq!(world.sent.len(), 1, "{:?}", world.sent);
+    // What was done is read back all the same.
+    world.read_back();
+    world.commit();
+    let steps = &world.outcomes()[0].steps;
+    assert!(steps.iter().any(|step| step.receipt == Receipt::NotSent(NotSent::Expired)), "{steps:?}");
+}
+
+#[test]
+fn a_pause_file_on_any_node_holds_what_would_be_sent() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.event(Event::PauseFile(PauseFile::Present));
+    world.kill();
+    world.commit();
+    world.pass(Duration::from_secs(2));
+    world.commit();
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+    assert!(matches!(world.decisions()[0].verdict, DecisionVerdict::Nothing(_)));
+    world.event(Event::PauseFile(PauseFile::Absent));
+    world.pass(Duration::from_millis(500));
+    world.commit();
+    assert_eq!(world.sent.len(), 1, "{:?}", world.sent);
+}

@@ -1,0 +1,6 @@
+//! Tests of the controller without Kafka, network or disk: events in, effects out, one small story per promise.
+
+mod acts;
+mod people;
+mod records;
+mod world;

@@ -1,0 +1,72 @@
+//! What is written down: once, briefly while it goes on, and in a state that survives its own freezing.
+
+use std::time::Duration;
+
+use super::world::World;
+use crate::control::event::{Event, PauseFile};
+use crate::control::state::State;
+use crate::decide::policy::{GuardPolicy, Mode, Policy};
+use crate::model::operator::Ask;
+use crate::model::record::Body;
+
+fn auto() -> World {
+    World::leading(Policy { mode: Mode::Auto, ..Policy::default() })
+}
+
+fn pass(world: &mut World, seconds: u64) {
+    for _ in 0..seconds * 4 {
+        world.pass(Duration::from_millis(250));
+        world.commit();
+    }
+}
+
+fn still_held(world: &World) -> Vec<(u64, Duration)> {
+    let told =
+        |body: &Body| if let Body::StillHeld { rounds, over, .. } = body { Some((*rounds, *over)) } else { None };
+    world.records.iter().filter_map(|record| told(&record.body)).collect()
+}
+
+#[test]
+fn a_state_with_an_open_intent_is_the_same_after_freezing_and_thawing() {
+    let mut world = auto();
+    world.ask(1, Ask::Pause { reason: "a drill".parse().unwrap() });
+    world.commit();
+    world.ask(2, Ask::Resume);
+    world.commit();
+    world.kill();
+    world.commit();
+    let state = world.controller.state();
+    assert_eq!((state.intents.len(), state.cool_downs.len(), state.requests.len()), (1, 1, 2));
+    let bytes = state.freeze().unwrap();
+    assert_eq!(&State::thaw(&bytes).unwrap(), state);
+    assert!(State::thaw(&bytes[1..]).is_err());
+}
+
+#[test]
+fn a_case_that_closes_at_once_needs_no_such_record() {
+    let mut world = auto();
+    world.event(Event::PauseFile(PauseFile::Present));
+    world.kill();
+    world.commit();
+    world.revive();
+    world.commit();
+    pass(&mut world, 12);
+    assert!(world.controller.state().cases.is_empty(), "{:?}", world.kinds());
+    assert_eq!(still_held(&world), []);
+}
+
+#[test]
+fn a_cool_down_that_is_over_is_dropped_by_the_next_record() {
+    let mut world = auto();
+    world.kill();
+    world.commit();
+    let short = GuardPolicy::default().broker_cool_down;
+    world.skip(short.saturating_sub(Duration::from_secs(1)));
+    world.ask(1, Ask::Pause { reason: "a drill".parse().unwrap() });
+    world.commit();
+    assert_eq!(world.controller.state().cool_downs.len(), 1);
+    world.skip(Duration::from_secs(2));
+    world.ask(2, Ask::Resume);
+    world.commit();
+    assert_eq!(world.controller.state().cool_downs.len(), 0);
+}

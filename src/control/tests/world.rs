@@ -1,0 +1,322 @@
+//! One controller and everything around it by hand: what it sees, what its peers say, and the log that gives its own
+//! proposals back.
+//!
+//! Deliberately no clock: time moves only where a test says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::control::event::{Effect, Errand, Event, PauseFile, PeerReport, Role, StepResult};
+use crate::control::state::State;
+use crate::control::{Advice, Controller, ControllerOptions, Now};
+use crate::decide::fixture::{PLAIN, parse};
+use crate::decide::policy::Policy;
+use crate::model::chain::Head;
+use crate::model::ids::{
+    BrokerId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, Person, RaftIndex,
+    RequestId, Term,
+};
+use crate::model::observation::{
+    Fact, LineChange, LogEnd, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading, TopologySource,
+};
+use crate::model::operator::{Answer, Ask, OperatorRequest};
+use crate::model::plan::{Intention, Step};
+use crate::model::record::{Body, Decision, Outcome, Receipt, Record};
+use crate::model::time::Timestamp;
+use crate::model::topology::Topology;
+
+/// The broker that fails.
+pub(super) const VICTIM: BrokerId = BrokerId(1);
+
+/// The term in which the controller leads.
+pub(super) const TERM: Term = Term(3);
+
+/// A broker that nobody reaches any more, as the second node says it; the third has not noticed yet.
+const REFUSED: &str = "n2 sees b1 refused 50ms sent 5s\nn3 sees b1 yellow 20ms sent 5s\n\
+    n2 pulse b1 level beats 0\nn3 pulse b1 level beats 0\n";
+
+/// A broker that has been away for seconds and takes no part in the metadata log.
+pub(super) const GONE: &str = "n2 sees b1 refused 2s sent 9s\nn3 sees b1 refused 2s sent 9s\n\
+    n2 pulse b1 missing\nn3 pulse b1 missing\n";
+
+/// A step that was to be carried out.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) errand: Errand,
+    pub(super) step: Step,
+    pub(super) term: Term,
+    pub(super) within: Duration,
+}
+
+/// One controller, its log and what it has wanted so far.
+pub(super) struct World {
+    pub(super) controller: Controller,
+    pub(super) topology: Topology,
+    ms: u64,
+    look_due: u64,
+    raft: u64,
+    /// Proposed, not committed yet.
+    pub(super) proposed: Vec<Vec<u8>>,
+    /// Every record that was committed, in order.
+    pub(super) records: Vec<Record>,
+    /// Every step that was sent.
+    pub(super) sent: Vec<Sent>,
+    /// Read-backs that wait for an answer.
+    pub(super) read_backs: Vec<Errand>,
+    /// Every answer to an operator.
+    pub(super) answers: Vec<(u64, Answer)>,
+    /// Whether the victim still answers this node.
+    victim: Victim,
+    /// What the peers say, as lines of a fixture.
+    peers: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    Up,
+    Down,
+}
+
+fn path() -> Listener {
+    Listener("CLIENTS".to_owned())
+}
+
+impl World {
+    /// A leader of a calm cluster, its first records committed.
+    pub(super) fn leading(policy: Policy) -> Self {
+        let mut world = Self::starting(policy);
+        world.event(Event::Role(Role::Leading(TERM)));
+        world.commit();
+        world
+    }
+
+    fn starting(policy: Policy) -> Self {
+        let options = ControllerOptions {
+            me: NodeId(1),
+            voters: (1..=3).map(NodeId).collect(),
+            policy,
+            path: path(),
+            no_vote_on: BTreeSet::new(),
+            advice: Advice::Off,
+        };
+        let mut topology = parse(PLAIN).0.topology.as_ref().clone();
+        topology.cluster = ClusterId("calm".to_owned());
+        let mut world = Self {
+            controller: Controller::new(options, State::default()),
+            topology,
+            ms: 100_000,
+            look_due: 101_000,
+            raft: 0,
+            proposed: Vec::new(),
+            records: Vec::new(),
+            sent: Vec::new(),
+            read_backs: Vec::new(),
+            answers: Vec::new(),
+            victim: Victim::Up,
+            peers: "",
+        };
+        world.look();
+        world.pass(Duration::from_secs(5));
+        world
+    }
+
+    fn now(&self) -> Now {
+        Now { at: Timestamp(1000 * self.ms), wall_ms: self.ms }
+    }
+
+    /// Gives one event to the controller and keeps what it wants.
+    pub(super) fn event(&mut self, event: Event) {
+        let effects = self.controller.step(self.now(), event);
+        self.keep(effects);
+    }
+
+    fn keep(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Propose(entries) => self.proposed.extend(entries),
+                Effect::Keep(kept) => self.records.push(kept.record),
+                Effect::Apply { errand, step, term, within } => {
+                    self.sent.push(Sent { errand, step: *step, term, within });
+                }
+                Effect::ReadBack { errand, .. } => self.read_backs.push(errand),
+                Effect::Answer { ticket, answer } => self.answers.push((ticket, *answer)),
+                Effect::Look(_) | Effect::Report { .. } | Effect::Advise { .. } | Effect::Warn(_) => {}
+            }
+        }
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        let at = self.now().at;
+        self.event(Event::Observed(Observation { at, fact }));
+    }
+
+    /// Commits what was proposed, and what follows from that, until nothing is proposed any more.
+    pub(super) fn commit(&mut self) {
+        while !self.proposed.is_empty() {
+            self.commit_once();
+        }
+    }
+
+    /// Commits what was proposed, once.
+    pub(super) fn commit_once(&mut self) {
+        for entry in std::mem::take(&mut self.proposed) {
+            self.raft += 1;
+            self.event(Event::Committed { index: RaftIndex(self.raft), entry });
+        }
+    }
+
+    /// Lets time pass in quarters of a second: the brokers answer, the peers report, the clock ticks.
+    pub(super) fn pass(&mut self, span: Duration) {
+        for _ in 0..span.as_millis() / 250 {
+            self.skip(Duration::from_millis(250));
+            self.breathe();
+            self.event(Event::Tick);
+        }
+    }
+
+    /// Moves the clock and nothing else.
+    pub(super) fn skip(&mut self, span: Duration) {
+        self.ms += u64::try_from(span.as_millis()).unwrap();
+    }
+
+    fn breathe(&mut self) {
+        let at = self.now().at;
+        for broker in self.alive() {
+            let outcome = PingOutcome::Answered { rtt: Duration::from_millis(1) };
+            self.fact(Fact::Ping { broker, path: path(), sent_at: at, outcome });
+        }
+        if self.look_due <= self.ms {
+            self.look_due = self.ms + 1000;
+            self.look();
+        }
+        self.hear();
+    }
+
+    fn alive(&self) -> Vec<BrokerId> {
+        (1..=3).map(BrokerId).filter(|broker| *broker != VICTIM || self.victim == Victim::Up).collect()
+    }
+
+    /// Reads the cluster's shape, log ends and places in the metadata log.
+    fn look(&mut self) {
+        let at = self.now().at;
+        self.shape();
+        for broker in self.alive() {
+            let end = LogEnd { offset: Offset(1000), leader_epoch: Some(LeaderEpoch(7)) };
+            let log_ends: BTreeMap<_, _> = self.topology.partitions.keys().map(|id| (*id, end)).collect();
+            self.fact(Fact::Offsets(OffsetsReading { broker, sent_at: at, log_ends }));
+        }
+        self.pulse();
+    }
+
+    /// The observer tells the present shape.
+    fn shape(&mut self) {
+        let (topology, sent_at) = (Arc::new(self.topology.clone()), self.now().at);
+        self.fact(Fact::Topology(TopologyReading { topology, source: TopologySource::Observer, sent_at }));
+    }
+
+    /// Reads who takes part in the metadata log: whoever is not there is behind.
+    pub(super) fn pulse(&mut self) {
+        let end = Offset(self.ms);
+        self.fact(Fact::Pulse(PulseReading {
+            sent_at: self.now().at,
+            controller: ControllerId(9),
+            controller_epoch: ControllerEpoch(9),
+            high_watermark: end,
+            controller_log_end: end,
+            brokers: self.alive().into_iter().map(|broker| (broker, end)).collect(),
+        }));
+    }
+
+    fn hear(&mut self) {
+        let heard = parse(&format!("{PLAIN}{}", self.peers)).0.heard;
+        for from in [NodeId(2), NodeId(3)] {
+            let report = heard[&from].report.clone();
+            let report = PeerReport { report, pause_file: PauseFile::Absent, head: Head::GENESIS };
+            self.event(Event::Reported { from, report });
+        }
+    }
+
+    /// From here on the peers say this.
+    pub(super) fn peers_say(&mut self, lines: &'static str) {
+        self.peers = lines;
+        self.hear();
+    }
+
+    /// The victim is killed: its connection closes, fresh connects are refused, and the second node has seen it too.
+    pub(super) fn kill(&mut self) {
+        self.victim = Victim::Down;
+        for change in [LineChange::Closed, LineChange::Refused, LineChange::Refused] {
+            self.fact(Fact::Line { broker: VICTIM, path: path(), change });
+            self.skip(Duration::from_millis(5));
+        }
+        self.peers_say(REFUSED);
+    }
+
+    /// The victim answers again, for everybody.
+    pub(super) fn revive(&mut self) {
+        self.victim = Victim::Up;
+        self.fact(Fact::Line { broker: VICTIM, path: path(), change: LineChange::Opened });
+        self.peers_say("");
+    }
+
+    /// Answers the newest step as done, for every partition of its moves, which are then as wanted.
+    pub(super) fn done(&mut self) {
+        let Sent { errand, step, .. } = self.sent.last().unwrap().clone();
+        for one in step.act.moves() {
+            for id in one.partitions.iter() {
+                let partition = self.topology.partitions.get_mut(&id).unwrap();
+                partition.replicas.clone_from(&one.to);
+                if step.act.intention() == Intention::OrderAndLeader {
+                    partition.leader = one.to.first().copied();
+                }
+            }
+        }
+        let done = step.act.moves().iter().flat_map(|one| one.partitions.iter()).collect();
+        let result = StepResult { receipt: Receipt::Done { done, not: Vec::new() }, said: None };
+        self.event(Event::Applied { errand, result });
+    }
+
+    /// Answers the oldest read-back with the present shape.
+    pub(super) fn read_back(&mut self) {
+        self.shape();
+        let errand = self.read_backs.remove(0);
+        let topology = Some(self.topology.clone());
+        self.event(Event::ReadBack { errand, topology });
+    }
+
+    /// An operator asks; the ticket is the request's number.
+    pub(super) fn ask(&mut self, id: u64, ask: Ask) {
+        let request = OperatorRequest { id: RequestId(id), by: Person("ada".to_owned()), ask };
+        self.event(Event::Asked { ticket: id, request });
+    }
+
+    /// Takes a state from a peer's snapshot.
+    pub(super) fn install(&mut self, state: State) {
+        let effects = self.controller.install(state);
+        self.keep(effects);
+    }
+
+    /// Gives the names of the committed records.
+    pub(super) fn kinds(&self) -> Vec<&'static str> {
+        self.records.iter().map(|record| record.body.kind()).collect()
+    }
+
+    /// Gives every committed outcome.
+    pub(super) fn outcomes<'a>(&'a self) -> Vec<&'a Outcome> {
+        let outcome = |record: &'a Record| {
+            let Body::Outcome(outcome) = &record.body else { return None };
+            Some(outcome)
+        };
+        self.records.iter().filter_map(outcome).collect()
+    }
+
+    /// Gives every committed decision.
+    pub(super) fn decisions<'a>(&'a self) -> Vec<&'a Decision> {
+        let decision = |record: &'a Record| {
+            let Body::Decided(decision) = &record.body else { return None };
+            Some(decision.as_ref())
+        };
+        self.records.iter().filter_map(decision).collect()
+    }
+}
