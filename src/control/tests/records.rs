@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::World;
+use super::world::{GONE, World};
 use crate::control::event::{Event, PauseFile};
 use crate::control::state::State;
 use crate::decide::policy::{GuardPolicy, Mode, Policy};
@@ -11,6 +11,19 @@ use crate::model::record::Body;
 
 fn auto() -> World {
     World::leading(Policy { mode: Mode::Auto, ..Policy::default() })
+}
+
+/// A killed leader that nothing may be done about.
+fn held() -> World {
+    let mut world = auto();
+    world.event(Event::PauseFile(PauseFile::Present));
+    world.kill();
+    world.commit();
+    // Its own node finds it behind before the others say so.
+    world.pulse();
+    world.peers_say(GONE);
+    world.commit();
+    world
 }
 
 fn pass(world: &mut World, seconds: u64) {
@@ -40,6 +53,17 @@ fn a_state_with_an_open_intent_is_the_same_after_freezing_and_thawing() {
     let bytes = state.freeze().unwrap();
     assert_eq!(&State::thaw(&bytes).unwrap(), state);
     assert!(State::thaw(&bytes[1..]).is_err());
+}
+
+#[test]
+fn a_non_decision_that_goes_on_is_written_once_and_then_once_a_minute() {
+    let mut world = held();
+    pass(&mut world, 50);
+    assert_eq!((world.decisions().len(), still_held(&world).len()), (1, 0), "{:?}", world.kinds());
+    pass(&mut world, 15);
+    let again = still_held(&world);
+    assert_eq!((world.decisions().len(), again.len()), (1, 1), "{:?}", world.kinds());
+    assert!(100 < again[0].0 && again[0].1 == Duration::from_secs(60), "{again:?}");
 }
 
 #[test]
