@@ -86,8 +86,11 @@ pub(super) fn print(done: &Done, fault_wall_ms: u64, broker: BrokerId, all: &Rec
     for (after, text) in lines {
         println!("  {:>9}  {text}", seconds(after));
     }
+    println!("\n  who voted: {}", votes(&done.decision));
     if let Some(plan) = &done.decision.plan {
-        println!("\n  every candidate (permille; the lowest sum leads)");
+        println!(
+            "\n  every candidate (permille, lower is better; Kafka's own choice stands where it is nearly as good)"
+        );
         plan.choices.iter().for_each(|choice| print_choice(plan, choice));
     }
 }
@@ -111,7 +114,7 @@ fn stage(stage: Stage, decision: &Decision) -> String {
     };
     match stage {
         Stage::Suspected => "suspected   by the leader of the trio".to_owned(),
-        Stage::Confirmed => format!("confirmed   {}", votes(decision)),
+        Stage::Confirmed => "confirmed   by a majority".to_owned(),
         Stage::Planned => {
             let moved: usize =
                 decision.plan.iter().flat_map(|plan| &plan.choices).map(|choice| choice.partitions.len()).sum();
@@ -147,7 +150,7 @@ fn print_choice(plan: &Plan, choice: &Choice) {
     choice.partitions.iter().for_each(|one| *counts.entry(one.topic).or_default() += 1);
     let partitions: usize = counts.values().sum();
     let kafka = choice.kafka_would.map_or_else(|| "nobody".to_owned(), |broker| broker.to_string());
-    println!("    {partitions} partitions, class {}; Kafka itself would choose {kafka}", plan.class);
+    println!("    {partitions} of the partitions, class {}; Kafka itself would choose {kafka}", plan.class);
     for candidate in &choice.candidates {
         let leads = if choice.chosen == Some(candidate.broker) { "leads" } else { "" };
         match &candidate.verdict {

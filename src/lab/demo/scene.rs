@@ -44,6 +44,8 @@ pub(super) struct Scene {
     acted: Option<Instant>,
     /// The trio's node that was killed, if it is still down.
     lost: Option<u8>,
+    /// The broker that was killed, if it is still down.
+    down: Option<BrokerId>,
     // Last: the trio goes before the cluster that it watches.
     cluster: Cluster,
 }
@@ -67,7 +69,7 @@ impl Scene {
         }
         let folder = cluster.folder().join("trio");
         let trio = Trio::start(&cluster, &folder, options).await?;
-        let mut scene = Self { trio, loads: BTreeMap::new(), model, acted: None, lost: None, cluster };
+        let mut scene = Self { trio, loads: BTreeMap::new(), model, acted: None, lost: None, down: None, cluster };
         for (broker, topic) in [super::FIRST, super::SECOND] {
             scene.load(broker, topic).await?;
         }
@@ -111,6 +113,7 @@ impl Scene {
         let probe = Probe::new(self.cluster.bootstrap(Listener::Clients), topic, PARTITIONS);
         let fault = self.cluster.inflict(&Fault::kill(broker))?;
         let fault_wall_ms = clock::wall_ms();
+        self.down = Some(broker);
         let (all, one) = probe.both(fault, WATCH).await;
         let ours = |origin: &Origin| matches!(origin, Origin::Finding { broker: found, .. } if found.0 == broker.0);
         let done = self.await_done(&since, &format!("Tanist to act on {broker}"), ours).await?;
@@ -125,6 +128,7 @@ impl Scene {
         let begun = clock::now();
         self.cluster.heal(&Fault::kill(broker))?;
         self.cluster.await_ready(broker).await?;
+        self.down = None;
         say(begun, &format!("{broker} serves again"));
         self.cluster.await_in_sync(topic, WITHIN).await?;
         say(begun, "every replica is in sync");
@@ -190,9 +194,12 @@ impl Scene {
             self.trio.await_leader(WITHIN).await?;
             println!("  n{node} is back");
         }
-        for (broker, topic) in topics {
-            self.cluster.heal(&Fault::kill(*broker))?;
-            self.cluster.await_ready(*broker).await?;
+        if let Some(broker) = self.down.take() {
+            self.cluster.heal(&Fault::kill(broker))?;
+            self.cluster.await_ready(broker).await?;
+            println!("  {broker} is back");
+        }
+        for (_, topic) in topics {
             let Some(load) = self.loads.remove(*topic) else { continue };
             let stopped = task::spawn_blocking(move || load.stop()).await;
             let felt =
