@@ -2,12 +2,13 @@
 //!
 //! Deliberately no logic of its own beyond putting parts together and turning an error chain into one exit status.
 
+mod adviser;
 mod history;
 mod init;
 mod node;
 mod reads;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -17,11 +18,11 @@ use crate::adapters::kafka::wire::Endpoint;
 use crate::adapters::llm_adviser::install_ring;
 use crate::config::{self, HostPort, Settings};
 use crate::model::ids::ClusterId;
-use crate::render::{Colour, Style};
-use crate::surface::cli::{Arguments, Deed, NodeDeed, Whom};
+use crate::surface::cli::{Arguments, Deed, NodeDeed, Output, Whom};
 use crate::surface::exit::ExitStatus;
 use crate::surface::grpc::client::Address;
 use crate::surface::talk::{Form, Node, talk};
+use crate::surface::terminal;
 
 /// The file in the data directory that holds the id of the cluster that the node is tied to.
 const CLUSTER_FILE: &str = "cluster-id";
@@ -44,14 +45,13 @@ pub fn main() -> ExitStatus {
     };
     let done = runtime.block_on(async {
         match deed {
-            Deed::CheckConfig(file) => check(&file),
-            Deed::PrintConfig(file) => print(file.as_deref()),
+            Deed::CheckConfig(file) => check(&file, output),
+            Deed::PrintConfig(file) => print(file.as_deref(), output),
             Deed::Node { what: NodeDeed::Run, config } => node::run(load(&config)?).await,
             Deed::Node { what: NodeDeed::Init, config } => init::init(&load(&config)?).await,
             Deed::Node { what: NodeDeed::Rejoin, config } => init::rejoin(&load(&config)?).await,
             Deed::Ask { inquiry, whom } => {
-                let style = style();
-                let form = Form { output, style };
+                let form = Form { output, style: terminal::style() };
                 talk(inquiry, whom_of(whom)?, form, &mut std::io::stdout()).await
             }
         }
@@ -59,16 +59,6 @@ pub fn main() -> ExitStatus {
     // A task that hangs on a dead disk must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     done.unwrap_or_else(|error| fail(&error))
-}
-
-/// Gives how text is laid out where standard output leads: with colours on a terminal, plain elsewhere.
-fn style() -> Style {
-    const WIDTH: u16 = 110;
-    let out = std::io::stdout();
-    if !out.is_terminal() {
-        return Style::plain(WIDTH);
-    }
-    Style { width: WIDTH, colour: Colour::Ansi }
 }
 
 fn fail(error: &anyhow::Error) -> ExitStatus {
@@ -81,15 +71,29 @@ fn load(file: &Path) -> anyhow::Result<Settings> {
     Ok(config::load(file, std::env::vars_os())?)
 }
 
-fn check(file: &Path) -> anyhow::Result<ExitStatus> {
-    load(file)?;
-    writeln!(std::io::stdout(), "{}: good", file.display())?;
-    Ok(ExitStatus::Yes)
+fn check(file: &Path, output: Output) -> anyhow::Result<ExitStatus> {
+    let loaded = config::load(file, std::env::vars_os());
+    match output {
+        Output::Table => {
+            loaded?;
+            writeln!(std::io::stdout(), "{}: good", file.display())?;
+            Ok(ExitStatus::Yes)
+        }
+        Output::Json => {
+            let problems = loaded.err().map(|error| error.problems()).unwrap_or_default();
+            write!(std::io::stdout(), "{}", config::machine::checked(&problems))?;
+            Ok(if problems.is_empty() { ExitStatus::Yes } else { ExitStatus::Usage })
+        }
+    }
 }
 
-fn print(file: Option<&Path>) -> anyhow::Result<ExitStatus> {
+fn print(file: Option<&Path>, output: Output) -> anyhow::Result<ExitStatus> {
     let settings = file.map_or_else(|| Ok(Settings::example()), load)?;
-    write!(std::io::stdout(), "{}", config::print(&settings))?;
+    let text = match output {
+        Output::Table => config::print(&settings),
+        Output::Json => config::machine::printed(&settings),
+    };
+    write!(std::io::stdout(), "{text}")?;
     Ok(ExitStatus::Yes)
 }
 

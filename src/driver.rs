@@ -146,7 +146,7 @@ where
                 biased;
                 () = &mut stop => return Stopped::Asked,
                 event = self.neighbours.ledger.next() => match event {
-                    Some(event) => if let Err(stopped) = self.from_ledger(event) { return stopped },
+                    Some(event) => if let Err(stopped) = self.take_ledger_event(event) { return stopped },
                     None => return Stopped::LedgerGone,
                 },
                 observation = self.neighbours.probe.next() => {
@@ -168,13 +168,17 @@ where
         }
     }
 
-    fn from_ledger(&mut self, event: LedgerEvent) -> Result<(), Stopped> {
+    fn take_ledger_event(&mut self, event: LedgerEvent) -> Result<(), Stopped> {
         match event {
             LedgerEvent::Role(role) => self.step(Event::Role(role)),
             LedgerEvent::Committed { index, entry } => self.step(Event::Committed { index, entry }),
             LedgerEvent::Dropped => self.step(Event::ProposalDropped),
             LedgerEvent::Install { index, state } => match State::thaw(&state) {
-                Ok(state) => self.controller.install(state),
+                Ok(state) => {
+                    for effect in self.controller.install(state) {
+                        self.carry_out(effect);
+                    }
+                }
                 Err(error) => return Err(Stopped::Faulted(format!("the state at log index {index}: {error}"))),
             },
             LedgerEvent::WantState => match self.controller.state().freeze() {

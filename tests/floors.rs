@@ -23,7 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 6),
     ("surface", 6),
     ("app", 7),
-    ("main", 7),
+    ("main", 8),
 ];
 /// From this floor on, a file may wait, ask a clock, read the environment and log.
 const BORDER: u8 = 4;

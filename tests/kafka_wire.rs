@@ -2,14 +2,16 @@
 //!
 //! One cluster, one test, in an order in which each check leaves the cluster whole for the next; the last ones take a
 //! broker away for good.
-#![cfg(all(test, feature = "lab"))]
+#![cfg(test)]
+#![cfg(feature = "lab")]
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::{
     Acks, Answer, Api, CloseReason, Configured, Connection, ElectionKind, Endpoint, Endpoints, ErrorCode, FetchFrom,
     METADATA_TOPIC_ID, NewTopic, Options, Order, PartitionView, ReplicaCount, ReplicaSide, Rights, TopicFilter,
@@ -75,12 +77,12 @@ impl Hands {
 
 /// Asks again until there is an answer, or fails with what was awaited.
 async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + SOON;
+    let deadline = clock::now() + SOON;
     loop {
         if let Some(found) = ask().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {SOON:?}");
+        assert!(clock::now() < deadline, "{what}: not within {SOON:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -204,7 +206,7 @@ async fn the_pulse_advances_twice_a_second(hands: &Hands) {
         let leader = quorum.leader.unwrap();
         quorum.voters.iter().find(|voter| voter.id == leader).unwrap().log_end_offset.unwrap()
     };
-    let (began, first) = (Instant::now(), end().await);
+    let (began, first) = (clock::now(), end().await);
     eventually("four more records in the metadata log", || async { (first + 4 <= end().await).then_some(()) }).await;
     let took = began.elapsed();
     println!("four pulses took {took:?}");
@@ -308,7 +310,7 @@ async fn an_observer_reads_the_metadata_log(cluster: &Cluster, hands: &Hands) {
 }
 
 async fn fencing_another_incarnation_is_refused(cluster: &Cluster, hands: &Hands) {
-    let epoch = cluster.broker_epoch(BrokerId(3)).unwrap();
+    let epoch = cluster.broker_epoch(BrokerId(3)).unwrap().0;
     let refused = hands.active_controller().await.fence(3, epoch - 1, 0, WITHIN).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::StaleBrokerEpoch), "{refused}");
     let registered = body(hands.any().cluster(Endpoints::Brokers, WITHIN).await);
@@ -317,10 +319,10 @@ async fn fencing_another_incarnation_is_refused(cluster: &Cluster, hands: &Hands
 
 async fn fencing_the_incarnation_moves_its_leadership(cluster: &Cluster, hands: &Hands) {
     let active = hands.active_controller().await;
-    let epoch = cluster.broker_epoch(BrokerId(3)).unwrap();
+    let epoch = cluster.broker_epoch(BrokerId(3)).unwrap().0;
     let offset = body(active.quorum(WITHIN).await).high_watermark.unwrap();
     assert_eq!(hands.partition(2).await.leader, Some(3));
-    let began = Instant::now();
+    let began = clock::now();
     let fenced = body(active.fence(3, epoch, offset, WITHIN).await);
     assert!(fenced.fenced);
     eventually("another broker leads partition 2", || async {

@@ -50,8 +50,7 @@ impl History {
     pub(super) fn new(
         store: AuditStore,
         desk: LedgerDesk,
-        kept: mpsc::UnboundedReceiver<Kept>,
-        frames: mpsc::Receiver<(NodeId, PeerFrame)>,
+        (kept, frames): (mpsc::UnboundedReceiver<Kept>, mpsc::Receiver<(NodeId, PeerFrame)>),
         peers: Vec<NodeId>,
         (opened, promised): (Opened, Head),
     ) -> Self {
@@ -117,7 +116,10 @@ impl History {
                 if head.extend(&next.bytes) != next.head {
                     return self.set_aside("its end does not carry the next record of the log").await;
                 }
-                batch.push(append(Link { index: next.head.index, bytes: next.bytes.clone(), hash: next.head.hash }, &next.record));
+                batch.push(append(
+                    Link { index: next.head.index, bytes: next.bytes.clone(), hash: next.head.hash },
+                    &next.record,
+                ));
                 (head, raft) = (next.head, Some(next.raft));
             } else {
                 break;
@@ -148,7 +150,9 @@ impl History {
                 self.head = opened.head;
                 self.raft = None;
             }
-            Err(error) => tracing::error!(%error, "the history cannot be opened again; the next record tries once more"),
+            Err(error) => {
+                tracing::error!(%error, "the history cannot be opened again; the next record tries once more")
+            }
         }
     }
 
@@ -179,7 +183,8 @@ impl History {
     /// Asks a peer for what is missing: each time another, until one sends it.
     fn fetch(&mut self) {
         let next = self.head.next_index();
-        let gap_ends = self.waiting.front().map_or(self.promised.index, |kept| RecordIndex(kept.head.index.0.saturating_sub(1)));
+        let gap_ends =
+            self.waiting.front().map_or(self.promised.index, |kept| RecordIndex(kept.head.index.0.saturating_sub(1)));
         if gap_ends < next || self.peers.is_empty() {
             self.fetching = None;
             return;
@@ -189,7 +194,8 @@ impl History {
         if let Some(peer) = self.peers.get(place) {
             tracing::warn!("records {next} to {gap_ends} are missing in the history here: asking {peer}");
             self.fetching = Some(self.fetches);
-            let request = HistoryRequest { request_id: self.fetches, first_record_index: next.0, last_record_index: gap_ends.0 };
+            let request =
+                HistoryRequest { request_id: self.fetches, first_record_index: next.0, last_record_index: gap_ends.0 };
             self.desk.send(*peer, PeerFrame::HistoryRequest(request));
         }
     }

@@ -25,7 +25,11 @@ pub(super) async fn init(settings: &Settings) -> anyhow::Result<ExitStatus> {
     refuse_if_known(settings, &cluster, life).await?;
     let voters = Members::voters(settings.peers.iter().map(|peer| peer.id));
     prepare(settings, &cluster, life, &Recovered::first_members(voters))?;
-    say(&format!("{} is ready for node {} beside Kafka cluster {cluster}", settings.node.data_dir.display(), settings.node.id))
+    say(&format!(
+        "{} is ready for node {} beside Kafka cluster {cluster}",
+        settings.node.data_dir.display(),
+        settings.node.id
+    ))
 }
 
 /// Prepares the directory of a node that waits until the trio admits it under its new id.
@@ -89,7 +93,9 @@ async fn cluster_of(settings: &Settings) -> anyhow::Result<ClusterId> {
 /// the first time keeps the right one.
 async fn refuse_if_known(settings: &Settings, cluster: &ClusterId, life: [u8; 16]) -> anyhow::Result<()> {
     let others = settings.peers.iter().filter(|peer| peer.id != settings.node.id);
-    let met = join_all(others.map(|peer| async move { (peer.id, node::is_refused(settings, cluster, life, peer).await) })).await;
+    let met =
+        join_all(others.map(|peer| async move { (peer.id, node::is_refused(settings, cluster, life, peer).await) }))
+            .await;
     match met.into_iter().find_map(|(peer, refused)| refused.map(|why| (peer, why))) {
         None => Ok(()),
         Some((peer, why)) => Err(Failure {

@@ -1,6 +1,6 @@
 //! `tanist run`: one node, put together from its settings and taken apart in good order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::adviser::adviser;
 use super::history::History;
 use super::reads::Reads;
 use super::{audit_dir, endpoints, raft_dir, tied_to};
@@ -19,7 +20,7 @@ use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
 use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
 use crate::adapters::kafka::wire::{Options, Rights};
 use crate::adapters::ledger::{self, LedgerOptions};
-use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, LlmAdviser, ModelOrRules, RulesOnly};
+use crate::adapters::llm_adviser::ModelOrRules;
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
@@ -130,11 +131,16 @@ impl Node {
         let (events, inbound) = mpsc::channel(1024);
         let links = PeerLinks::start(link_options(settings, &cluster, store.store_id(), known), events).await?;
         let seed = u64::from_le_bytes(Uuid::new_v4().as_bytes().first_chunk::<8>().copied().unwrap_or_default());
-        let peer = PeerOptions { election_ticks: ELECTION_TICKS, ..PeerOptions::new(settings.node.id, seed) };
-        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX };
+        let peer = PeerOptions {
+            election_ticks: ELECTION_TICKS,
+            keep_entries: settings.audit.log_entries_kept,
+            ..PeerOptions::new(settings.node.id, seed)
+        };
+        let wanted = settings.peers.iter().map(|peer| peer.id).collect();
+        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted };
         let started = ledger::start(options, store, links, inbound)?;
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
-        let adviser = adviser(settings)?;
+        let adviser = adviser(&settings.adviser)?;
         let advice = if matches!(adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
         let options = ControllerOptions {
             me: settings.node.id,
@@ -155,12 +161,10 @@ impl Node {
         let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
         let reads = Reads::new((settings.node.id, cluster), audit.clone(), heads_seen, started.desk.clone());
-        let history = History::new(audit, started.desk, kept, started.history, others.collect(), (opened, checkpoint));
-        let addresses = settings
-            .peers
-            .iter()
-            .filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string())))
-            .collect();
+        let feeds = (kept, started.history);
+        let history = History::new(audit, started.desk, feeds, others.collect(), (opened, checkpoint));
+        let addresses =
+            settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
         let pause_path = settings.node.data_dir.join("PAUSE");
         Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses })
     }
@@ -285,7 +289,7 @@ fn hand_options(settings: &Settings, mode: Mode) -> HandOptions {
     HandOptions {
         bootstrap: endpoints(&settings.kafka.bootstrap_servers),
         controllers: controllers(settings),
-        connect: Options::new(rights),
+        connect: Options { client_id: settings.kafka.client_id.as_str().into(), ..Options::new(rights) },
     }
 }
 
@@ -294,24 +298,12 @@ fn controllers(settings: &Settings) -> Vec<crate::adapters::kafka::wire::Endpoin
 }
 
 fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
-    let mut options =
-        ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), Listener(CLIENT_PATH.to_owned()));
+    let mut options = ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), Listener(CLIENT_PATH.to_owned()));
     options.controllers = controllers(settings);
     options.cluster = Some(cluster);
+    options.client_id = settings.kafka.client_id.as_str().into();
     options.rhythm.ping = settings.policy().detect.ping_interval;
     options
-}
-
-fn adviser(settings: &Settings) -> anyhow::Result<ModelOrRules> {
-    let (Some(url), Some(model)) = (&settings.adviser.url, &settings.adviser.model) else {
-        return Ok(ModelOrRules::Rules(RulesOnly));
-    };
-    let mut options = AdviserOptions::new(url, model);
-    if let Some(file) = &settings.adviser.key_file {
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        options.key = Some(ApiKey::new(&text)?);
-    }
-    Ok(ModelOrRules::Model(Box::new(LlmAdviser::new(options)?)))
 }
 
 /// How links between nodes are protected.
@@ -325,13 +317,10 @@ fn link_security(settings: &Settings) -> LinkSecurity {
 }
 
 fn introduction(settings: &Settings, cluster: &ClusterId, life: [u8; 16]) -> Introduction {
-    // Settings that must agree: who the three are. The policy may differ while it is being rolled out.
-    let members: BTreeSet<u64> = settings.peers.iter().map(|peer| peer.id.0).collect();
-    let mut hash = Sha256::new();
-    for member in members {
-        hash.update(member.to_be_bytes());
-    }
-    Introduction { cluster: cluster.clone(), node: settings.node.id, store_id: life, config_fingerprint: hash.finalize().into() }
+    // Nothing but the cluster and the members must agree, and those are checked by name: a node whose data was lost is
+    // replaced by restarting the three, one after the other, with its new id in their settings.
+    let config_fingerprint = Sha256::digest(b"tanist-trio-1").into();
+    Introduction { cluster: cluster.clone(), node: settings.node.id, store_id: life, config_fingerprint }
 }
 
 fn address(peer: &Peer) -> String {
@@ -358,7 +347,12 @@ fn link_options(
 const MEET_WITHIN: Duration = Duration::from_secs(1);
 
 /// Tells why a running peer refuses this node; none where it takes it, or does not run.
-pub(super) async fn is_refused(settings: &Settings, cluster: &ClusterId, life: [u8; 16], peer: &Peer) -> Option<String> {
+pub(super) async fn is_refused(
+    settings: &Settings,
+    cluster: &ClusterId,
+    life: [u8; 16],
+    peer: &Peer,
+) -> Option<String> {
     let mut options = link_options(settings, cluster, life, BTreeMap::new());
     options.listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     options.peers = BTreeMap::from([(peer.id, address(peer))]);

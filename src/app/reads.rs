@@ -12,9 +12,7 @@ use crate::model::chain::export::{Header, to_line};
 use crate::model::chain::{Agreement, Break, Head, Link, Verdict, compare_heads};
 use crate::model::ids::{CaseId, ClusterId, NodeId, PartitionId, RecordIndex};
 use crate::model::operator::question::{NamedPartition, Question};
-use crate::model::operator::{
-    Answer, Ask, ChainFault, Entry, HeadPlace, HeadSeen, NotFound, Refusal, Verification,
-};
+use crate::model::operator::{Answer, Ask, ChainFault, Entry, HeadPlace, HeadSeen, NotFound, Refusal, Verification};
 use crate::model::record::{Body, Record};
 use crate::render;
 
@@ -37,7 +35,12 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    pub(super) fn new((me, cluster): (NodeId, ClusterId), store: AuditStore, heads: watch::Receiver<BTreeMap<NodeId, Head>>, desk: LedgerDesk) -> Self {
+    pub(super) fn new(
+        (me, cluster): (NodeId, ClusterId),
+        store: AuditStore,
+        heads: watch::Receiver<BTreeMap<NodeId, Head>>,
+        desk: LedgerDesk,
+    ) -> Self {
         Self { me, cluster, store, heads, desk }
     }
 
@@ -73,9 +76,13 @@ impl Reads {
                 for (node, why) in &status.refusals {
                     troubles.push(format!("{node} and this node do not speak with each other: {why}."));
                 }
-                for (node, link) in status.links.iter().filter(|(node, link)| !link.up && !status.refusals.contains_key(node)) {
+                for (node, link) in
+                    status.links.iter().filter(|(node, link)| !link.up && !status.refusals.contains_key(node))
+                {
                     let dropped = link.dropped_frames;
-                    troubles.push(format!("No link to {node} stands ({dropped} messages dropped): is it running and reachable?"));
+                    troubles.push(format!(
+                        "No link to {node} stands ({dropped} messages dropped): is it running and reachable?"
+                    ));
                 }
             }
             None => troubles.push("The log of this node does not answer: its disk may hang.".to_owned()),
@@ -84,7 +91,10 @@ impl Reads {
         if let (Ok(head), Some(committed)) = (self.store.head().await, committed)
             && head.index.0.saturating_add(u64::try_from(RECENT_MAX).unwrap_or_default()) < committed.index.0
         {
-            troubles.push(format!("The history here is being rebuilt: it holds {} of {} records.", head.index, committed.index));
+            troubles.push(format!(
+                "The history here is being rebuilt: it holds {} of {} records.",
+                head.index, committed.index
+            ));
         }
         troubles
     }
@@ -160,12 +170,16 @@ impl Reads {
         let mut cases: BTreeSet<CaseId> = question.case.into_iter().collect();
         if let Some(broker) = question.broker {
             let about = self.store.find(Query::newest(Select::Broker(broker), RECENT_MAX)).await?;
-            cases.extend(about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX));
+            cases.extend(
+                about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX),
+            );
         }
         if let Some(partition) = &question.partition {
             for id in ids_of(partition, found.values()) {
                 let about = self.store.find(Query::newest(Select::Partition(id), RECENT_MAX)).await?;
-                cases.extend(about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX));
+                cases.extend(
+                    about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX),
+                );
             }
         }
         for case in cases {
@@ -184,9 +198,9 @@ impl Reads {
 
 /// Gives the partitions that went by a name in these records: a topic that was made anew has another id.
 fn ids_of<'a>(name: &NamedPartition, records: impl Iterator<Item = &'a Record>) -> BTreeSet<PartitionId> {
-    let named = records.filter_map(|record| match &record.body {
-        Body::Decided(decision) => Some(&decision.snapshot.topology.topics),
-        _ => None,
+    let named = records.filter_map(|record| {
+        let Body::Decided(decision) = &record.body else { return None };
+        Some(&decision.snapshot.topology.topics)
     });
     let ids = named.flat_map(|topics| topics.iter().filter(|(_, topic)| topic.name == name.topic).map(|(id, _)| *id));
     ids.map(|topic| PartitionId { topic, number: name.number }).collect()

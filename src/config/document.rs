@@ -52,13 +52,12 @@ impl Document {
             return Err(file.into.problems);
         }
         for (key, value) in table.get_ref() {
-            match value.get_ref() {
-                DeValue::Array(peers) if key.get_ref() == "peers" => {
-                    for peer in peers.iter() {
-                        file.peer(peer);
-                    }
-                }
-                _ => file.walk(key.get_ref(), value),
+            if key.get_ref() == "peers"
+                && let DeValue::Array(peers) = value.get_ref()
+            {
+                peers.iter().for_each(|peer| file.peer(peer));
+            } else {
+                file.walk(key.get_ref(), value);
             }
         }
         Ok(file.into)
@@ -120,10 +119,10 @@ impl File<'_> {
 
     /// Takes a value, or what is below it, into the list.
     fn walk(&mut self, key: &str, value: &Spanned<DeValue<'_>>) {
-        let inner = match value.get_ref() {
-            DeValue::Table(table) if !self.known.contains(key) => table,
-            _ => return self.leaf(key, value),
-        };
+        let DeValue::Table(inner) = value.get_ref() else { return self.leaf(key, value) };
+        if self.known.contains(key) {
+            return self.leaf(key, value);
+        }
         let section = sections::SECTIONS.contains(&key) || self.known.iter().any(|known| below(known, key));
         if inner.is_empty() && !section {
             return self.leaf(key, value);

@@ -1,7 +1,9 @@
 //! What is wrong with settings: place, key, value, reason and the nearest valid key, for every problem at once.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
@@ -31,9 +33,10 @@ pub enum ConfigError {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Where.
+    #[serde(serialize_with = "as_text")]
     pub place: Place,
     /// The key, whole: `act.mode`. Empty where the file is no TOML at this place.
     pub key: String,
@@ -59,6 +62,29 @@ pub enum Place {
     File(String),
     /// In a variable.
     Variable(String),
+}
+
+fn as_text<S: Serializer>(place: &Place, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(place)
+}
+
+impl ConfigError {
+    /// Gives every problem; a file that cannot be read is one.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        match self {
+            Self::Invalid { problems } => problems.clone(),
+            Self::Unreadable { file, source } => vec![Problem::of_file(file, source.to_string())],
+            Self::TooLarge { file, .. } => vec![Problem::of_file(file, self.to_string())],
+        }
+    }
+}
+
+impl Problem {
+    fn of_file(file: &Path, reason: String) -> Self {
+        let place = Place::File(file.display().to_string());
+        Self { place, key: String::new(), value: None, reason, nearest: None }
+    }
 }
 
 impl fmt::Display for Place {

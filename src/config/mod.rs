@@ -6,6 +6,7 @@
 mod deciding;
 mod document;
 mod error;
+pub mod machine;
 mod print;
 mod raw;
 mod rules;
@@ -55,9 +56,11 @@ pub fn parse(
     let mut reader = Reader::new(document);
     let settings = Settings::read(&mut reader);
     let (mut problems, places) = reader.finish();
-    // Rules between keys would only repeat what is wrong with one of them.
     if problems.is_empty() {
         problems = rules::broken(name, &places, &settings);
+    } else {
+        // Other rules between keys would only repeat what is wrong with one of them.
+        problems.extend(rules::no_trio(name, &settings));
     }
     if problems.is_empty() {
         return Ok(settings);

@@ -23,6 +23,14 @@ pub(super) fn broken(name: &str, places: &Places, settings: &Settings) -> Vec<Pr
     found.problems
 }
 
+/// Says so where the peers are not three.
+pub(super) fn no_trio(name: &str, settings: &Settings) -> Option<Problem> {
+    let listed = settings.peers.len();
+    let reason = format!("{listed} of [[peers]] are listed: a trio has exactly 3, this node included");
+    let place = Place::File(name.to_owned());
+    (listed != TRIO).then(|| Problem { place, key: "peers".to_owned(), value: None, reason, nearest: None })
+}
+
 struct Found<'a> {
     name: &'a str,
     places: &'a Places,
@@ -37,9 +45,8 @@ impl Found<'_> {
 
     fn trio(&mut self, settings: &Settings) {
         let peers = &settings.peers;
-        if peers.len() != TRIO {
-            let reason = format!("{} of [[peers]] are listed: a trio has exactly 3, this node included", peers.len());
-            self.say("peers", None, reason);
+        if let Some(problem) = no_trio(self.name, settings) {
+            self.problems.push(problem);
             return;
         }
         if peers.iter().map(|peer| peer.id).collect::<BTreeSet<_>>().len() < TRIO {

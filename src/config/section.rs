@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::decide::policy::Policy;
 
 use super::document::Document;
@@ -11,7 +13,7 @@ use super::raw::Item;
 use super::value::Value;
 
 /// A key with all that is printed of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Row {
     /// Its section.
     pub(super) section: &'static str,
@@ -32,7 +34,8 @@ pub(super) struct Row {
 }
 
 /// Whether a key must be set, and what holds if it is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Presence {
     /// It must be.
     Required,

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::model::ids::{BrokerId, ClusterId, NodeId, Person};
 use crate::model::operator::Role;
@@ -121,6 +122,30 @@ section! {
         "model" model: Option<String>, optional "\"smollm2\"";
         /// File with the server's key; its last newline is cut off. Without it none is sent.
         "key_file" key_file: Option<PathBuf>, optional "\"/etc/tanist/adviser.key\"";
+        /// OpenAI's organization, where the key belongs to several.
+        "organization" organization: Option<String>, optional "\"org-0123\"";
+        /// OpenAI's project, where the key belongs to several.
+        "project" project: Option<String>, optional "\"proj-0123\"";
+        /// How long connecting to the server may take, within the deadline that the class of the plan sets.
+        "connect_timeout" connect_timeout: Duration,
+            default Duration::from_secs(2), from Duration::from_millis(50) => Duration::from_secs(30);
+        /// The most tokens that an answer may have; models that think aloud need more.
+        "answer_tokens_max" answer_tokens_max: u32, default 800, from 100 => 100_000;
+        /// How long an opinion answers the same evidence again.
+        "reuse_for" reuse_for: Duration, default Duration::from_secs(60), from Duration::ZERO => Duration::from_secs(3600);
+        /// The model is not asked for a while after so many failures of the server running.
+        "breaker.failures_max" breaker_failures_max: u32, default 3, from 1 => 100;
+        /// How long it is then not asked.
+        "breaker.failures_rest" breaker_failures_rest: Duration,
+            default Duration::from_secs(30), from Duration::from_secs(1) => Duration::from_secs(86_400);
+        /// The model is not asked for a while after so many vetoes, where they are also more than half of what it said.
+        "breaker.vetoes_max" breaker_vetoes_max: u32, default 5, from 1 => 200;
+        /// The time in which vetoes are counted.
+        "breaker.vetoes_within" breaker_vetoes_within: Duration,
+            default Duration::from_secs(3600), from Duration::from_secs(60) => Duration::from_secs(86_400);
+        /// How long it is then not asked.
+        "breaker.vetoes_rest" breaker_vetoes_rest: Duration,
+            default Duration::from_secs(3600), from Duration::from_secs(1) => Duration::from_secs(86_400);
     }
 }
 

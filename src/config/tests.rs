@@ -339,6 +339,22 @@ fn above(end: &str) -> Option<String> {
 }
 
 #[test]
+fn machines_read_what_people_read() {
+    let error = parse("t.toml", "[act]\nmood = 1\n", NO_VARIABLES).unwrap_err();
+    let said: serde_json::Value = serde_json::from_str(&machine::checked(&error.problems())).unwrap();
+    assert_eq!(
+        (&said["version"], &said["kind"], &said["config_check"]["good"]),
+        (&1.into(), &"config_check".into(), &false.into())
+    );
+    let first = &said["config_check"]["problems"][0];
+    assert_eq!((&first["place"], &first["key"]), (&"t.toml:2".into(), &"act.mood".into()));
+    assert_eq!((&first["value"], &first["nearest"]), (&"1".into(), &"act.mode".into()));
+    assert!(machine::checked(&[]).contains("\"good\":true"));
+    let printed: serde_json::Value = serde_json::from_str(&machine::printed(&Settings::example())).unwrap();
+    assert_eq!(printed["config"]["keys"].as_array().unwrap().len(), Settings::example().rows().len());
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let error = load(Path::new("no/such/file.toml"), NO_VARIABLES).unwrap_err();
     assert_eq!(error.to_string(), "cannot read the settings file no/such/file.toml");

@@ -96,6 +96,27 @@ pub enum MemberChange {
     Remove(NodeId),
 }
 
+/// Gives the next change on the way from the present members to those that the configuration wants, if one is due.
+///
+/// Somebody new comes in only in the place of a voter that is not wanted any more: a node whose disk was lost has got a new id
+/// in the configuration. Nobody is removed without somebody to take the place, so that a slip in the configuration costs
+/// no vote. To be asked by the leader now and then, with what [`super::Input::ChangeMembers`] answers ignored: what could
+/// not be done now is due again.
+#[must_use]
+pub fn next_change(present: &Members, wanted: &BTreeSet<NodeId>) -> Option<MemberChange> {
+    if !present.voters_outgoing.is_empty() {
+        return None;
+    }
+    if let Some(stray) = present.learners.difference(wanted).next() {
+        return Some(MemberChange::Remove(*stray));
+    }
+    let gone = *present.voters.difference(wanted).next()?;
+    if let Some(learner) = present.learners.first() {
+        return Some(MemberChange::Replace { learner: *learner, gone });
+    }
+    wanted.difference(&present.voters).next().map(|new| MemberChange::AddLearner(*new))
+}
+
 /// Gives the log entry's body for a change, if the change makes sense for the leader whose raft this is.
 pub(super) fn plan_change(raft: &raft::Raft<MemLog>, change: MemberChange) -> Result<Vec<u8>, DropReason> {
     if raft.has_pending_conf() {
@@ -204,6 +225,29 @@ mod tests {
             (Members::voters((1..=17).map(NodeId)), "too many members"),
         ] {
             assert_eq!(members.check(), Err(why), "{members:?}");
+        }
+    }
+
+    #[test]
+    fn the_way_to_the_wanted_members_leads_over_a_learner_and_never_below_three_voters() {
+        let set = |ids: &[u64]| ids.iter().copied().map(NodeId).collect::<BTreeSet<_>>();
+        let (n3, n4, n5) = (NodeId(3), NodeId(4), NodeId(5));
+        let trio = Members { voters: set(&[1, 2, 3]), ..Members::default() };
+        let with = |learners: &[u64]| Members { learners: set(learners), ..trio.clone() };
+        let joint = Members { voters_outgoing: set(&[1, 2, 3]), auto_leave: true, ..trio.clone() };
+        let replace = MemberChange::Replace { learner: n4, gone: n3 };
+        for (present, wanted, due) in [
+            (trio.clone(), set(&[1, 2, 3]), None),
+            (trio.clone(), set(&[1, 2, 4]), Some(MemberChange::AddLearner(n4))),
+            (with(&[4]), set(&[1, 2, 4]), Some(replace)),
+            (with(&[4, 5]), set(&[1, 2, 4]), Some(MemberChange::Remove(n5))),
+            (with(&[4]), set(&[1, 2, 3]), Some(MemberChange::Remove(n4))),
+            // A node left out, or one too many, is a slip: nothing is done.
+            (trio.clone(), set(&[1, 2]), None),
+            (trio.clone(), set(&[1, 2, 3, 4]), None),
+            (joint, set(&[1, 2, 4]), None),
+        ] {
+            assert_eq!(next_change(&present, &wanted), due, "{present:?} {wanted:?}");
         }
     }
 

@@ -33,6 +33,6 @@ pub use io::{
     Committed, DropReason, Fault, HardState, Input, LogEntry, LogPosition, Output, Persist, PersistToken, Proposal,
     Role, SnapshotWrite, Standing,
 };
-pub use members::{MemberChange, Members};
+pub use members::{MemberChange, Members, next_change};
 pub use peer::{Peer, PeerStatus};
 pub use start::{PeerOptions, Recovered, SnapshotData, StartError};

@@ -145,10 +145,17 @@ impl Controller {
         &self.state
     }
 
-    /// Replaces the replicated state by one that a peer's snapshot brought.
-    pub fn install(&mut self, state: State) {
-        self.lead = None;
+    /// Replaces the replicated state by one that a peer's snapshot brought; gives what is to be done about it.
+    ///
+    /// Whoever takes a snapshot leads no more: operators who wait are told that their record may or may not come to be.
+    #[must_use]
+    pub fn install(&mut self, state: State) -> Vec<Effect> {
+        self.stop_leading();
+        if let Role::Leading(term) = self.role {
+            self.role = Role::Leaderless(term);
+        }
         self.state = state;
+        std::mem::take(&mut self.out)
     }
 
     /// Gives this node's id.

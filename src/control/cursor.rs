@@ -3,17 +3,16 @@
 //! Deliberately chooses nothing: which step is due follows from the plan, the echo and the receipts. A failed step stops
 //! the plan; the next round plans anew from a fresh snapshot.
 
+mod flight;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::decide::branch::{Branch, branch};
 use crate::decide::guard::recheck;
-use crate::model::ids::{BrokerId, CaseId};
 use crate::model::observation::LookNow;
-use crate::model::plan::{Origin, Plan, PlanDigest, Step, When};
-use crate::model::record::{
-    Body, DecisionVerdict, End, Mark, NotSent, Outcome, Receipt, Record, Stage, StepOutcome, StepRefusal,
-};
+use crate::model::plan::{Step, When};
+use crate::model::record::{Body, DecisionVerdict, End, NotSent, Outcome, Receipt, Record, Stage};
 use crate::model::ruling::Objection;
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
@@ -22,7 +21,9 @@ use super::advising::Subject;
 use super::controller::{Controller, Now};
 use super::event::{Effect, Errand, StepResult};
 use super::lead::CaseRef;
-use super::verify::{Seen, seen_as_wanted};
+use super::verify::Seen;
+use flight::At;
+pub(super) use flight::Cursor;
 
 /// How often the metadata log's positions are asked for while an echo is awaited.
 ///
@@ -32,47 +33,6 @@ const ECHO_LOOK_EVERY: Duration = Duration::from_millis(30);
 /// How often leadership is read back until it is as wanted, and for how long. Native failover would have ended by then.
 const VERIFY_EVERY: Duration = Duration::from_millis(100);
 const VERIFY_FOR: Duration = Duration::from_secs(5);
-
-/// A plan in flight.
-#[derive(Debug)]
-pub(super) struct Cursor {
-    case: CaseId,
-    digest: PlanDigest,
-    plan: Plan,
-    /// The broker that the plan is about, where it is about one.
-    broker: Option<BrokerId>,
-    /// No step is sent after this.
-    valid_until: Timestamp,
-    /// How long a further commit lets the rest be sent.
-    valid_for: Duration,
-    /// What each step did; as long as the steps that are settled.
-    steps: Vec<StepOutcome>,
-    /// What the echo made due.
-    echoed: Option<When>,
-    at: At,
-    marks: Vec<Mark>,
-    /// The instant of the first red: the marks count from it.
-    base: Timestamp,
-}
-
-/// Where a plan in flight stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum At {
-    /// The next unsettled step is to be looked at.
-    Next,
-    /// A step is out.
-    Sent(Errand),
-    /// The echo is awaited.
-    Echo { since: Timestamp, look_due: Timestamp },
-    /// What was done is being read back.
-    Verifying { errand: Option<Errand>, since: Timestamp, due: Timestamp },
-    /// The commit of `Continued` is awaited: then the next step, off the path of the failover, may be sent.
-    Continuing,
-    /// It has come.
-    Confirmed,
-    /// The outcome is on its way.
-    Ending,
-}
 
 impl Controller {
     /// Starts a plan whose intent has just been committed, and moves one on whose continuation has.
@@ -316,131 +276,5 @@ impl Controller {
         }
         self.write(CaseRef::Is(case), Body::Outcome(outcome));
         self.tell_of_failure(case, plan, end);
-    }
-}
-
-impl Cursor {
-    fn start(
-        (case, digest, plan): (CaseId, PlanDigest, Plan),
-        now: Timestamp,
-        valid_for: Duration,
-        base: Timestamp,
-        commit: Duration,
-    ) -> Self {
-        let broker = match &plan.origin {
-            Origin::Finding { broker, .. } => Some(*broker),
-            Origin::Failback { .. } | Origin::Undo { .. } => None,
-        };
-        let mut cursor = Self {
-            case,
-            digest,
-            plan,
-            broker,
-            valid_until: now.plus(valid_for),
-            valid_for,
-            steps: Vec::new(),
-            echoed: None,
-            at: At::Next,
-            marks: Vec::new(),
-            base,
-        };
-        cursor.mark(base, Stage::Suspected);
-        cursor.mark(now.minus(commit), Stage::Planned);
-        cursor.mark(now, Stage::Committed);
-        cursor
-    }
-
-    fn mark(&mut self, at: Timestamp, stage: Stage) {
-        let after = at.since(self.base);
-        self.marks.push(Mark { stage, after_us: u64::try_from(after.as_micros()).unwrap_or(u64::MAX) });
-    }
-
-    fn next_step(&self) -> Option<&Step> {
-        self.plan.steps.iter().find(|step| !self.steps.iter().any(|done| done.step == step.number))
-    }
-
-    fn settle(&mut self, step: u16, receipt: Receipt) {
-        self.steps.push(StepOutcome { step, receipt });
-    }
-
-    /// Settles the echo's steps that are not due; the due ones stay and are the next.
-    fn settle_echo(&mut self, due: Option<When>) {
-        self.echoed = due;
-        // What was to be put right after a fence is not wrong without one.
-        let fenced = due == Some(When::EchoBehind);
-        let not_due: Vec<u16> = self
-            .plan
-            .steps
-            .iter()
-            .filter(|step| match step.when {
-                When::EchoBehind | When::EchoLevelStillRed | When::EchoLevelGreen => Some(step.when) != due,
-                When::Afterwards => !fenced,
-                When::AtOnce | When::AfterPrevious => false,
-            })
-            .map(|step| step.number)
-            .collect();
-        for number in not_due {
-            self.settle(number, Receipt::NotDue);
-        }
-    }
-
-    /// Whatever has not been sent will not be.
-    fn abandon(&mut self) {
-        while let Some(number) = self.next_step().map(|step| step.number) {
-            self.settle(number, Receipt::NotSent(NotSent::EarlierFailed));
-        }
-    }
-
-    fn has_failed(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step.receipt, Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered))
-    }
-
-    fn has_touched(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.receipt, Receipt::Done { .. } | Receipt::Unanswered))
-    }
-
-    fn look_back(&self, topology: &Topology) -> Seen {
-        let touched = self.plan.steps.iter().filter(|step| {
-            self.steps.iter().any(|done| {
-                done.step == step.number && matches!(done.receipt, Receipt::Done { .. } | Receipt::Unanswered)
-            })
-        });
-        let newest = touched.max_by_key(|step| step.number);
-        newest.map_or(Seen::AsWanted, |step| seen_as_wanted(step, &self.steps, topology))
-    }
-
-    /// A request that was not answered and whose effect was read back is done.
-    fn answer_the_dark(&mut self) {
-        for outcome in &mut self.steps {
-            if outcome.receipt == Receipt::Unanswered {
-                let step = self.plan.steps.iter().find(|step| step.number == outcome.step);
-                let done =
-                    step.into_iter().flat_map(|step| step.act.moves()).flat_map(|one| one.partitions.iter()).collect();
-                outcome.receipt = Receipt::Done { done, not: Vec::new() };
-            }
-        }
-    }
-
-    fn end(&self) -> End {
-        let (mut done, mut not) = (false, false);
-        for step in &self.steps {
-            match &step.receipt {
-                Receipt::Done { not: left_out, .. } => {
-                    done = true;
-                    // A partition whose facts had moved is left to the next round; it is no failure of this one.
-                    not |= left_out.iter().any(|(why, _)| *why != StepRefusal::Stale);
-                }
-                Receipt::NotDue => {}
-                Receipt::Unanswered => return End::Unknown,
-                Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Skipped => not = true,
-            }
-        }
-        match (done, not) {
-            (true, false) => End::Done,
-            (true, true) => End::Partly,
-            (false, _) => End::NotDone,
-        }
     }
 }

@@ -30,6 +30,9 @@ const ODD_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a non-decision that goes on is written down again.
 const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
 
+/// A non-decision that lasted less when its case closes says nothing that the decision itself does not.
+const LAST_HELD_MIN: Duration = Duration::from_secs(1);
+
 /// How long nothing is done about a finding before a person is told.
 const TELL_AFTER: Duration = Duration::from_secs(2);
 
@@ -63,6 +66,8 @@ pub(super) struct HeldMemo {
     rounds: u64,
     since: Timestamp,
     written: Timestamp,
+    /// The newest round that it counts.
+    seen: Timestamp,
 }
 
 impl Controller {
@@ -89,6 +94,8 @@ impl Controller {
         if let Some(lead) = self.lead.as_mut() {
             lead.odd.retain(|broker, _| found.contains(broker));
             lead.held.retain(|id, _| self.state.cases.contains_key(id));
+            lead.would.retain(|id, _| self.state.cases.contains_key(id));
+            lead.advice.retain(|_, asked| self.state.cases.contains_key(&asked.case));
         }
     }
 
@@ -227,13 +234,13 @@ impl Controller {
         let (id, case) = (seat.at, seat.case);
         let Some(case_id) = seat.id() else { return self.write(id, decision()) };
         let Some(lead) = self.lead.as_mut() else { return };
-        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at };
+        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at, seen: now.at };
         let memo = lead.held.entry(case_id).or_insert(fresh.clone());
         let said = case.and_then(|case| case.inaction.as_ref()).is_some_and(|said| said.same_kind(&why));
         if !memo.why.same_kind(&why) {
             *memo = fresh;
         }
-        memo.rounds = memo.rounds.saturating_add(1);
+        (memo.rounds, memo.seen) = (memo.rounds.saturating_add(1), now.at);
         let lasted = now.at.since(memo.since);
         let (rounds, over) = (memo.rounds, now.at.since(memo.written));
         if !said {
@@ -325,8 +332,9 @@ impl Controller {
 
     fn close(&mut self, id: CaseId, how: Closing) {
         let memo = self.lead.as_mut().and_then(|lead| lead.held.remove(&id));
-        if let Some(memo) = memo.filter(|memo| 0 < memo.rounds) {
-            let over = memo.written.since(memo.since);
+        let lasted = |memo: &HeldMemo| memo.seen.since(memo.written);
+        if let Some(memo) = memo.filter(|memo| 1 < memo.rounds && LAST_HELD_MIN <= lasted(memo)) {
+            let over = lasted(&memo);
             self.write(CaseRef::Is(id), Body::StillHeld { why: memo.why, rounds: memo.rounds, over });
         }
         let offers: Vec<PlanDigest> =

@@ -2,6 +2,8 @@
 //!
 //! Deliberately without clock or policy: whatever a rule needs (an expiry, a cool-down) stands in the record itself.
 
+mod parts;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -10,18 +12,15 @@ use crate::model::canon::{CanonError, from_canonical_bytes, to_canonical_bytes};
 use crate::model::chain::Head;
 use crate::model::chain::chunk::Assembler;
 use crate::model::finding::Finding;
-use crate::model::ids::{
-    BrokerId, CaseId, ClusterId, Digest, NodeId, PartitionId, Person, RaftIndex, RecordIndex, RequestId, Term,
-};
-use crate::model::plan::{Class, Origin, OriginalOrder, Plan, PlanDigest};
-use crate::model::record::{
-    Attention, Body, Closing, Decision, DecisionVerdict, End, Inaction, Outcome, RECORD_VERSION, Receipt, Record,
-};
+use crate::model::ids::{BrokerId, CaseId, ClusterId, Digest, PartitionId, Person, RaftIndex, RecordIndex, RequestId};
+use crate::model::plan::{Class, Origin, OriginalOrder, PlanDigest};
+use crate::model::record::{Body, Closing, Decision, DecisionVerdict, Outcome, RECORD_VERSION, Receipt, Record};
 use crate::model::snapshot::{CoolDown, OpenCase, StandingOrders};
 use crate::model::time::LogTime;
 use crate::model::topology::PartitionSet;
 
 use super::event::Kept;
+pub use parts::{Case, FirstOrder, Intent, Offer, PauseOrder, PausedHere, Told};
 
 /// How many requests of operators are remembered to recognise a repeated one.
 ///
@@ -77,92 +76,6 @@ struct Frozen {
 #[error("the state snapshot cannot be read: {0}")]
 pub struct Unthawable(String);
 
-/// A standing order to do nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PauseOrder {
-    /// Who gave it.
-    pub by: Person,
-    /// Why.
-    pub reason: String,
-    /// Since when.
-    pub since: LogTime,
-    /// The same as wall time, for people.
-    pub wall_ms: u64,
-}
-
-/// The life of one finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Case {
-    /// The finding, as last classified.
-    pub finding: Finding,
-    /// When it was opened.
-    pub opened: LogTime,
-    /// The newest plan that was carried out in it, and how that ended (none while in flight).
-    pub acted: Option<(PlanDigest, Option<End>)>,
-    /// How many intents it has had: a case that keeps failing ends at a person's desk.
-    pub acts: u16,
-    /// Plans that a person said no to: not offered again in this case.
-    pub rejected: BTreeSet<PlanDigest>,
-    /// The newest plan that was recorded as "would have".
-    pub would: Option<PlanDigest>,
-    /// The newest reason for doing nothing.
-    pub inaction: Option<Inaction>,
-}
-
-/// A plan that people may say yes to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// Its case.
-    pub case: CaseId,
-    /// The plan.
-    pub plan: Plan,
-    /// Until when.
-    pub expires: LogTime,
-    /// How many different people must say yes.
-    pub people: u8,
-    /// Who has.
-    pub approvals: BTreeSet<Person>,
-    /// The record that offered it.
-    pub record: RecordIndex,
-}
-
-/// A committed word that a plan is about to be carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// Its case.
-    pub case: CaseId,
-    /// The plan.
-    pub plan: Plan,
-    /// The term in which it was committed.
-    pub term: Term,
-    /// The node that is to carry it out.
-    pub by: NodeId,
-    /// The record that holds it.
-    pub record: RecordIndex,
-}
-
-/// A partition's order before the trio touched it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FirstOrder {
-    /// The case that touched it first.
-    pub case: CaseId,
-    /// Its replicas then.
-    pub replicas: Vec<BrokerId>,
-    /// Its leader then.
-    pub leader: Option<BrokerId>,
-}
-
-/// Something that people were told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
-    /// What.
-    pub what: Attention,
-    /// When, as wall time, for people.
-    pub wall_ms: u64,
-    /// In which case.
-    pub case: Option<CaseId>,
-}
-
 /// Why a committed entry was not taken as a record: every node skips it alike, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Skipped {
@@ -217,6 +130,7 @@ impl State {
         self.head = self.head.extend(&bytes);
         // Log time never goes back, whatever a record says.
         self.last_at = self.last_at.max(record.at);
+        self.drop_expired();
         self.take(&record);
         Ok(Some(Kept { raft: index, head: self.head, bytes, record }))
     }
@@ -332,6 +246,13 @@ impl State {
         }
     }
 
+    /// Cool-downs that are over bind nobody: a state that kept them would grow with every broker that ever failed.
+    fn drop_expired(&mut self) {
+        let now = self.last_at;
+        self.cool_downs.retain(|_, cool_down| now < cool_down.until);
+        self.cluster_cool_down = self.cluster_cool_down.filter(|cool_down| now < cool_down.until);
+    }
+
     fn open(&mut self, at: LogTime, finding: &Finding) {
         let case = Case {
             finding: finding.clone(),
@@ -438,13 +359,4 @@ impl State {
             self.requests.pop_front();
         }
     }
-}
-
-/// Whether something on a node pauses the trio without a quorum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PausedHere {
-    /// A pause file is there, or cannot be read.
-    Yes,
-    /// None.
-    No,
 }

@@ -12,7 +12,7 @@ use crate::model::ids::{BrokerId, PartitionId, Rack};
 use crate::model::observation::{Light, LogEnd};
 use crate::model::plan::{Candidate, FailedRack, Promotion, Score, Unfit, Verdict};
 use crate::model::snapshot::Snapshot;
-use crate::model::topology::{Partition, Standing};
+use crate::model::topology::{Partition, Standing, Topology};
 
 /// The candidates' field: what scoring reads of each broker, and how many leaders each would hold by now.
 #[derive(Debug, Clone)]
@@ -55,12 +55,9 @@ impl<'a> Field<'a> {
     /// Gives the field as it stands before the first choice.
     #[must_use]
     pub fn new(at_fault: BrokerId, snapshot: &'a Snapshot, policy: &'a Policy) -> Self {
-        let brokers: BTreeMap<BrokerId, Runner> = snapshot
-            .topology
-            .brokers
-            .keys()
-            .map(|broker| (*broker, runner(*broker, at_fault, snapshot, policy)))
-            .collect();
+        let topology = snapshot.topology.as_ref();
+        let brokers: BTreeMap<BrokerId, Runner> =
+            topology.brokers.keys().map(|broker| (*broker, runner(*broker, at_fault, snapshot, policy))).collect();
         let mut leaders_of_rack: BTreeMap<Rack, u64> = BTreeMap::new();
         for runner in brokers.values() {
             if let Some(rack) = &runner.rack {
@@ -68,7 +65,7 @@ impl<'a> Field<'a> {
             }
         }
         let view = if policy.guard.topology_age_max < snapshot.topology_age { View::Stale } else { View::Fresh };
-        let even = even(&brokers);
+        let even = even(&brokers, topology);
         Self { snapshot, policy, at_fault, brokers, leaders_of_rack, even, view }
     }
 
@@ -194,10 +191,11 @@ fn excess_permille(held: u64, even: u64, policy: &ScorePolicy) -> u32 {
     permille(held.saturating_sub(even), limit)
 }
 
-fn even(brokers: &BTreeMap<BrokerId, Runner>) -> Even {
+fn even(brokers: &BTreeMap<BrokerId, Runner>, topology: &Topology) -> Even {
     let runners: Vec<&Runner> = brokers.values().filter(|runner| runner.unfit.is_none()).collect();
+    let total = u64::try_from(topology.partitions.len()).unwrap_or(u64::MAX);
     // Leaders counted over the whole cluster: the snapshot may hold the affected partitions only.
-    let total: u64 = brokers.values().map(|runner| runner.leaders).sum();
+    let total = total.max(brokers.values().map(|runner| runner.leaders).sum());
     let count = u64::try_from(runners.len()).unwrap_or(u64::MAX).max(1);
     let mut per_rack: BTreeMap<Rack, u64> = BTreeMap::new();
     for rack in runners.iter().filter_map(|runner| runner.rack.as_ref()) {

@@ -264,7 +264,8 @@ fn outcome(act: &str, answer: Result<Vec<PartitionOutcome>, WireError>) -> Resul
 
 /// Opens a connection with all rights to a listener of the lab's own cluster.
 pub(crate) async fn open(address: SocketAddr) -> Result<Connection, WireError> {
-    let options = Options { connect_within: VIEW_WITHIN, client_id: "tanist-lab", ..Options::new(Rights::ReadWrite) };
+    let options =
+        Options { connect_within: VIEW_WITHIN, client_id: "tanist-lab".into(), ..Options::new(Rights::ReadWrite) };
     Connection::open(&Endpoint::new(address.ip().to_string(), address.port()), &options).await
 }
 

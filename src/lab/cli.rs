@@ -11,8 +11,10 @@ use comfy_table::presets::NOTHING;
 
 use crate::lab::LabError;
 use crate::lab::admin::chain;
+use crate::lab::bench::{self, BenchArgs};
 use crate::lab::cluster::Cluster;
 use crate::lab::control::{self, Control, Description, Reply, Request};
+use crate::lab::demo::{self, DemoArgs};
 use crate::lab::fault::{self, Fault};
 use crate::lab::matrix::{self, MatrixArgs};
 use crate::lab::names::{BrokerId, Listener};
@@ -77,6 +79,10 @@ enum Command {
     },
     /// Measure fault x act cells, as in the project's table of measurements.
     Matrix(MatrixArgs),
+    /// Measure how long produce fails: Kafka alone, Tanist, and an oracle; writes the table of BENCHMARKS.md.
+    BenchFailover(BenchArgs),
+    /// Show two failovers on a real cluster with a real trio, and prove that nothing was lost.
+    Demo(DemoArgs),
 }
 
 #[derive(Debug, Args)]
@@ -168,6 +174,8 @@ async fn carry_out(command: Command) -> Result<(), LabError> {
         }
         Command::Down { dir } => tell(&dir, Request::Down).await,
         Command::Matrix(args) => matrix::run(args).await,
+        Command::BenchFailover(args) => bench::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
     }
 }
 

@@ -59,7 +59,9 @@ fn copy_format(from: &Path, from_id: i32, to: &Path, to_id: i32) -> Result<(), L
     Ok(())
 }
 
-/// Gives a new random id as Kafka writes it: 16 bytes in URL-safe base64 without padding.
+/// Gives a new random id as Kafka writes it: 16 bytes in URL-safe base64 without padding, the first letter no dash.
+///
+/// Kafka's own ids never begin with a dash either: `kafka-storage format -t` would take it for an option.
 fn kafka_id() -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits = uuid::Uuid::new_v4().as_u128();
@@ -68,5 +70,6 @@ fn kafka_id() -> String {
         let six = if n == 21 { bits << 4 } else { bits >> (122 - 6 * n) } & 0x3f;
         usize::try_from(six).ok().and_then(|at| ALPHABET.get(at)).copied().map_or('A', char::from)
     };
-    (0..22).map(digit).collect()
+    let id: String = (0..22).map(digit).collect();
+    id.strip_prefix('-').map_or_else(|| id.clone(), |rest| format!("A{rest}"))
 }

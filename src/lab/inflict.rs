@@ -27,7 +27,8 @@ impl Cluster {
         Ok(clock::now())
     }
 
-    /// Ends a fault: a process starts again or continues, a link opens, a disk thaws. Does not wait for a process to serve.
+    /// Ends a fault: a process starts again or continues, a link opens, a disk thaws. Waits for the old process
+    /// to be gone (blocking), not for the new one to serve.
     ///
     /// Errors: as [`Cluster::inflict`].
     pub fn heal(&self, fault: &Fault) -> Result<(), LabError> {
@@ -69,7 +70,7 @@ impl Cluster {
 
     fn mend(&self, fault: &Fault, target: Target) -> Result<(), LabError> {
         match fault.kind {
-            FaultKind::Kill | FaultKind::Terminate => self.spawn(self.node_of(fault, target)?),
+            FaultKind::Kill | FaultKind::Terminate => self.start_again(fault, target),
             FaultKind::Stop => self.signal(fault, target, Signal::SIGCONT),
             FaultKind::ClientCut(_)
             | FaultKind::ControllerCut
@@ -81,6 +82,15 @@ impl Cluster {
             FaultKind::DiskFreeze => self.volume(fault, target)?.thaw(),
             FaultKind::DiskStall => self.device(fault, target)?.signal(Signal::SIGCONT),
         }
+    }
+
+    /// Starts a process again whose end was asked for; blocks while it still ends.
+    fn start_again(&self, fault: &Fault, target: Target) -> Result<(), LabError> {
+        let id = self.node_of(fault, target)?;
+        if !self.process(id)?.ends_within(ENDS_WITHIN) {
+            return Err(unfit(fault, "cannot start it again: the old process has not ended yet"));
+        }
+        self.spawn(id)
     }
 
     fn signal(&self, fault: &Fault, target: Target, signal: Signal) -> Result<(), LabError> {
@@ -129,6 +139,8 @@ impl Cluster {
 }
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// A killed process goes within milliseconds; a controlled shutdown hands leaders over first.
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 fn unfit(fault: &Fault, reason: &str) -> LabError {
     LabError::Unfit { fault: fault.to_string(), reason: reason.to_owned() }

@@ -6,14 +6,16 @@
 //! breaks and measures, Tanist heals.
 //!
 //! Reading order: `names`, `options`, `fault` (values) - `jars`, `settings`, `process`, `reserve` (one Kafka) - `pump`, `link`,
-//! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`.
+//! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`, `bench`, `demo`.
 
 pub mod act;
 pub mod admin;
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod cluster;
 pub mod control;
+pub mod demo;
 pub mod error;
 pub mod fault;
 pub mod jars;
@@ -32,6 +34,7 @@ mod process;
 mod pump;
 mod reserve;
 mod settings;
+mod settled;
 
 pub use admin::{Hands, TopicPlan};
 pub use cluster::Cluster;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
+use crate::adapters::clock;
 use crate::lab::LabError;
 
 /// The thread that makes all children of a cluster.
@@ -80,6 +81,18 @@ impl Process {
     /// Gives the status with which it ended, if it has.
     pub(crate) fn ended(&self) -> Option<ExitStatus> {
         self.lock().try_wait().ok().flatten()
+    }
+
+    /// Waits until it has ended, blocking; gives whether it has. A killed JVM's threads take some milliseconds to go, one after another.
+    pub(crate) fn ends_within(&self, within: Duration) -> bool {
+        let deadline = clock::now() + within;
+        while self.ended().is_none() {
+            if deadline <= clock::now() {
+                return false;
+            }
+            thread::sleep(REAP_EVERY);
+        }
+        true
     }
 
     /// Sends a signal if it still runs; its id cannot have been given to another, as only the holder of the lock reaps it.

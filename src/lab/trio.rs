@@ -14,8 +14,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
+use crate::adapters::clock;
 use crate::lab::cluster::Cluster;
 use crate::lab::link::{Gate, Link};
 use crate::lab::process::{Nursery, Process};
@@ -157,7 +157,7 @@ impl Trio {
             let node_folder = folder.join(format!("n{id}"));
             fs::create_dir_all(&node_folder).map_err(LabError::file("make", &node_folder))?;
             let config = node_folder.join("tanist.toml");
-            let text = settings(*id, &node_folder, &port, &links, cluster, &options);
+            let text = settings(&Place { id: *id, folder: &node_folder, port: &port }, &links, cluster, &options);
             fs::write(&config, text).map_err(LabError::file("write", &config))?;
             nodes.push(TrioNode { id: *id, config, folder: node_folder, process: Mutex::new(None), _port: port });
         }
@@ -267,7 +267,7 @@ impl Trio {
     ///
     /// Errors: [`LabError`] with what each node logged last.
     pub async fn await_leader(&self, within: Duration) -> Result<u8, LabError> {
-        let deadline = Instant::now() + within;
+        let deadline = clock::now() + within;
         loop {
             let mut leaders = Vec::new();
             for id in NODES.iter().filter(|id| self.pid(**id).is_some()) {
@@ -278,7 +278,7 @@ impl Trio {
             {
                 return Ok(first);
             }
-            if deadline <= Instant::now() {
+            if deadline <= clock::now() {
                 let tails: String = NODES.iter().map(|id| format!("n{id}:\n{}\n", self.log_tail(*id))).collect();
                 return Err(LabError::Command { command: "wait for a leader of the trio".to_owned(), output: tails });
             }
@@ -299,15 +299,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Writes the settings of one node.
-fn settings(
+/// Where one node of the trio lives.
+struct Place<'a> {
     id: u8,
-    folder: &Path,
-    port: &Reservation,
-    links: &[(u8, u8, Link)],
-    cluster: &Cluster,
-    options: &TrioOptions,
-) -> String {
+    folder: &'a Path,
+    port: &'a Reservation,
+}
+
+/// Writes the settings of one node.
+fn settings(place: &Place<'_>, links: &[(u8, u8, Link)], cluster: &Cluster, options: &TrioOptions) -> String {
+    let Place { id, folder, port } = *place;
     let list =
         |addresses: Vec<std::net::SocketAddr>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let mut text =

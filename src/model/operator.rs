@@ -4,26 +4,22 @@
 //! by its type, before the controller sees it.
 
 pub mod question;
+mod typed;
+mod verification;
 pub mod view;
 
-use std::fmt;
-use std::str::FromStr;
+use serde::{Deserialize, Serialize};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::ids::{CaseId, Digest, IdError, NodeId, Person, RecordIndex, RequestId, Term};
+use super::ids::{CaseId, Digest, NodeId, Person, RecordIndex, RequestId, Term};
 use super::plan::PlanDigest;
 use super::record::Record;
 use question::Question;
+pub use typed::{DigestPrefix, REASON_CHARS_MAX, Reason};
+pub use verification::{ChainFault, HeadPlace, HeadSeen, Verification};
 use view::{Difference, PlanView, StatusView};
 
 /// The version of requests and answers; a server refuses a later one.
 pub const OPERATOR_VERSION: u32 = 1;
-
-/// Longest reason that a person may give.
-///
-/// Units: characters. A paragraph; it is kept for ever in every record store.
-pub const REASON_CHARS_MAX: usize = 500;
 
 /// One request of one person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,77 +202,6 @@ pub struct Entry {
     pub record: Record,
 }
 
-/// What a check of the chain found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verification {
-    /// The node whose history was checked.
-    pub node: NodeId,
-    /// The last record that was read.
-    pub last: RecordIndex,
-    /// The head computed from the records.
-    pub head: Digest,
-    /// Every fault, by index; empty where the chain is whole and the heads agree.
-    pub faults: Vec<ChainFault>,
-    /// Peers whose head was compared, with how far it reaches.
-    pub compared: Vec<HeadSeen>,
-}
-
-/// A head as another place keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeadSeen {
-    /// Where.
-    pub place: HeadPlace,
-    /// Its index and hash; none where it could not be had.
-    pub head: Option<(RecordIndex, Digest)>,
-}
-
-/// Where a head is kept apart from the history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeadPlace {
-    /// The node's own redb.
-    Checkpoint,
-    /// A peer.
-    Peer(NodeId),
-}
-
-/// What is wrong with a chain, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChainFault {
-    /// The record at this index is not the one that was chained: changed, inserted or re-ordered.
-    Broken {
-        /// The first index whose hash does not fit.
-        index: RecordIndex,
-    },
-    /// A record is absent though later ones exist.
-    Absent {
-        /// Its index.
-        index: RecordIndex,
-    },
-    /// The record cannot be read.
-    Unreadable {
-        /// Its index.
-        index: RecordIndex,
-    },
-    /// The history ends before a head that is kept elsewhere: the last records were removed.
-    Shorter {
-        /// The last index here.
-        last: RecordIndex,
-        /// Where more is known.
-        place: HeadPlace,
-        /// How far it reaches there.
-        there: RecordIndex,
-    },
-    /// A head kept elsewhere has another hash at the same index.
-    Differs {
-        /// The index.
-        index: RecordIndex,
-        /// Where.
-        place: HeadPlace,
-    },
-}
-
 /// An answer to "why", from records only.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Explanation {
@@ -363,14 +288,6 @@ pub enum Refusal {
     AuditRebuilding,
 }
 
-/// The start of a plan's digest, as people type it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DigestPrefix(String);
-
-/// Why a person asks for something: kept in the record.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Reason(String);
-
 impl Ask {
     /// Gives the role that it takes.
     #[must_use]
@@ -395,76 +312,3 @@ impl Ask {
         self.needs() == Role::Reader
     }
 }
-
-impl DigestPrefix {
-    /// Tells whether `digest` starts so.
-    #[must_use]
-    pub fn matches(&self, digest: &Digest) -> bool {
-        digest.to_string().starts_with(&self.0)
-    }
-}
-
-impl Reason {
-    /// Gives the text.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for DigestPrefix {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let hex = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if hex && (6..=64).contains(&text.len()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(IdError {
-            text: text.to_owned(),
-            wanted: "a plan's digest: its first 6 to 64 hex digits, in small letters",
-        })
-    }
-}
-
-impl FromStr for Reason {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let text = text.trim();
-        let bad = |wanted| Err(IdError { text: text.chars().take(40).collect(), wanted });
-        if text.is_empty() {
-            return bad("a reason: say why, in a few words");
-        }
-        if REASON_CHARS_MAX < text.chars().count() {
-            return bad("a reason of at most 500 characters");
-        }
-        if text.chars().any(char::is_control) {
-            return bad("a reason without control characters");
-        }
-        Ok(Self(text.to_owned()))
-    }
-}
-
-macro_rules! text_both_ways {
-    ($($name:ident),*) => { $(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )* };
-}
-text_both_ways!(DigestPrefix, Reason);

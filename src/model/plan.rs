@@ -2,6 +2,9 @@
 //!
 //! Deliberately no way to carry anything out: the actuator does that, after the guard and the commit.
 
+mod choice;
+mod collateral;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::finding::FindingKind;
 use super::ids::{BrokerEpoch, BrokerId, CaseId, Digest, LeaderEpoch, Person};
 use super::topology::PartitionSet;
+pub use choice::{Candidate, Choice, FailedRack, Promotion, Score, Unfit, Verdict};
+pub use collateral::{AtRisk, Collateral, NativeFate, Serving};
 
 /// What is to be done to Kafka, completely.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,163 +190,6 @@ pub struct OriginalOrder {
     pub replicas: Vec<BrokerId>,
     /// Their leader then.
     pub leader: Option<BrokerId>,
-}
-
-/// What a whole-broker step does to partitions with the same fate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Collateral {
-    /// The step's number.
-    pub step: u16,
-    /// The partitions.
-    pub partitions: PartitionSet,
-    /// Whether they serve acks=all now.
-    pub before: Serving,
-    /// Whether they would afterwards.
-    pub after: Serving,
-    /// Whether Kafka's own fencing of the broker would do the same.
-    pub native_same: NativeFate,
-}
-
-/// Whether a partition serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Serving {
-    /// acks=all, acks=1 and reads.
-    Full,
-    /// acks=1 and reads only: fewer in sync than `min.insync.replicas`.
-    UnderMinIsr,
-    /// Nothing: no leader that serves.
-    No,
-    /// Cannot be told: min ISR or reachability unknown.
-    Unknown,
-}
-
-/// Whether Kafka left alone would bring the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NativeFate {
-    /// Yes: the broker is dead and will be fenced.
-    Same,
-    /// No.
-    Differs,
-}
-
-/// acks=1 records that a move may drop, summed over partitions of one topic.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AtRisk {
-    /// The partitions.
-    pub partitions: PartitionSet,
-    /// The leader's tail beyond the candidate's log end; none where the leader's log end is not known.
-    pub records: Option<u64>,
-}
-
-/// The candidates of partitions that share them, best first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
-    /// The partitions.
-    pub partitions: PartitionSet,
-    /// Who was chosen; none where nobody is fit.
-    pub chosen: Option<BrokerId>,
-    /// Whom Kafka would choose by itself: the first in-sync replica in the list that is not the broker at fault.
-    pub kafka_would: Option<BrokerId>,
-    /// Every replica, with its score or why it is unfit.
-    pub candidates: Vec<Candidate>,
-}
-
-/// A replica that could lead, or the reason why it cannot.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Candidate {
-    /// The replica.
-    pub broker: BrokerId,
-    /// Its score, or why it is unfit.
-    pub verdict: Verdict,
-}
-
-/// A candidate's score or the rule that forbids it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// May lead; lower is better.
-    Score(Score),
-    /// May not lead.
-    Unfit(Unfit),
-}
-
-/// A candidate's score, every part visible. Compared in the order of the fields of [`Score::key`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Score {
-    /// The operator's promotion rule.
-    pub promotion: Promotion,
-    /// Whether it stands in the failure domain of the finding.
-    pub shares_failed_rack: FailedRack,
-    /// Permille of the lag limit, capped at 1000: how far its log end is behind.
-    pub lag_permille: u32,
-    /// Permille: how many leaders its rack holds beyond an even share.
-    pub rack_permille: u32,
-    /// Permille: how many leaders it would hold beyond an even share.
-    pub load_permille: u32,
-    /// Permille: how unwell it looks (its silence against tau).
-    pub health_permille: u32,
-    /// The weighted sum of the four.
-    pub weighted_permille: u32,
-    /// Its place in the original order.
-    pub position: u16,
-}
-
-impl Score {
-    /// Gives what candidates are compared by, best first; ties end in the broker's id.
-    #[must_use]
-    pub fn key(&self, broker: BrokerId) -> (Promotion, FailedRack, u32, u16, BrokerId) {
-        (self.promotion, self.shares_failed_rack, self.weighted_permille, self.position, broker)
-    }
-}
-
-/// The operator's promotion rule for a broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Promotion {
-    /// Rather this one.
-    Prefer,
-    /// No wish.
-    Neutral,
-    /// Rather another.
-    PreferNot,
-}
-
-/// Whether a candidate stands in the failure domain of the finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailedRack {
-    /// Another rack, or racks are not set.
-    No,
-    /// The same rack.
-    Yes,
-}
-
-/// Why a replica may not lead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unfit {
-    /// It is the broker at fault.
-    AtFault,
-    /// Not in the ISR, nor a clean ELR member of an empty one.
-    OutOfIsr,
-    /// Its own log end could not be read.
-    LogEndSilent,
-    /// Not green on the client path for a majority.
-    NotGreen,
-    /// Fenced, shutting down or unregistered.
-    NotActive,
-    /// The operator said never.
-    Never,
-    /// In maintenance.
-    Maintenance,
-    /// Lost leadership lately.
-    DemotedLately,
-    /// The partition is being reassigned.
-    Reassigning,
-    /// What is known of the partition is too old.
-    StaleView,
 }
 
 /// The digest of a plan: what approvals are bound to, and by which a plan is known.

@@ -10,17 +10,15 @@ use crate::model::operator::{Answer, OPERATOR_VERSION};
 pub fn answer(answer: &Answer) -> Result<String, serde_json::Error> {
     let mut line = Map::new();
     line.insert("version".to_owned(), OPERATOR_VERSION.into());
-    match serde_json::to_value(answer)? {
+    let value = serde_json::to_value(answer)?;
+    if let Value::Object(tagged) = value {
         // One tagged variant: its name and what it holds.
-        Value::Object(tagged) => {
-            for (kind, content) in tagged {
-                line.insert("kind".to_owned(), Value::String(kind.clone()));
-                line.insert(kind, content);
-            }
+        for (kind, content) in tagged {
+            line.insert("kind".to_owned(), Value::String(kind.clone()));
+            line.insert(kind, content);
         }
-        kind => {
-            line.insert("kind".to_owned(), kind);
-        }
+    } else {
+        line.insert("kind".to_owned(), value);
     }
     Ok(serde_json::to_string(&line)? + "\n")
 }

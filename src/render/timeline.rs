@@ -75,7 +75,8 @@ fn candidates(decision: Option<&Decision>, names: &Names) -> Vec<String> {
 
 fn stage(stage: Stage, decision: Option<&Decision>) -> String {
     let act = |number: u16| {
-        let step = decision.and_then(|decision| decision.plan.as_ref()?.steps.iter().find(|step| step.number == number));
+        let step =
+            decision.and_then(|decision| decision.plan.as_ref()?.steps.iter().find(|step| step.number == number));
         step.map(|step| format!(" ({})", sentences::act(&step.act))).unwrap_or_default()
     };
     match stage {

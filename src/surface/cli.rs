@@ -318,9 +318,11 @@ mod tests {
 
     #[test]
     fn commands_mean_what_they_say() {
-        let asks = |line: &str| match meant(line).unwrap() {
-            Deed::Ask { inquiry: Inquiry::One(ask), .. } => ask,
-            other => panic!("{other:?}"),
+        let asks = |line: &str| {
+            let Deed::Ask { inquiry: Inquiry::One(ask), .. } = meant(line).unwrap() else {
+                panic!("{line} asks nothing")
+            };
+            ask
         };
         assert_eq!(asks("status"), Ask::Status);
         assert_eq!(asks("plan list -o json"), Ask::PlanList);
@@ -348,9 +350,9 @@ mod tests {
 
     #[test]
     fn the_node_to_ask_is_an_address_with_or_without_certificates() {
-        let whom = |line: &str| match meant(line).unwrap() {
-            Deed::Ask { whom, .. } => whom,
-            other => panic!("{other:?}"),
+        let whom = |line: &str| {
+            let Deed::Ask { whom, .. } = meant(line).unwrap() else { panic!("{line} asks nobody") };
+            whom
         };
         let plain = Whom { server: Some(Address::Unix("/s".into())), config: None, tls: None };
         assert_eq!(whom("status --server unix:/s"), plain);

@@ -1,6 +1,6 @@
 //! The operator who brings a wiped node back: under a new id, as a learner, then in the old one's place.
 
-use tanist::consensus::{Input, MemberChange, Members};
+use tanist::consensus::{Input, Members, next_change};
 use tanist::model::ids::NodeId;
 
 /// How far the replacement is.
@@ -28,19 +28,14 @@ impl Rejoin {
     /// Gives what the operator asks the leader for, seeing its members.
     pub(crate) fn next(&mut self, token: u64, members: &Members) -> Option<Input> {
         let Self::Wanted { gone, new } = *self else { return None };
-        if !members.voters_outgoing.is_empty() {
-            return None;
-        }
-        if members.voters.contains(&new) {
+        if members.voters.contains(&new) && members.voters_outgoing.is_empty() {
             assert!(!members.all().contains(&gone), "the replacement is one step");
             *self = Self::Done;
             return None;
         }
-        let change = if members.learners.contains(&new) {
-            MemberChange::Replace { learner: new, gone }
-        } else {
-            MemberChange::AddLearner(new)
-        };
+        let before = members.voters.iter().chain(&members.voters_outgoing).copied();
+        let wanted = before.filter(|node| *node != gone).chain([new]).collect();
+        let change = next_change(members, &wanted)?;
         Some(Input::ChangeMembers { token, change })
     }
 }

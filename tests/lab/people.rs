@@ -39,7 +39,9 @@ async fn a_person_breaks_and_heals_by_hand_and_nothing_outlives_a_killed_lab() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
-    let mut up = Command::new(env!("CARGO_BIN_EXE_tanist-lab"))
+    // It dies with this test's thread, should an assertion end that before the lab is killed on purpose.
+    let mut up = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "--", env!("CARGO_BIN_EXE_tanist-lab")])
         .args(["up", "--kafka", "4.1.0", "--combined", "--tuned", "--dir", dir])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -44,18 +44,16 @@ impl Node {
 
     /// Waits for the next frame.
     pub(crate) async fn frame(&mut self) -> (NodeId, PeerFrame) {
-        match self.until(|event| matches!(event, LinkEvent::Frame { .. })).await {
-            LinkEvent::Frame { from, frame } => (from, frame),
-            other => panic!("{other:?} was not waited for"),
-        }
+        let event = self.until(|event| matches!(event, LinkEvent::Frame { .. })).await;
+        let LinkEvent::Frame { from, frame } = event else { panic!("{event:?} was not waited for") };
+        (from, frame)
     }
 
     /// Waits until this node is refused by another.
     pub(crate) async fn refused(&mut self, by: NodeId) -> Refusal {
-        match self.until(|event| matches!(event, LinkEvent::Refused { node, .. } if *node == Some(by))).await {
-            LinkEvent::Refused { refusal, .. } => refusal,
-            other => panic!("{other:?} was not waited for"),
-        }
+        let event = self.until(|event| matches!(event, LinkEvent::Refused { node, .. } if *node == Some(by))).await;
+        let LinkEvent::Refused { refusal, .. } = event else { panic!("{event:?} was not waited for") };
+        refusal
     }
 
     /// Nothing that anybody said has come in so far.

@@ -42,7 +42,8 @@ impl Disk {
     pub(super) fn start(store: RaftStore) -> std::io::Result<Self> {
         let (work, inlet) = mpsc::unbounded_channel();
         let (outlet, done) = mpsc::unbounded_channel();
-        let thread = std::thread::Builder::new().name("raft-disk".to_owned()).spawn(move || run(store, inlet, &outlet))?;
+        let thread =
+            std::thread::Builder::new().name("raft-disk".to_owned()).spawn(move || run(store, inlet, &outlet))?;
         Ok(Self { work, done, _thread: thread })
     }
 

@@ -5,6 +5,7 @@
 mod disk;
 mod task;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +27,8 @@ pub struct LedgerOptions {
     pub peer: PeerOptions,
     /// How much of the log before the newest snapshot is read into memory at start. Units: bytes.
     pub recover_bytes_max: u64,
+    /// The members that the settings name: a node that leads brings the trio there, one safe change at a time.
+    pub wanted: BTreeSet<NodeId>,
 }
 
 /// How far the audit store is known to be durable.
@@ -151,7 +154,7 @@ pub fn start(
     let (commands, command_inlet) = mpsc::unbounded_channel();
     let (event_outlet, events) = mpsc::unbounded_channel();
     let (history_outlet, history) = mpsc::channel(HISTORY_WAITING_MAX);
-    let task = task::Task::new(peer, disk, links, event_outlet, history_outlet);
+    let task = task::Task::new(peer, disk, links, (event_outlet, history_outlet), options.wanted);
     tokio::spawn(task.run(first, tick, command_inlet, inbound));
     let ledger = RaftLedger { commands: commands.clone(), events };
     Ok(Started { ledger, desk: LedgerDesk { commands }, members, history })

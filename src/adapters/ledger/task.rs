@@ -7,13 +7,16 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use super::{Command, LedgerStatus, store_note};
 use super::disk::{Disk, Done};
+use super::{Command, LedgerStatus, store_note};
 use crate::adapters::peers::{LinkEvent, PeerFrame, PeerLinks, Sent};
-use crate::consensus::{Input, Output, Peer, Proposal, Role as Place, Standing};
+use crate::consensus::{Input, Output, Peer, Proposal, Role as Place, Standing, next_change};
 use crate::control::event::Role;
 use crate::model::ids::NodeId;
 use crate::ports::{LedgerEvent, PeerWords};
+
+/// How often a leader compares the members with those of its settings.
+const MEMBERS_EVERY: Duration = Duration::from_secs(1);
 
 /// The consensus core with its neighbours.
 pub(super) struct Task {
@@ -23,6 +26,10 @@ pub(super) struct Task {
     events: mpsc::UnboundedSender<LedgerEvent>,
     history: mpsc::Sender<(NodeId, PeerFrame)>,
     refusals: BTreeMap<NodeId, String>,
+    /// The members that the settings name.
+    wanted: BTreeSet<NodeId>,
+    /// The token of the newest wish for other members.
+    change: Option<u64>,
     last_token: u64,
     /// Whom a Raft message could not be sent to.
     unreachable: BTreeSet<NodeId>,
@@ -34,10 +41,22 @@ impl Task {
         peer: Peer,
         disk: Disk,
         links: PeerLinks,
-        events: mpsc::UnboundedSender<LedgerEvent>,
-        history: mpsc::Sender<(NodeId, PeerFrame)>,
+        (events, history): (mpsc::UnboundedSender<LedgerEvent>, mpsc::Sender<(NodeId, PeerFrame)>),
+        wanted: BTreeSet<NodeId>,
     ) -> Self {
-        Self { peer, disk, links, events, history, refusals: BTreeMap::new(), last_token: 0, unreachable: BTreeSet::new(), faulted: false }
+        Self {
+            wanted,
+            change: None,
+            peer,
+            disk,
+            links,
+            events,
+            history,
+            refusals: BTreeMap::new(),
+            last_token: 0,
+            unreachable: BTreeSet::new(),
+            faulted: false,
+        }
     }
 
     pub(super) async fn run(
@@ -49,6 +68,8 @@ impl Task {
     ) {
         let mut ticks = tokio::time::interval(tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changes = tokio::time::interval(MEMBERS_EVERY);
+        changes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.carry_out(first);
         while !self.faulted {
             tokio::select! {
@@ -60,6 +81,7 @@ impl Task {
                 },
                 Some(event) = inbound.recv() => self.linked(event),
                 _ = ticks.tick() => self.step(Input::Tick),
+                _ = changes.tick() => self.tend_members(),
             }
             for node in std::mem::take(&mut self.unreachable) {
                 self.step(Input::PeerUnreachable(node));
@@ -70,6 +92,20 @@ impl Task {
     fn step(&mut self, input: Input) {
         let outputs = self.peer.step(input);
         self.carry_out(outputs);
+    }
+
+    /// Wishes for the next change towards the members that the settings name; only a leader's wish counts.
+    fn tend_members(&mut self) {
+        let status = self.peer.status();
+        if status.role.standing != Standing::Leading {
+            return;
+        }
+        if let Some(change) = next_change(&status.members, &self.wanted) {
+            tracing::warn!(?change, "the settings name other members than the trio has");
+            self.last_token = self.last_token.wrapping_add(1);
+            self.change = Some(self.last_token);
+            self.step(Input::ChangeMembers { token: self.last_token, change });
+        }
     }
 
     fn tell(&self, event: LedgerEvent) {
@@ -165,7 +201,9 @@ impl Task {
             }
             PeerFrame::Words(bytes) => match serde_json::from_slice::<PeerWords>(&bytes) {
                 Ok(words) => self.tell(LedgerEvent::Heard { from, words }),
-                Err(error) => tracing::warn!(%error, "{from} said something that cannot be read; is it of another version?"),
+                Err(error) => {
+                    tracing::warn!(%error, "{from} said something that cannot be read; is it of another version?")
+                }
             },
         }
     }
@@ -181,6 +219,8 @@ impl Task {
                     }
                 }
                 Output::Proposed { .. } => {}
+                // A wish for other members that cannot be had now is wished for again; no record is lost by it.
+                Output::Dropped { token, .. } if self.change == Some(token) => {}
                 Output::Dropped { why, .. } => {
                     tracing::warn!(?why, "a proposal was dropped");
                     self.tell(LedgerEvent::Dropped);

@@ -17,6 +17,7 @@ pub use settle::{Budget, CONFIRM_AGAIN_AFTER, Confirmation, Hold, Settled, Why, 
 use sha2::{Digest as _, Sha256};
 
 use crate::model::advice::{Brief, NoOpinion, Opinion, Outcome, PromptId, Reply};
+use crate::model::canon::to_canonical_bytes;
 use crate::model::ids::Digest;
 
 /// The number of the prompt and schema in force; a changed text gets a new number and the old one stays readable.
@@ -42,9 +43,10 @@ pub fn prompt_id() -> PromptId {
 /// Gives the user message for a brief: its canonical JSON.
 #[must_use]
 pub fn message(brief: &Brief) -> String {
-    // Plain data without maps or floats: writing it cannot fail. An empty message would be answered with nonsense,
+    let bytes = to_canonical_bytes(brief).unwrap_or_default();
+    // Integers, closed words and tokens: writing them cannot fail. An empty message would be answered with nonsense,
     // which grounding takes away.
-    serde_json::to_string(brief).unwrap_or_default()
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Gives what was sent for an opinion: system and user message; none if its prompt is of another version.

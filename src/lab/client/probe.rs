@@ -27,7 +27,7 @@ pub struct Probe {
     pub topic: String,
     /// Its partitions to probe.
     pub partitions: Vec<i32>,
-    /// The pause after a refusal, and between two questions about who leads: the figure's grain.
+    /// The pause after a refusal, and between two questions about who leads (longer from 100 partitions on): the figure's grain.
     pub every: Duration,
 }
 
@@ -65,7 +65,24 @@ impl Probe {
 
     /// Watches until every partition took a record or `watch` is over; counts from `fault`.
     pub async fn first_success(&self, acks: Acks, fault: Instant, watch: Duration) -> Recovery {
-        let (map, following) = map::follow(&self.brokers, &self.topic, self.every);
+        let (map, _following) = self.follow();
+        self.watch(acks, fault, watch, map).await
+    }
+
+    /// Watches acks=all and acks=1 side by side; gives them in this order.
+    pub async fn both(&self, fault: Instant, watch: Duration) -> (Recovery, Recovery) {
+        let (map, _following) = self.follow();
+        let all = self.watch(Acks::All, fault, watch, map.clone());
+        tokio::join!(all, self.watch(Acks::Leader, fault, watch, map))
+    }
+
+    /// Follows the leaders; large topics less often, or the question itself would load the brokers that are measured.
+    fn follow(&self) -> (watch::Receiver<Map>, JoinSet<()>) {
+        let hundreds = u32::try_from(self.partitions.len() / 100).unwrap_or(u32::MAX);
+        map::follow(&self.brokers, &self.topic, self.every.saturating_mul(hundreds.saturating_add(1)))
+    }
+
+    async fn watch(&self, acks: Acks, fault: Instant, watch: Duration, map: watch::Receiver<Map>) -> Recovery {
         let errand = Errand { topic: self.topic.as_str().into(), acks, fault, end: fault + watch, map };
         let lanes = self.partitions.len().min(LANES_MAX);
         let mut running = JoinSet::new();
@@ -85,13 +102,7 @@ impl Probe {
             // A lane that panicked leaves its partitions at "never", which is seen.
             after.extend(lane.unwrap_or_default().into_iter().map(|(partition, took)| (partition, Some(took))));
         }
-        drop(following);
         Recovery { after, watched: watch }
-    }
-
-    /// Watches acks=all and acks=1 side by side; gives them in this order.
-    pub async fn both(&self, fault: Instant, watch: Duration) -> (Recovery, Recovery) {
-        tokio::join!(self.first_success(Acks::All, fault, watch), self.first_success(Acks::Leader, fault, watch))
     }
 }
 

@@ -14,8 +14,6 @@ use crate::model::plan::{Act, Class};
 pub const FACTS_MAX: usize = 64;
 
 /// What the model is asked about. Its canonical JSON is, byte for byte, what is sent.
-///
-/// Contract: fields stand in alphabetical order here and in every type below, so that the derived JSON is canonical.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Brief {

@@ -3,7 +3,7 @@
 use crate::model::ids::{BrokerId, PartitionId, RecordIndex};
 use crate::model::operator::question::{NamedPartition, Negated, Question};
 use crate::model::plan::{Candidate, Choice, PlanDigest, Score, Verdict};
-use crate::model::record::{Body, Decision, DecisionVerdict, End, Record};
+use crate::model::record::{Body, Decision, DecisionVerdict, End, Receipt, Record};
 
 use super::super::history::decided;
 use super::super::plans::{choice_lines, ruling_lines};
@@ -157,10 +157,10 @@ fn outcome_of(one: &Chosen<'_>, records: &[(RecordIndex, Record)]) -> Option<Cam
         if outcome.plan != digest || record.case != one.record.case {
             return None;
         }
-        let left_out = outcome.steps.iter().any(|step| match &step.receipt {
-            crate::model::record::Receipt::Done { not, .. } => not.iter().any(|(_, set)| set.contains(&one.partition)),
-            _ => false,
-        });
+        let without = |receipt: &Receipt| {
+            matches!(receipt, Receipt::Done { not, .. } if not.iter().any(|(_, set)| set.contains(&one.partition)))
+        };
+        let left_out = outcome.steps.iter().any(|step| without(&step.receipt));
         let fate = match outcome.end {
             End::Done | End::Partly if !left_out => Fate::Moved,
             End::Unknown => Fate::Unknown,

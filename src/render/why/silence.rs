@@ -129,12 +129,13 @@ fn state(then: &Then<'_>, reply: &mut Reply) {
 /// Says what a case had come to; what was quoted above is only named.
 fn open_case(case: CaseId, open: &Open<'_>, then: &Then<'_>, reply: &mut Reply) {
     let (index, record) = open.opened;
-    match &record.body {
-        Body::Opened(finding) if !reply.cites.contains(&index) => {
-            reply.say(format!("  {case} was open since record {index}: {}", sentences::finding(finding)));
-        }
-        _ => reply.say(format!("  {case} was open since record {index}")),
+    let mut finding = String::new();
+    if let Body::Opened(found) = &record.body
+        && !reply.cites.contains(&index)
+    {
+        finding = format!(": {}", sentences::finding(found));
     }
+    reply.say(format!("  {case} was open since record {index}{finding}"));
     reply.cite(index);
     let Some((index, record)) = open.decided else {
         return reply.say("    nothing was decided yet");
@@ -165,9 +166,10 @@ fn ongoing(at: u64, records: &[(RecordIndex, Record)], names: &Names, reply: &mu
         let from = record.wall_ms.saturating_sub(u64::try_from(over.as_millis()).unwrap_or(u64::MAX));
         if from <= at && !reply.cites.contains(index) {
             let case = record.case.map(|case| format!("{case} ")).unwrap_or_default();
-            let why = match why {
-                Inaction::Held(objections) => list(objections.iter().map(Objection::name)),
-                other => sentences::inaction(other, names),
+            let why = if let Inaction::Held(objections) = why {
+                list(objections.iter().map(Objection::name))
+            } else {
+                sentences::inaction(why, names)
             };
             let (from, to, rounds) = (wall(from), wall(record.wall_ms), count(*rounds, "round"));
             reply.say(format!("  {case}stayed so from {from} to {to} (record {index}, {rounds}): {why}"));

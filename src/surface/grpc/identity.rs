@@ -80,12 +80,14 @@ fn certificate_name(der: &[u8]) -> Option<Person> {
     let common = certificate.subject().iter_common_name().find_map(|name| name.as_str().ok().map(str::to_owned));
     let alternative = || {
         let names = certificate.subject_alternative_name().ok().flatten()?;
-        names.value.general_names.iter().find_map(|name| match name {
-            GeneralName::RFC822Name(name) | GeneralName::DNSName(name) | GeneralName::URI(name) => {
+        let text = |name: &GeneralName<'_>| {
+            if let GeneralName::RFC822Name(name) | GeneralName::DNSName(name) | GeneralName::URI(name) = name {
                 Some((*name).to_owned())
+            } else {
+                None
             }
-            _ => None,
-        })
+        };
+        names.value.general_names.iter().find_map(text)
     };
     let name = common.or_else(alternative)?;
     let legal = (1..=NAME_CHARS_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);

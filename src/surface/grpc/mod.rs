@@ -13,7 +13,12 @@ pub use server::{Bound, Listen, ServeOptions};
 
 /// The generated messages and stubs of `proto/tanist.proto`.
 pub(crate) mod proto {
-    #![expect(unreachable_pub, reason = "generated from the commented proto file")]
+    #![expect(
+        unreachable_pub,
+        clippy::allow_attributes,
+        clippy::allow_attributes_without_reason,
+        reason = "generated from the commented proto file"
+    )]
     tonic::include_proto!("tanist.v1");
 }
 

@@ -208,7 +208,11 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
+        // Some libraries repeat their cause in their own text.
+        let own = inner.to_string();
+        if !text.ends_with(&own) {
+            text = format!("{text}: {own}");
+        }
         cause = inner.source();
     }
     text

@@ -304,13 +304,20 @@ fn refusals(
     let refusal = |outcome: &PartitionOutcome| {
         let code = outcome.error.filter(|code| fine(*code).is_none())?;
         let id = ready.iter().find(|one| one.name == outcome.partition)?.id;
-        let why = match code {
-            ErrorCode::PreferredLeaderNotAvailable => StepRefusal::PreferredNotAvailable,
-            ErrorCode::ClusterAuthorizationFailed | ErrorCode::TopicAuthorizationFailed => StepRefusal::Denied,
-            ErrorCode::UnknownTopicOrPartition => StepRefusal::Stale,
-            other => StepRefusal::Kafka(other.number()),
-        };
-        Some((why, id))
+        Some((refused_with(code), id))
     };
     outcomes.iter().filter_map(refusal).collect()
+}
+
+/// Gives what an error code of one partition means for its step.
+fn refused_with(code: ErrorCode) -> StepRefusal {
+    if code == ErrorCode::PreferredLeaderNotAvailable {
+        StepRefusal::PreferredNotAvailable
+    } else if matches!(code, ErrorCode::ClusterAuthorizationFailed | ErrorCode::TopicAuthorizationFailed) {
+        StepRefusal::Denied
+    } else if code == ErrorCode::UnknownTopicOrPartition {
+        StepRefusal::Stale
+    } else {
+        StepRefusal::Kafka(code.number())
+    }
 }

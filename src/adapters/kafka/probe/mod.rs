@@ -14,6 +14,8 @@ mod pulse;
 mod replicas;
 mod shape;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +83,7 @@ async fn tend_brokers(shared: Arc<Shared>) {
     let mut tasks = JoinSet::new();
     let mut tended: BTreeMap<BrokerId, (Arc<Broker>, Vec<AbortHandle>)> = BTreeMap::new();
     loop {
+        while tasks.try_join_next().is_some() {}
         for broker in shared.brokers() {
             let same = tended.get(&broker.id).is_some_and(|(known, _)| Arc::ptr_eq(known, &broker));
             if same {

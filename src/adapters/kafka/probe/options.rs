@@ -1,5 +1,6 @@
 //! What the probe needs to know, with its rhythm.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::adapters::kafka::wire::{Endpoint, Transport};
@@ -16,6 +17,8 @@ pub struct ProbeOptions {
     pub path: Listener,
     /// The cluster that this trio belongs to; none takes the first that answers.
     pub cluster: Option<ClusterId>,
+    /// The name that the brokers' logs and quotas see.
+    pub client_id: Arc<str>,
     /// How the bytes travel.
     pub transport: Transport,
     /// How often to look.
@@ -72,6 +75,7 @@ impl ProbeOptions {
             controllers: Vec::new(),
             path,
             cluster: None,
+            client_id: Arc::from("tanist"),
             transport: Transport::Plain,
             rhythm: Rhythm::default(),
         }

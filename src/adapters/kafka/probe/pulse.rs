@@ -57,6 +57,10 @@ impl Pulse {
 
     /// Reads once, through brokers other than `not`, and tells it.
     pub(super) async fn look(&self, not: &BTreeSet<BrokerId>, urgency: Urgency) {
+        if self.shared.brokers().is_empty() {
+            // Whose positions they are cannot be told yet: every broker would seem to be missing.
+            return;
+        }
         let direct = self.ask_controllers().await;
         let answer = match direct {
             Some(answer) => Ok(answer),

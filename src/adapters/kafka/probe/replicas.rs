@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::shared::{Broker, Shared, blindness};
 use crate::adapters::clock;
@@ -15,12 +15,20 @@ use crate::model::topology::Topology;
 
 /// How many partitions one request names: about 400 kB of request.
 const PARTITIONS_PER_REQUEST: usize = 10_000;
-/// A broker is first asked so soon after it was learnt: by then its partitions are known.
-const FIRST_AFTER: Duration = Duration::from_millis(500);
+/// How often to see whether the topology is known by now, before a broker is asked for the first time.
+const KNOWN_YET_EVERY: Duration = Duration::from_millis(50);
+
+/// Waits until it is known which partitions there are.
+async fn topology_known(shared: &Shared) {
+    while shared.topology().is_none() {
+        sleep(KNOWN_YET_EVERY).await;
+    }
+}
 
 /// Looks at one broker's log ends until the probe ends.
 pub(super) async fn watch_offsets(shared: Arc<Shared>, broker: Arc<Broker>) {
-    let mut ticks = interval_at((clock::now() + FIRST_AFTER).into(), shared.options.rhythm.offsets);
+    topology_known(&shared).await;
+    let mut ticks = interval(shared.options.rhythm.offsets);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -53,7 +61,8 @@ pub(super) async fn read_offsets(shared: &Shared, broker: &Broker, only: &BTreeS
 
 /// Looks at one broker's log dirs until the probe ends.
 pub(super) async fn watch_log_dirs(shared: Arc<Shared>, broker: Arc<Broker>) {
-    let mut ticks = interval_at((clock::now() + FIRST_AFTER).into(), shared.options.rhythm.rounds);
+    topology_known(&shared).await;
+    let mut ticks = interval(shared.options.rhythm.rounds);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

@@ -79,7 +79,9 @@ async fn begin(shared: &Shared) {
         let lane = Lane::new(endpoint.clone(), shared.wire());
         match registered(shared, &lane).await {
             Ok(answer) if shared.is_ours(&answer.body.cluster_id) => {
-                return learn(shared, &answer.body.nodes);
+                learn(shared, &answer.body.nodes);
+                // Now there is somebody to ask for the rest.
+                return shared.shape_now.notify_one();
             }
             Ok(_) => why = Blindness::WrongCluster,
             Err(error) => why = blindness(&error),
@@ -99,6 +101,8 @@ fn learn(shared: &Shared, nodes: &[RegisteredBroker]) {
 
 /// Asks one broker for everything it sees.
 async fn view(shared: &Shared, broker: &Broker) -> Result<View, Blindness> {
+    // Two requests, side by side on one connection.
+    broker.count();
     broker.count();
     let seen = async {
         let connection = broker.shape.connection().await?;

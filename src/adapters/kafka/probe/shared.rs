@@ -100,6 +100,7 @@ impl Shared {
     pub(super) fn wire(&self) -> Options {
         Options {
             transport: self.options.transport,
+            client_id: self.options.client_id.clone(),
             connect_within: self.options.rhythm.ping_within,
             ..Options::new(Rights::ReadOnly)
         }

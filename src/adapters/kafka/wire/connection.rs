@@ -38,7 +38,7 @@ pub struct Options {
     /// Units: bytes. A longer answer closes the connection; metadata of 10,000 partitions takes about 1 MB.
     pub frame_bytes_max: usize,
     /// The name that the brokers' logs and quotas see.
-    pub client_id: &'static str,
+    pub client_id: Arc<str>,
 }
 
 impl Options {
@@ -50,7 +50,7 @@ impl Options {
             rights,
             connect_within: Duration::from_secs(1),
             frame_bytes_max: 16 << 20,
-            client_id: "tanist",
+            client_id: Arc::from("tanist"),
         }
     }
 }
@@ -110,7 +110,7 @@ struct Spoken {
 pub struct Connection {
     peer: Endpoint,
     rights: Rights,
-    client_id: &'static str,
+    client_id: StrBytes,
     greeting: Answer<Features>,
     next_correlation: AtomicI32,
     queue: mpsc::Sender<Outgoing>,
@@ -137,7 +137,7 @@ impl Connection {
         let mut connection = Self {
             peer: peer.clone(),
             rights: options.rights,
-            client_id: options.client_id,
+            client_id: StrBytes::from_string(options.client_id.to_string()),
             greeting: Answer {
                 body: Features::default(),
                 throttled_for: None,
@@ -306,7 +306,7 @@ impl Connection {
             .with_request_api_key(api.key())
             .with_request_api_version(version)
             .with_correlation_id(correlation)
-            .with_client_id(Some(StrBytes::from_static_str(self.client_id)));
+            .with_client_id(Some(self.client_id.clone()));
         let mut frame = BytesMut::with_capacity(256);
         frame.put_i32(0);
         encode_request_header_into_buffer(&mut frame, &header).map_err(|error| unsendable(error.to_string()))?;

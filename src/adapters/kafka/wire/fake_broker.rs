@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use super::{Api, Endpoint};
 
 /// A listening fake; its tasks end with it.
-pub(super) struct FakeBroker {
-    pub(super) endpoint: Endpoint,
+pub(in crate::adapters::kafka) struct FakeBroker {
+    pub(in crate::adapters::kafka) endpoint: Endpoint,
     task: JoinHandle<()>,
 }
 
@@ -23,7 +23,7 @@ impl Drop for FakeBroker {
 
 impl FakeBroker {
     /// Listens, and treats every connection as `script` says.
-    pub(super) async fn start<S, F>(script: S) -> Self
+    pub(in crate::adapters::kafka) async fn start<S, F>(script: S) -> Self
     where
         S: Fn(Peer) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
@@ -40,55 +40,58 @@ impl FakeBroker {
 }
 
 /// A request as the fake saw it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Seen {
-    pub(super) key: i16,
-    pub(super) version: i16,
-    pub(super) correlation: i32,
+#[derive(Debug, Clone)]
+pub(in crate::adapters::kafka) struct Seen {
+    pub(in crate::adapters::kafka) key: i16,
+    pub(in crate::adapters::kafka) version: i16,
+    pub(in crate::adapters::kafka) correlation: i32,
+    /// The whole request, header included.
+    pub(in crate::adapters::kafka) bytes: Bytes,
 }
 
 /// The fake's end of one connection.
-pub(super) struct Peer {
-    pub(super) stream: TcpStream,
+pub(in crate::adapters::kafka) struct Peer {
+    pub(in crate::adapters::kafka) stream: TcpStream,
 }
 
 impl Peer {
     /// Reads one request; `None` once the client has closed.
-    pub(super) async fn request(&mut self) -> Option<Seen> {
+    pub(in crate::adapters::kafka) async fn request(&mut self) -> Option<Seen> {
         let length = self.stream.read_i32().await.ok()?;
         let mut frame = vec![0; usize::try_from(length).unwrap()];
         self.stream.read_exact(&mut frame).await.ok()?;
         let word = |at: usize| i16::from_be_bytes(frame[at..at + 2].try_into().unwrap());
         let correlation = i32::from_be_bytes(frame[4..8].try_into().unwrap());
-        Some(Seen { key: word(0), version: word(2), correlation })
+        let (key, version) = (word(0), word(2));
+        Some(Seen { key, version, correlation, bytes: frame.into() })
     }
 
     /// Answers as Kafka frames it: length, correlation id, body (header tags included by the caller).
-    pub(super) async fn answer(&mut self, correlation: i32, body: &[u8]) {
+    pub(in crate::adapters::kafka) async fn answer(&mut self, correlation: i32, body: &[u8]) {
         self.stream.write_all(&frame(correlation, body)).await.unwrap();
     }
 
     /// Answers `ApiVersions` with every request Tanist speaks.
-    pub(super) async fn negotiate(&mut self) {
+    pub(in crate::adapters::kafka) async fn negotiate(&mut self) {
         let seen = self.request().await.unwrap();
         self.answer(seen.correlation, &all_versions()).await;
     }
 
     /// Closes with RST instead of FIN.
-    pub(super) fn reset(self) {
+    pub(in crate::adapters::kafka) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
         drop(self.stream);
     }
 
     /// Stays silent until the client closes.
-    pub(super) async fn hang(mut self) {
+    pub(in crate::adapters::kafka) async fn hang(mut self) {
         let mut ignored = [0; 256];
         while self.stream.read(&mut ignored).await.is_ok_and(|read| 0 < read) {}
     }
 }
 
 /// Gives one framed answer.
-pub(super) fn frame(correlation: i32, body: &[u8]) -> Vec<u8> {
+pub(in crate::adapters::kafka) fn frame(correlation: i32, body: &[u8]) -> Vec<u8> {
     let mut frame = BytesMut::new();
     frame.put_i32(i32::try_from(body.len() + 4).unwrap());
     frame.put_i32(correlation);
@@ -97,7 +100,7 @@ pub(super) fn frame(correlation: i32, body: &[u8]) -> Vec<u8> {
 }
 
 /// The body of an `ApiVersions` answer, version 3, that offers exactly what Tanist speaks.
-pub(super) fn all_versions() -> Vec<u8> {
+pub(in crate::adapters::kafka) fn all_versions() -> Vec<u8> {
     let mut body = BytesMut::new();
     body.put_i16(0);
     body.put_u8(u8::try_from(Api::ALL.len() + 1).unwrap());

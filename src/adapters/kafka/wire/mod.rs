@@ -31,7 +31,7 @@ mod versions;
 #[cfg(test)]
 mod decoding_tests;
 #[cfg(test)]
-mod fake_broker;
+pub(in crate::adapters::kafka) mod fake_broker;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub enum StoreError {
     /// The directory belongs to a trio beside another Kafka cluster.
     #[error(
         "{} belongs to the trio of Kafka cluster {found}, but the configuration says {wanted}: correct \
-         `kafka.cluster_id` or `node.data_dir`", .dir.display()
+         `node.cluster` or `node.data_dir`", .dir.display()
     )]
     OtherCluster {
         /// The data directory.

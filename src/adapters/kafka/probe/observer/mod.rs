@@ -4,6 +4,8 @@
 //! a truncation or a record that does not fit, it finds its place again, from a snapshot if need be. It never votes and
 //! never writes.
 
+#[cfg(test)]
+mod follow_tests;
 mod image;
 mod records;
 #[cfg(test)]
@@ -20,15 +22,16 @@ use self::image::Image;
 use super::shared::{Shared, blindness};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
-    Batch, Connection, Endpoint, Endpoints, ErrorCode, FetchFrom, Fetched, METADATA_TOPIC_ID, Malformed, Options,
-    Rights, SnapshotId, WireError, batches,
+    Batch, Connection, Endpoint, Endpoints, EpochEnd, ErrorCode, FetchFrom, Fetched, METADATA_TOPIC_ID, Malformed,
+    Options, SnapshotId, WireError, batches,
 };
 use crate::model::ids::{ClusterId, Offset};
 use crate::model::observation::{Blindness, Fact, ProbeKind, TopologyReading, TopologySource};
 
 /// How long the controller may hold a fetch back: it writes a NoOp every 500 ms, so news or a NoOp come sooner.
 const LONG_POLL: Duration = Duration::from_millis(1_000);
-/// How long it may while records wait for the high watermark: it tells the new one only with the next answer.
+/// How soon to ask again while records wait for the high watermark, at first: only the next answer tells the new one.
+/// Doubled each time that nothing was committed, lest a quorum without a majority be asked without end.
 const COMMIT_POLL: Duration = Duration::from_millis(5);
 /// Beyond the long poll: then the controller hangs and another is looked for.
 const GRACE: Duration = Duration::from_millis(1_000);
@@ -56,6 +59,8 @@ struct Reading {
     applied_epoch: i32,
     /// Batches not known to be committed.
     held: VecDeque<Batch>,
+    /// How long to wait before asking about those again.
+    commit_poll: Duration,
     /// Whether everything committed has been read at least once.
     caught_up: bool,
 }
@@ -103,7 +108,7 @@ async fn find(shared: &Shared) -> Result<Active, Blindness> {
 }
 
 async fn ask(shared: &Shared, endpoint: &Endpoint) -> Result<Active, WireError> {
-    let options = Options { connect_within: GRACE, frame_bytes_max: 64 << 20, ..Options::new(Rights::ReadOnly) };
+    let options = Options { connect_within: GRACE, frame_bytes_max: 64 << 20, ..shared.wire() };
     let connection = Connection::open(endpoint, &options).await?;
     let epoch = connection.quorum(GRACE).await?.body.leader_epoch;
     let cluster = match shared.cluster() {
@@ -115,7 +120,14 @@ async fn ask(shared: &Shared, endpoint: &Endpoint) -> Result<Active, WireError> 
 
 impl Reading {
     fn begin(cluster: ClusterId) -> Self {
-        Self { image: Image::of(cluster), applied: 0, applied_epoch: 0, held: VecDeque::new(), caught_up: false }
+        Self {
+            image: Image::of(cluster),
+            applied: 0,
+            applied_epoch: 0,
+            held: VecDeque::new(),
+            commit_poll: COMMIT_POLL,
+            caught_up: false,
+        }
     }
 
     /// Reads from one controller for as long as it is the active one.
@@ -123,7 +135,13 @@ impl Reading {
         // Another controller may have truncated what the last one had not committed.
         self.held.clear();
         loop {
-            let wait = if self.held.is_empty() { LONG_POLL } else { COMMIT_POLL };
+            let wait = if self.held.is_empty() {
+                LONG_POLL
+            } else {
+                // Our wait, not the controller's: asked to wait 5 ms, 3.9.1 and 4.1.0 showed the change after 250 ms.
+                sleep(self.commit_poll).await;
+                Duration::ZERO
+            };
             let (offset, last_epoch) = self
                 .held
                 .back()
@@ -163,18 +181,18 @@ impl Reading {
             return Ok(());
         }
         if let Some(parting) = fetched.diverging {
-            self.held.retain(|batch| batch.next_offset <= parting.end_offset);
-            // What was committed cannot diverge: then this is another log, or we misread one.
-            let lost = parting.end_offset < self.applied;
-            return if lost { Err(Parted::Anew(Blindness::Stale)) } else { Ok(()) };
+            return self.part_ways(parting);
         }
         self.held.extend(batches(fetched.records).map_err(|what| anew(&what))?);
         let committed = fetched.high_watermark.unwrap_or(0);
+        let before = self.applied;
         while self.held.front().is_some_and(|batch| batch.next_offset <= committed) {
             if let Some(batch) = self.held.pop_front() {
                 self.apply(batch)?;
             }
         }
+        self.commit_poll =
+            if before < self.applied { COMMIT_POLL } else { self.commit_poll.saturating_mul(2).min(LONG_POLL) };
         self.caught_up = self.caught_up || committed <= self.applied;
         if self.caught_up && self.held.is_empty() {
             self.image.adopt_min_isr(&shared.min_isr());
@@ -185,6 +203,22 @@ impl Reading {
             }
             let source = TopologySource::Observer;
             shared.tell(Fact::Topology(TopologyReading { topology, source, sent_at: arrived })).await;
+        }
+        Ok(())
+    }
+
+    /// Drops what the controller never committed.
+    ///
+    /// What was committed cannot diverge: if it seems so this is another log, or we misread one.
+    fn part_ways(&mut self, parting: EpochEnd) -> Result<(), Parted> {
+        let held = self.held.len();
+        self.held.retain(|batch| batch.next_offset <= parting.end_offset);
+        let nothing_dropped = held == self.held.len();
+        if parting.end_offset < self.applied || (nothing_dropped && parting.epoch == self.applied_epoch) {
+            return Err(Parted::Anew(Blindness::Stale));
+        }
+        if self.held.is_empty() {
+            self.applied_epoch = parting.epoch;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::records::{self, MetadataRecord};
 use crate::model::ids::{BrokerId, ClusterId, LeaderEpoch, Offset, PartitionId, TopicId};
 use crate::model::topology::{Standing, Topology};
 
-const TOPIC: TopicId = TopicId([7; 16]);
+pub(super) const TOPIC: TopicId = TopicId([7; 16]);
 
 /// Writes one record's frame: type, version, body.
 fn framed(kind: u8, version: u8, body: impl FnOnce(&mut BytesMut)) -> Bytes {
@@ -79,7 +79,7 @@ fn unfence(broker: i32, epoch: i64) -> Bytes {
     })
 }
 
-fn topic(name: &str) -> Bytes {
+pub(super) fn topic(name: &str) -> Bytes {
     framed(2, 0, |b| {
         text(b, name);
         b.put_slice(&TOPIC.0);
@@ -87,7 +87,7 @@ fn topic(name: &str) -> Bytes {
     })
 }
 
-fn partition(replicas: &[i32], leader: i32) -> Bytes {
+pub(super) fn partition(replicas: &[i32], leader: i32) -> Bytes {
     framed(3, 2, |b| {
         b.put_i32(0);
         b.put_slice(&TOPIC.0);
@@ -106,7 +106,7 @@ fn partition(replicas: &[i32], leader: i32) -> Bytes {
     })
 }
 
-fn change(fields: &[(u8, Vec<i32>)], leader: Option<i32>) -> Bytes {
+pub(super) fn change(fields: &[(u8, Vec<i32>)], leader: Option<i32>) -> Bytes {
     framed(5, 2, |b| {
         b.put_i32(0);
         b.put_slice(&TOPIC.0);

@@ -1,0 +1,177 @@
+//! What the records say about one failover, beside what the probe measured: one column of times, all counted from the fault.
+//!
+//! Records carry the writer's wall time and, per stage, microseconds since the leader's first red. The lab runs on the same machine,
+//! so its wall time of the fault ties the two together, to a millisecond.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::lab::LabError;
+use crate::lab::client::Recovery;
+use crate::lab::names::BrokerId;
+use crate::lab::trio::Said;
+use crate::model::finding::Say;
+use crate::model::ids::{CaseId, RecordIndex, TopicId};
+use crate::model::operator::Entry;
+use crate::model::plan::{Choice, Origin, Plan, Verdict};
+use crate::model::record::{Body, Decision, End, Outcome, Stage};
+
+/// One failover as the records tell it and as the probe saw it.
+#[derive(Debug)]
+pub(super) struct Failover {
+    pub(super) case: CaseId,
+    /// The slowest partition; none if one did not come back while it was watched.
+    pub(super) all_worst: Option<Duration>,
+    pub(super) one_worst: Option<Duration>,
+}
+
+/// A plan that was carried out.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    pub(super) case: CaseId,
+    pub(super) index: RecordIndex,
+    pub(super) decision: Decision,
+    /// Wall time at which it was decided, in milliseconds.
+    pub(super) decided_wall_ms: u64,
+    pub(super) outcome: Outcome,
+}
+
+/// Reads the records of an answer to `audit list -o json`.
+///
+/// Errors: [`LabError::Command`] with what was answered instead.
+pub(super) fn entries(said: &Said) -> Result<Vec<Entry>, LabError> {
+    let answer = said.json()?;
+    let records = answer.get("records").cloned().unwrap_or(Value::Null);
+    serde_json::from_value(records).map_err(|error| LabError::Command {
+        command: "tanist audit list -o json".to_owned(),
+        output: format!("{error}: {}{}", said.out, said.err),
+    })
+}
+
+/// Gives the first plan with such an origin that was carried out to its end.
+pub(super) fn done(entries: &[Entry], wanted: impl Fn(&Origin) -> bool) -> Option<Done> {
+    for entry in entries {
+        let Body::Outcome(outcome) = &entry.record.body else { continue };
+        let decided = entries.iter().find_map(|other| match &other.record.body {
+            Body::Decided(decision) if decision.digest.as_ref() == Some(&outcome.plan) => Some((other, decision)),
+            _ => None,
+        });
+        let Some((record, decision)) = decided else { continue };
+        let (Some(case), Some(plan)) = (entry.record.case, &decision.plan) else { continue };
+        if wanted(&plan.origin) && outcome.end == End::Done {
+            return Some(Done {
+                case,
+                index: entry.index,
+                decision: (**decision).clone(),
+                decided_wall_ms: record.record.wall_ms,
+                outcome: outcome.clone(),
+            });
+        }
+    }
+    None
+}
+
+/// Prints fault, stages and first successes in the order of their times.
+pub(super) fn print(done: &Done, fault_wall_ms: u64, broker: BrokerId, all: &Recovery, one: &Recovery) {
+    let mut lines: Vec<(Option<Duration>, String)> =
+        vec![(Some(Duration::ZERO), format!("fault       kill -9 of {broker}"))];
+    lines.extend(stages(done, fault_wall_ms));
+    let firsts = |recovery: &Recovery| recovery.after.values().copied().flatten().min();
+    lines.push((firsts(all), "probe       first acks=all produce that succeeded".to_owned()));
+    lines.push((all.worst(), "probe       acks=all succeeds on every partition".to_owned()));
+    lines.push((one.worst(), "probe       acks=1 succeeds on every partition".to_owned()));
+    lines.sort_by_key(|(after, _)| after.unwrap_or(Duration::MAX));
+    for (after, text) in lines {
+        println!("  {:>9}  {text}", seconds(after));
+    }
+    if let Some(plan) = &done.decision.plan {
+        println!("\n  every candidate (permille; the lowest sum leads)");
+        plan.choices.iter().for_each(|choice| print_choice(plan, choice));
+    }
+}
+
+fn stages(done: &Done, fault_wall_ms: u64) -> Vec<(Option<Duration>, String)> {
+    let planned =
+        done.outcome.timeline.iter().find(|mark| mark.stage == Stage::Planned).map_or(0, |mark| mark.after_us);
+    let lead = Duration::from_millis(done.decided_wall_ms.saturating_sub(fault_wall_ms));
+    let first_red = lead.saturating_sub(Duration::from_micros(planned));
+    let mark = |mark: &crate::model::record::Mark| {
+        (Some(first_red + Duration::from_micros(mark.after_us)), stage(mark.stage, &done.decision))
+    };
+    done.outcome.timeline.iter().map(mark).collect()
+}
+
+fn stage(stage: Stage, decision: &Decision) -> String {
+    let act = |number: u16| {
+        let plan = decision.plan.as_ref();
+        let step = plan.and_then(|plan| plan.steps.iter().find(|step| step.number == number));
+        step.map_or("", |step| step.act.name())
+    };
+    match stage {
+        Stage::Suspected => "suspected   by the leader of the trio".to_owned(),
+        Stage::Confirmed => format!("confirmed   {}", votes(decision)),
+        Stage::Planned => {
+            let moved: usize =
+                decision.plan.iter().flat_map(|plan| &plan.choices).map(|choice| choice.partitions.len()).sum();
+            format!("planned     {moved} partitions, guarded")
+        }
+        Stage::Committed => "committed   by two of three".to_owned(),
+        Stage::Sent(number) => format!("sent        step {number}, {}", act(number)),
+        Stage::Answered(number) => format!("applied     step {number}, {}", act(number)),
+        Stage::Echoed => "echoed      by the metadata log: it is the broker, not the path".to_owned(),
+        Stage::Verified => "verified    leadership read back from two brokers".to_owned(),
+    }
+}
+
+fn votes(decision: &Decision) -> String {
+    let Some(finding) = &decision.finding else { return String::new() };
+    let votes = finding.votes.iter().map(|(node, vote)| {
+        let says = match vote.says {
+            Say::Red => "red",
+            Say::Serves => "serves",
+            Say::Unsure => "unsure",
+            Say::Blind(_) => "cannot see it",
+            Say::Abstains => "abstains",
+            Say::NoVote => "has no vote",
+            Say::NotHeard => "not heard",
+        };
+        format!("{node} {says}")
+    });
+    format!("{} ({})", votes.collect::<Vec<_>>().join(", "), finding.kind)
+}
+
+fn print_choice(plan: &Plan, choice: &Choice) {
+    let mut counts: BTreeMap<TopicId, usize> = BTreeMap::new();
+    choice.partitions.iter().for_each(|one| *counts.entry(one.topic).or_default() += 1);
+    let partitions: usize = counts.values().sum();
+    let kafka = choice.kafka_would.map_or_else(|| "nobody".to_owned(), |broker| broker.to_string());
+    println!("    {partitions} partitions, class {}; Kafka itself would choose {kafka}", plan.class);
+    for candidate in &choice.candidates {
+        let leads = if choice.chosen == Some(candidate.broker) { "leads" } else { "" };
+        match &candidate.verdict {
+            Verdict::Score(score) => println!(
+                "      {} {leads:<6} {:>4} = lag {}, rack {}, load {}, health {}",
+                candidate.broker,
+                score.weighted_permille,
+                score.lag_permille,
+                score.rack_permille,
+                score.load_permille,
+                score.health_permille
+            ),
+            Verdict::Unfit(why) => println!("      {} unfit  {}", candidate.broker, word(why)),
+        }
+    }
+}
+
+/// Gives a value of the model as its records spell it, with blanks.
+pub(super) fn word(value: &impl serde::Serialize) -> String {
+    let spelt = serde_json::to_value(value).unwrap_or(Value::Null);
+    spelt.as_str().map_or_else(|| spelt.to_string(), |text| text.replace('_', " "))
+}
+
+/// Writes a time after the fault as people compare them.
+pub(super) fn seconds(after: Option<Duration>) -> String {
+    after.map_or_else(|| "never".to_owned(), |after| format!("{}.{:03} s", after.as_secs(), after.subsec_millis()))
+}

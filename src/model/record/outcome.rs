@@ -1,0 +1,132 @@
+//! Outcomes: what each step of a committed intent did, how the whole ended, and when each stage was reached.
+//!
+//! Deliberately no retry in here: what was sent and not answered is read back, never sent again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::plan::PlanDigest;
+use crate::model::topology::PartitionSet;
+
+/// What came of a committed intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The plan.
+    pub plan: PlanDigest,
+    /// Per step, in order: what it did.
+    pub steps: Vec<StepOutcome>,
+    /// How it ended.
+    pub end: End,
+    /// When, after the intent's commit, each stage was reached.
+    pub timeline: Vec<Mark>,
+}
+
+/// How an intent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Every due step was done and verified.
+    Done,
+    /// Some partitions moved, others not.
+    Partly,
+    /// Nothing was changed.
+    NotDone,
+    /// It cannot be told what happened: a person is told.
+    Unknown,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOutcome {
+    /// Its number.
+    pub step: u16,
+    /// What was done.
+    pub receipt: Receipt,
+}
+
+/// What a step did, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Receipt {
+    /// Sent, answered, and (for leadership) read back.
+    Done {
+        /// Partitions that are as wanted.
+        done: PartitionSet,
+        /// Partitions that were left out or refused, by reason.
+        not: Vec<(StepRefusal, PartitionSet)>,
+    },
+    /// Not due: its condition did not come true.
+    NotDue,
+    /// Nothing was sent.
+    NotSent(NotSent),
+    /// Refused by Kafka as a whole.
+    Refused(StepRefusal),
+    /// Sent, and no answer: read back, never resent.
+    Unanswered,
+    /// Dry run: not sent on purpose.
+    Skipped,
+}
+
+/// Why a step or one of its partitions was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepRefusal {
+    /// The facts that it was planned on have moved.
+    Stale,
+    /// The broker has a new life: never fenced.
+    NewIncarnation,
+    /// The preferred leader was not available (Kafka error 80).
+    PreferredNotAvailable,
+    /// Kafka says that we may not.
+    Denied,
+    /// Another Kafka error.
+    Kafka(i16),
+}
+
+/// Why nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotSent {
+    /// Nobody could be reached to send it to.
+    Unreachable,
+    /// The intent's time was over.
+    Expired,
+    /// The term had changed.
+    Deposed,
+    /// A precondition did not hold any more.
+    Precondition,
+    /// Automation was paused meanwhile.
+    Paused,
+    /// An earlier step failed.
+    EarlierFailed,
+}
+
+/// A stage of a case and when it was reached, relative to the intent's commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Which stage.
+    pub stage: Stage,
+    /// Microseconds after the first red (the leader's clock).
+    pub after_us: u64,
+}
+
+/// The stages of a failover that the timeline names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The leader's own first red.
+    Suspected,
+    /// A majority is red.
+    Confirmed,
+    /// Plan made and guarded.
+    Planned,
+    /// Intent committed.
+    Committed,
+    /// A step was sent.
+    Sent(u16),
+    /// A step was answered.
+    Answered(u16),
+    /// The echo told what the broker is.
+    Echoed,
+    /// Leadership was read back from two brokers.
+    Verified,
+}

@@ -1,0 +1,123 @@
+//! Failures that the trio cures: a leader that is dead, frozen, or cut off from its clients.
+
+use std::time::{Duration, Instant};
+
+use tanist::adapters::kafka::wire::Acks;
+use tanist::lab::Fault;
+use tanist::lab::trio::NODES;
+use tanist::model::plan::{Act, Origin};
+use tanist::model::record::{Body, Closing, End};
+use tanist::model::topology::Standing;
+
+use crate::stage::{Intent, Play, Stage, VICTIM, intents, opened, struck_whole_broker};
+
+/// Kafka alone takes 7 to 10 s for a kill or a stop: whoever is faster was helped.
+const KILL_WITHIN: Duration = Duration::from_secs(5);
+const STOP_WITHIN: Duration = Duration::from_secs(6);
+/// Alone, Kafka never moves leadership away from a broker that only clients cannot reach.
+const CUT_WITHIN: Duration = Duration::from_secs(8);
+const ACKS_1_WITHIN: Duration = Duration::from_secs(5);
+/// An acks=all produce waits for Kafka's own fencing of the dead replica where nobody may fence it.
+const NATIVE_WITHIN: Duration = Duration::from_secs(13);
+const CUT_FOR: Duration = Duration::from_secs(20);
+
+pub(crate) async fn a_killed_leader_is_replaced_and_gets_its_partitions_back(stage: &Stage) {
+    let play = stage.play("kill").await;
+    let fault = Fault::kill(VICTIM);
+    let at = stage.cluster.inflict(&fault).unwrap();
+    let took = stage.serves(&play, Acks::All, at).await;
+    assert!(took < KILL_WITHIN, "acks=all after {took:?}");
+    for id in NODES {
+        let intent = cured(stage, &play, id).await;
+        println!("kill: stages {}", stages(&intent));
+        let records = stage.records(id, &play).await;
+        assert_eq!(opened(&records), [intent.case], "n{id}: one case, and every act in it: {records:?}");
+        assert!(intents(&records).iter().all(|one| one.case == intent.case), "n{id}: {records:?}");
+    }
+    stage.verified().await;
+    stage.cluster.heal(&fault).unwrap();
+    stage.cluster.await_ready(VICTIM).await.unwrap();
+    returned(stage, &play).await;
+    stage.end(play).await;
+}
+
+pub(crate) async fn a_stopped_leader_is_replaced_and_gets_its_partitions_back(stage: &Stage) {
+    let play = stage.play("stop").await;
+    let fault = Fault::stop(VICTIM);
+    let at = stage.cluster.inflict(&fault).unwrap();
+    let took = stage.serves(&play, Acks::All, at).await;
+    assert!(took < STOP_WITHIN, "acks=all after {took:?}");
+    cured(stage, &play, 1).await;
+    stage.cluster.heal(&fault).unwrap();
+    returned(stage, &play).await;
+    stage.end(play).await;
+}
+
+pub(crate) async fn a_broker_cut_off_from_clients_is_never_fenced(stage: &Stage) {
+    let play = stage.play("reject").await;
+    let life = stage.cluster.broker_epoch(VICTIM).unwrap();
+    let process = stage.cluster.broker_pid(VICTIM);
+    let fault = Fault::client_cut(VICTIM);
+    let at = stage.cluster.inflict(&fault).unwrap();
+    let took = stage.serves(&play, Acks::All, at).await;
+    assert!(took < CUT_WITHIN, "acks=all after {took:?}");
+    while at.elapsed() < CUT_FOR {
+        let status = stage.await_status("a leader's word", |_| true).await;
+        let standing = status.brokers.iter().find(|one| one.id == VICTIM).map(|one| one.standing);
+        assert_eq!(standing, Some(Standing::Active), "{:?} after the cut", at.elapsed());
+    }
+    let elected = |intent: &Intent| intent.plan.steps.iter().any(|step| matches!(step.act, Act::Elect { .. }));
+    let cured = cured(stage, &play, 1).await;
+    assert!(elected(&cured), "{cured:?}");
+    stage.cluster.heal(&fault).unwrap();
+    returned(stage, &play).await;
+    let acts = intents(&stage.records(1, &play).await);
+    assert!(!acts.iter().any(struck_whole_broker), "{acts:?}");
+    assert_eq!(stage.cluster.broker_epoch(VICTIM).unwrap(), life, "it never had to register again");
+    assert_eq!(stage.cluster.broker_pid(VICTIM), process, "nobody restarted it");
+    stage.end(play).await;
+}
+
+pub(crate) async fn public_interfaces_alone_bring_acks_1_back(stage: &Stage) {
+    let play = stage.play("public").await;
+    let fault = Fault::kill(VICTIM);
+    let at = stage.cluster.inflict(&fault).unwrap();
+    let (one, all) = tokio::join!(stage.serves(&play, Acks::Leader, at), stage.serves(&play, Acks::All, at));
+    assert!(one < ACKS_1_WITHIN, "acks=1 after {one:?}");
+    assert!(all < NATIVE_WITHIN, "acks=all after {all:?}");
+    let acts = intents(&stage.records(1, &play).await);
+    assert!(!acts.is_empty() && !acts.iter().any(struck_whole_broker), "{acts:?}");
+    stage.cluster.heal(&fault).unwrap();
+    stage.cluster.await_ready(VICTIM).await.unwrap();
+    returned(stage, &play).await;
+    stage.end(play).await;
+}
+
+/// Waits until a node has recorded an intent about the victim whose end is `done`, and gives it.
+async fn cured(stage: &Stage, play: &Play, id: u8) -> Intent {
+    let began = Instant::now();
+    let about_victim =
+        |intent: &Intent| matches!(intent.plan.origin, Origin::Finding { broker, .. } if broker == VICTIM);
+    let intent = stage
+        .await_records(id, play, "an intent that ended well", |records| {
+            let done = |intent: &Intent| intent.outcome.as_ref().is_some_and(|outcome| outcome.end == End::Done);
+            intents(records).into_iter().find(|intent| about_victim(intent) && done(intent))
+        })
+        .await;
+    println!("{}: n{id} holds {}, decided by {} ({:?})", play.topic.name, intent.case, intent.by, began.elapsed());
+    intent
+}
+
+/// Waits until the victim leads as before and its case is closed as failed back.
+async fn returned(stage: &Stage, play: &Play) {
+    stage.failed_back(play).await;
+    let records = stage.records(1, play).await;
+    let closed = records.iter().any(|entry| matches!(entry.record.body, Body::Closed { how: Closing::FailedBack }));
+    assert!(closed, "no case ended by failback: {records:?}");
+}
+
+/// Gives when each stage was reached, in the order of the record.
+fn stages(intent: &Intent) -> String {
+    let marks = intent.outcome.iter().flat_map(|outcome| &outcome.timeline);
+    marks.map(|mark| format!("{:?} {} ms", mark.stage, mark.after_us / 1_000)).collect::<Vec<_>>().join(", ")
+}
