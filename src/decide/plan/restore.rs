@@ -69,11 +69,7 @@ fn expects(origin: &Origin, ripe: Ripe) -> Vec<Precondition> {
 }
 
 /// The changes that can be made now, and the partitions that must wait.
-fn changes<'a>(
-    ripe: Ripe,
-    undo: &'a [OriginalOrder],
-    snapshot: &'a Snapshot,
-) -> (Vec<Change<'a>>, Vec<PartitionId>) {
+fn changes<'a>(ripe: Ripe, undo: &'a [OriginalOrder], snapshot: &'a Snapshot) -> (Vec<Change<'a>>, Vec<PartitionId>) {
     let (mut changes, mut unripe) = (Vec::new(), Vec::new());
     for original in undo {
         for id in original.partitions.iter() {

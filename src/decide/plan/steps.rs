@@ -65,7 +65,13 @@ impl Steps {
     }
 
     /// Adds as many steps as the changes need: ordinary topics first, then Kafka's own.
-    pub(super) fn push_changes(&mut self, when: When, moving: Moving, changes: &[&Change<'_>], expects: &[Precondition]) {
+    pub(super) fn push_changes(
+        &mut self,
+        when: When,
+        moving: Moving,
+        changes: &[&Change<'_>],
+        expects: &[Precondition],
+    ) {
         for (prefer, kind) in
             [(false, Kind::Ordinary), (true, Kind::Ordinary), (false, Kind::Internal), (true, Kind::Internal)]
         {
