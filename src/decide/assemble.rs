@@ -86,15 +86,16 @@ fn whole_ms(span: Duration) -> Duration {
 
 fn recent_log_ends(gathered: &Gathered<'_>, policy: &Policy) -> BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>> {
     let oldest = gathered.now.minus(policy.guard.log_end_age_max);
-    let mut recent = BTreeMap::new();
-    for (partition, ends) in &gathered.readings.log_ends {
-        let of_partition: BTreeMap<BrokerId, LogEnd> =
-            ends.iter().filter(|(_, (_, at))| oldest <= *at).map(|(broker, (end, _))| (*broker, *end)).collect();
-        if !of_partition.is_empty() {
-            recent.insert(*partition, of_partition);
+    let recent_of = |ends: &BTreeMap<BrokerId, (LogEnd, Timestamp)>| {
+        // Inserted one by one: collecting would sort a list of three for each of many thousand partitions.
+        let mut recent = BTreeMap::new();
+        for (broker, (end, _)) in ends.iter().filter(|(_, (_, at))| oldest <= *at) {
+            recent.insert(*broker, *end);
         }
-    }
-    recent
+        recent
+    };
+    let all = gathered.readings.log_ends.iter().map(|(partition, ends)| (*partition, recent_of(ends)));
+    all.filter(|(_, ends)| !ends.is_empty()).collect()
 }
 
 fn recent_controller(gathered: &Gathered<'_>, policy: &Policy) -> Option<crate::model::ids::ControllerId> {

@@ -12,6 +12,8 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use self::choose::{Chosen, Need, Target, Taste, all_registered, at_risk, choose, led_by};
 use self::restore::{Ripe, restore};
 use self::steps::{Change, Moving, Steps, originals};
@@ -75,7 +77,7 @@ struct Draft<'a> {
     policy: &'a Policy,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     fn broker(&self) -> BrokerId {
         self.finding.broker
     }
@@ -103,7 +105,7 @@ impl Draft<'_> {
         let chosen = choose(self.broker(), Taste::KafkasIfGood, self.snapshot, self.policy);
         let (ours, kafkas) = self.split(&chosen);
         let mut steps = self.steps();
-        steps.push_changes(When::AtOnce, Moving::Reorder, &ours, &self.moves_expect());
+        steps.push_changes(When::AtOnce, Moving::Reorder, &all(&ours), &self.moves_expect());
         let fence = steps.push(When::AtOnce, self.fence(epoch), self.fence_expects(epoch));
         self.order_afterwards(&mut steps, &kafkas);
         self.finish(steps, &chosen, Some(fence))
@@ -125,17 +127,17 @@ impl Draft<'_> {
             ours.push(kafkas.remove(echo));
         }
         // Where the order is right already only an election writes a record that can be heard.
-        let reordered: Vec<Change> = ours.iter().filter(|change| change.from != change.to).cloned().collect();
+        let reordered: Vec<Change<'_>> = ours.iter().filter(|change| change.from != change.to).cloned().collect();
         let moving = if reordered.is_empty() { Moving::Elect } else { Moving::Reorder };
         let first = if reordered.is_empty() { &ours } else { &reordered };
-        steps.push_changes(When::AtOnce, moving, first, &self.moves_expect());
+        steps.push_changes(When::AtOnce, moving, &all(first), &self.moves_expect());
         let fence = steps.push(When::EchoBehind, self.fence(epoch), self.fence_expects(epoch));
-        let mut elect = kafkas.clone();
-        elect.extend(reordered.iter().cloned().map(Change::settled));
+        let settled: Vec<Change<'_>> = reordered.iter().cloned().map(Change::settled).collect();
+        let elect: Vec<&Change<'_>> = kafkas.iter().chain(&settled).collect();
         steps.push_changes(When::EchoLevelStillRed, Moving::Elect, &elect, &self.moves_expect());
-        let back: Vec<Change> = reordered.into_iter().map(Change::reversed).collect();
+        let back: Vec<Change<'_>> = reordered.into_iter().map(Change::reversed).collect();
         let expects = [Precondition::MovesStand, Precondition::NotReassigning];
-        steps.push_changes(When::EchoLevelGreen, Moving::Reorder, &back, &expects);
+        steps.push_changes(When::EchoLevelGreen, Moving::Reorder, &all(&back), &expects);
         self.order_afterwards(&mut steps, &kafkas);
         Ok(self.finish(steps, &chosen, Some(fence)))
     }
@@ -144,12 +146,12 @@ impl Draft<'_> {
     /// allowed.
     fn elect(&self) -> Result<Plan, NoPlan> {
         let chosen = choose(self.broker(), Taste::Best, self.snapshot, self.policy);
-        let changes: Vec<Change> = chosen.targets.iter().filter_map(|target| self.change(target)).collect();
+        let changes: Vec<Change<'_>> = chosen.targets.iter().filter_map(|target| self.change(target)).collect();
         if changes.is_empty() {
             return Err(nobody_fit(&chosen));
         }
         let mut steps = self.steps();
-        steps.push_changes(When::AtOnce, Moving::Elect, &changes, &self.moves_expect());
+        steps.push_changes(When::AtOnce, Moving::Elect, &all(&changes), &self.moves_expect());
         Ok(self.finish(steps, &chosen, None))
     }
 
@@ -183,7 +185,7 @@ impl Draft<'_> {
     }
 
     /// Changes that must come before a fence, and those that Kafka's own choice makes unnecessary then.
-    fn split(&self, chosen: &Chosen<'_>) -> (Vec<Change>, Vec<Change>) {
+    fn split<'c>(&self, chosen: &'c Chosen<'a>) -> (Vec<Change<'c>>, Vec<Change<'c>>) {
         let (mut ours, mut kafkas) = (Vec::new(), Vec::new());
         for target in &chosen.targets {
             let Some(change) = self.change(target) else { continue };
@@ -193,17 +195,17 @@ impl Draft<'_> {
     }
 
     /// None where Kafka would refuse the list and its order is not right already.
-    fn change(&self, target: &Target<'_>) -> Option<Change> {
+    fn change<'c>(&self, target: &'c Target<'a>) -> Option<Change<'c>> {
         let right_already = target.partition.replicas.first() == Some(&target.leader);
-        let order = if right_already { target.partition.replicas.clone() } else { target.order.clone() };
+        let order = if right_already { &target.partition.replicas } else { &target.order };
         (right_already || all_registered(&target.partition.replicas, self.snapshot))
-            .then(|| Change::new(target.id, target.kind, target.partition, order))
+            .then(|| Change::new(target.id, target.kind, target.partition, Cow::Borrowed(order)))
     }
 
     /// Otherwise `auto.leader.rebalance.enable` gives leadership back within 300 s of the broker's return.
-    fn order_afterwards(&self, steps: &mut Steps, changes: &[Change]) {
+    fn order_afterwards(&self, steps: &mut Steps, changes: &[Change<'_>]) {
         if self.policy.act.order_afterwards == Permission::Allowed {
-            let wrong: Vec<Change> = changes.iter().filter(|change| change.from != change.to).cloned().collect();
+            let wrong: Vec<&Change<'_>> = changes.iter().filter(|change| change.from != change.to).collect();
             steps.push_changes(When::Afterwards, Moving::Reorder, &wrong, &self.moves_expect());
         }
     }
@@ -226,6 +228,10 @@ impl Draft<'_> {
             steps,
         }
     }
+}
+
+fn all<'c, 'a>(changes: &'c [Change<'a>]) -> Vec<&'c Change<'a>> {
+    changes.iter().collect()
 }
 
 fn nobody_fit(chosen: &Chosen<'_>) -> NoPlan {

@@ -14,32 +14,32 @@ type Orders<'a> = BTreeMap<PartitionId, &'a [BrokerId]>;
 
 /// Objects to a whole plan's moves.
 pub(super) fn object(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) {
+    let moves_later = plan.steps.iter().any(|step| step.when != When::AtOnce && !step.act.moves().is_empty());
+    // Lists that are sorted once: sets of tens of thousands of partitions would cost more than all other checks.
+    let mut seen: Vec<(When, PartitionId)> = Vec::new();
+    let mut targets: Vec<(BrokerId, PartitionId)> = Vec::new();
     let mut at_once = Orders::new();
-    let mut orders: BTreeMap<When, Orders<'_>> = BTreeMap::new();
-    let mut seen: BTreeSet<(When, PartitionId)> = BTreeSet::new();
-    let mut targets: BTreeSet<(BrokerId, PartitionId)> = BTreeSet::new();
     for (index, step) in plan.steps.iter().enumerate() {
         object_to_size(index, step, plan, facts, objections);
         for each in step.act.moves() {
-            let base = if step.when == When::AtOnce {
-                &at_once
-            } else {
-                orders.entry(step.when).or_insert_with(|| at_once.clone())
-            };
-            object_to_move(each, step, base, facts, objections);
+            object_to_move(each, step, &at_once, facts, objections);
             for partition in each.partitions.iter() {
-                if !seen.insert((step.when, partition)) {
-                    objections.insert(Objection::TwiceAtOnce { partition });
-                }
+                seen.push((step.when, partition));
                 targets.extend(each.to.first().map(|target| (*target, partition)));
             }
         }
-        if step.when == When::AtOnce {
+        // What is due later finds the orders that the steps due at once have left.
+        if step.when == When::AtOnce && moves_later {
             for each in step.act.moves() {
                 at_once.extend(each.partitions.iter().map(|partition| (partition, each.to.as_slice())));
             }
         }
     }
+    seen.sort_unstable();
+    let twice = seen.iter().zip(seen.iter().skip(1)).filter(|(one, next)| one == next);
+    objections.extend(twice.map(|((_, partition), _)| Objection::TwiceAtOnce { partition: *partition }));
+    targets.sort_unstable();
+    targets.dedup();
     object_to_targets(&targets, facts, objections);
 }
 
@@ -98,10 +98,12 @@ fn object_to_move(each: &Move, step: &Step, orders: &Orders<'_>, facts: &Facts<'
     }
 }
 
-fn object_to_targets(targets: &BTreeSet<(BrokerId, PartitionId)>, facts: &Facts<'_>, objections: &mut Objections) {
+fn object_to_targets(targets: &[(BrokerId, PartitionId)], facts: &Facts<'_>, objections: &mut Objections) {
     let mut gains: BTreeMap<BrokerId, u32> = BTreeMap::new();
-    for (target, _) in targets {
-        *gains.entry(*target).or_default() += 1;
+    for (target, id) in targets {
+        // Whoever leads it already gains nothing.
+        let leads = facts.snapshot.topology.partitions.get(id).is_some_and(|known| known.leader == Some(*target));
+        *gains.entry(*target).or_default() += u32::from(!leads);
     }
     let limit = facts.policy.score.leaders_max;
     for (target, gain) in gains {

@@ -218,6 +218,12 @@ fn target_full() {
 }
 
 #[test]
+fn a_broker_that_gets_its_own_order_back_gains_no_leader() {
+    // b1 leads six already; the step for an echo that finds it well names it first again.
+    assert_eq!(names(&objections(&refused("policy fence\n"), "policy leaders-max 6\n")), [""; 0]);
+}
+
+#[test]
 fn twice_at_once() {
     let twice = tampered(&refused(""), |plan| {
         let mut again = plan.steps[0].clone();

@@ -1,5 +1,6 @@
 //! The way back: a case's recorded order again, one partition first, then batches, each after the one before was verified.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::choose::{all_registered, at_risk, kind};
@@ -29,7 +30,8 @@ pub(super) fn restore(
     policy: &Policy,
 ) -> Result<Plan, NoPlan> {
     let (changes, unripe) = changes(ripe, undo, snapshot);
-    let Some((first, rest)) = changes.split_first() else {
+    let references: Vec<&Change<'_>> = changes.iter().collect();
+    let Some((first, rest)) = references.split_first() else {
         return Err(if unripe.is_empty() {
             NoPlan::NothingToRestore
         } else {
@@ -41,7 +43,7 @@ pub(super) fn restore(
     steps.push_changes(When::AtOnce, Moving::Elect, std::slice::from_ref(first), &expects);
     steps.push_changes(When::AfterPrevious, Moving::Elect, rest, &expects);
     let touched: BTreeSet<PartitionId> = changes.iter().map(|change| change.id).collect();
-    let leaders = |change: &Change| change.to.first().map(|leader| (change.id, *leader));
+    let leaders = |change: &Change<'_>| change.to.first().map(|leader| (change.id, *leader));
     Ok(Plan {
         parent: None,
         origin,
@@ -67,7 +69,7 @@ fn expects(origin: &Origin, ripe: Ripe) -> Vec<Precondition> {
 }
 
 /// The changes that can be made now, and the partitions that must wait.
-fn changes(ripe: Ripe, undo: &[OriginalOrder], snapshot: &Snapshot) -> (Vec<Change>, Vec<PartitionId>) {
+fn changes<'a>(ripe: Ripe, undo: &'a [OriginalOrder], snapshot: &'a Snapshot) -> (Vec<Change<'a>>, Vec<PartitionId>) {
     let (mut changes, mut unripe) = (Vec::new(), Vec::new());
     for original in undo {
         for id in original.partitions.iter() {
@@ -77,7 +79,7 @@ fn changes(ripe: Ripe, undo: &[OriginalOrder], snapshot: &Snapshot) -> (Vec<Chan
                 continue;
             }
             if may_move(&id, partition, original, ripe, snapshot) {
-                changes.push(Change::new(id, kind(&id, snapshot), partition, original.replicas.clone()));
+                changes.push(Change::new(id, kind(&id, snapshot), partition, Cow::Borrowed(&original.replicas)));
             } else {
                 unripe.push(id);
             }
@@ -114,7 +116,7 @@ fn restricted(undo: &[OriginalOrder], touched: &BTreeSet<PartitionId>) -> Vec<Or
 }
 
 /// No scores: the recorded order says who leads.
-fn choices(changes: &[Change]) -> Vec<Choice> {
+fn choices(changes: &[Change<'_>]) -> Vec<Choice> {
     let leaders: BTreeSet<BrokerId> = changes.iter().filter_map(|change| change.to.first().copied()).collect();
     let of = |leader: BrokerId| Choice {
         partitions: changes

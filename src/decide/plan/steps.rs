@@ -1,5 +1,6 @@
 //! Steps out of targets: moves that share everything become one, and no request is larger than allowed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::choose::Kind;
@@ -7,21 +8,22 @@ use crate::model::ids::{BrokerId, LeaderEpoch, PartitionId};
 use crate::model::plan::{Act, Move, OriginalOrder, Precondition, Step, When};
 use crate::model::topology::Partition;
 
-/// One partition's change of order; leader and epoch are those at decision.
+/// One partition's change of order; leader and epoch are those at decision. Orders are borrowed where they can be: there
+/// may be tens of thousands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct Change<'a> {
     pub(super) id: PartitionId,
     pub(super) kind: Kind,
     pub(super) leader: Option<BrokerId>,
     pub(super) leader_epoch: LeaderEpoch,
-    pub(super) from: Vec<BrokerId>,
-    pub(super) to: Vec<BrokerId>,
+    pub(super) from: Cow<'a, [BrokerId]>,
+    pub(super) to: Cow<'a, [BrokerId]>,
 }
 
-impl Change {
-    pub(super) fn new(id: PartitionId, kind: Kind, partition: &Partition, to: Vec<BrokerId>) -> Self {
+impl<'a> Change<'a> {
+    pub(super) fn new(id: PartitionId, kind: Kind, partition: &'a Partition, to: Cow<'a, [BrokerId]>) -> Self {
         let (leader, leader_epoch) = (partition.leader, partition.leader_epoch);
-        Self { id, kind, leader, leader_epoch, from: partition.replicas.clone(), to }
+        Self { id, kind, leader, leader_epoch, from: Cow::Borrowed(&partition.replicas), to }
     }
 
     /// The same partition after this change of order: only an election is left to do.
@@ -63,13 +65,19 @@ impl Steps {
     }
 
     /// Adds as many steps as the changes need: ordinary topics first, then Kafka's own.
-    pub(super) fn push_changes(&mut self, when: When, moving: Moving, changes: &[Change], expects: &[Precondition]) {
+    pub(super) fn push_changes(
+        &mut self,
+        when: When,
+        moving: Moving,
+        changes: &[&Change<'_>],
+        expects: &[Precondition],
+    ) {
         for (prefer, kind) in
             [(false, Kind::Ordinary), (true, Kind::Ordinary), (false, Kind::Internal), (true, Kind::Internal)]
         {
-            let settled = |change: &&Change| moving == Moving::Elect && change.from == change.to;
-            let these: Vec<&Change> =
-                changes.iter().filter(|change| change.kind == kind && settled(change) == prefer).collect();
+            let settled = |change: &Change<'_>| moving == Moving::Elect && change.from == change.to;
+            let fits = |change: &&Change<'_>| change.kind == kind && settled(change) == prefer;
+            let these: Vec<&Change<'_>> = changes.iter().copied().filter(fits).collect();
             for chunk in these.chunks(self.partitions_max) {
                 let moves = grouped(chunk);
                 let act = match (moving, prefer) {
@@ -87,11 +95,11 @@ impl Steps {
     }
 }
 
-fn grouped(changes: &[&Change]) -> Vec<Move> {
+fn grouped(changes: &[&Change<'_>]) -> Vec<Move> {
     type Key<'a> = (&'a [BrokerId], &'a [BrokerId], Option<BrokerId>, LeaderEpoch);
     let mut groups: BTreeMap<Key<'_>, Vec<PartitionId>> = BTreeMap::new();
     for change in changes {
-        let key = (change.from.as_slice(), change.to.as_slice(), change.leader, change.leader_epoch);
+        let key = (change.from.as_ref(), change.to.as_ref(), change.leader, change.leader_epoch);
         groups.entry(key).or_default().push(change.id);
     }
     let as_move = |((from, to, leader, leader_epoch), ids): (Key<'_>, Vec<PartitionId>)| Move {
