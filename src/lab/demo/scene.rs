@@ -172,9 +172,9 @@ impl Scene {
         loop {
             let entries =
                 history::entries(&self.ask(&["audit", "list", "--last", LAST, "--case", &case, "-o", "json"]).await?)?;
-            let opinion = entries.iter().find_map(|entry| {
-                if let Body::Opinion(opinion) = &entry.record.body { Some(opinion) } else { None }
-            });
+            let opinion = entries
+                .iter()
+                .find_map(|entry| if let Body::Opinion(opinion) = &entry.record.body { Some(opinion) } else { None });
             if let Some(opinion) = opinion {
                 print_opinion(opinion);
                 return Ok(());
