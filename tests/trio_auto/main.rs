@@ -4,7 +4,8 @@
 //! One cluster for all cases, as starting one takes longer than most of them; a case that fails does not keep the next from
 //! being tried, unless the cluster cannot be made whole again. `TANIST_CASES=kill,stop` runs those only. Bounds are generous,
 //! for a machine that does other things as well; the figures are printed. Needs feature `lab`, Java and (once) Maven.
-#![cfg(all(test, feature = "lab"))]
+#![cfg(test)]
+#![cfg(feature = "lab")]
 
 #[path = "../common/alone.rs"]
 mod alone;
