@@ -6,6 +6,8 @@
 //! for a machine that does other things as well; the figures are printed. Needs feature `lab`, Java and (once) Maven.
 #![cfg(test)]
 #![cfg(feature = "lab")]
+#![expect(clippy::disallowed_methods, reason = "a test of real processes waits by the real clock")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind of record among all")]
 
 #[path = "../common/alone.rs"]
 mod alone;
