@@ -165,10 +165,24 @@ impl Controller {
     fn offer(&self, prefix: &DigestPrefix) -> Result<(PlanDigest, Offer), Answer> {
         let found: Vec<_> = self.state.offers.iter().filter(|(plan, _)| prefix.matches(plan)).collect();
         match found.as_slice() {
-            [] => Err(Answer::NotFound(NotFound::Plan(prefix.clone()))),
+            [] => Err(self.gone(prefix)),
             [(plan, offer)] => Ok((**plan, (*offer).clone())),
             several => Err(Answer::NotFound(NotFound::Ambiguous(several.iter().map(|(plan, _)| **plan).collect()))),
         }
+    }
+
+    /// Tells what became of a plan that is not on offer: superseded (with the difference), expired, or never heard of.
+    fn gone(&self, prefix: &DigestPrefix) -> Answer {
+        let Some(gone) = self.state.gone.iter().rev().find(|gone| prefix.matches(&gone.digest)) else {
+            return Answer::NotFound(NotFound::Plan(prefix.clone()));
+        };
+        let plan = gone.digest;
+        if gone.why == Withdrawal::Expired {
+            return Answer::Refused(Refusal::Expired { plan });
+        }
+        let stands = self.state.offers.iter().find(|(_, offer)| offer.case == gone.case);
+        let by = stands.map(|(digest, _)| *digest);
+        Answer::Superseded { plan, by, difference: differences(&gone.plan, stands.map(|(_, offer)| &offer.plan)) }
     }
 
     fn approve(&mut self, now: Now, ticket: u64, request: &OperatorRequest, prefix: &DigestPrefix) -> Option<Answer> {

@@ -14,18 +14,25 @@ use crate::model::chain::chunk::Assembler;
 use crate::model::finding::Finding;
 use crate::model::ids::{BrokerId, CaseId, ClusterId, Digest, PartitionId, Person, RaftIndex, RecordIndex, RequestId};
 use crate::model::plan::{Class, Origin, OriginalOrder, PlanDigest};
-use crate::model::record::{Body, Closing, Decision, DecisionVerdict, Outcome, RECORD_VERSION, Receipt, Record};
+use crate::model::record::{
+    Body, Closing, Decision, DecisionVerdict, Outcome, RECORD_VERSION, Receipt, Record, Withdrawal,
+};
 use crate::model::snapshot::{CoolDown, OpenCase, StandingOrders};
 use crate::model::time::LogTime;
 use crate::model::topology::PartitionSet;
 
 use super::event::Kept;
-pub use parts::{Case, FirstOrder, Intent, Offer, PauseOrder, PausedHere, Told};
+pub use parts::{Case, FirstOrder, Gone, Intent, Offer, PauseOrder, PausedHere, Told};
 
 /// How many requests of operators are remembered to recognise a repeated one.
 ///
 /// A repeat comes within seconds, when an answer was lost; 1,024 are hours of typing.
 const REQUESTS_MAX: usize = 1024;
+
+/// How many plans that are no longer on offer are remembered.
+///
+/// Somebody reads a digest, thinks, and types it; more rounds than this in between are another day.
+const GONE_MAX: usize = 16;
 
 /// What the committed records amount to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +53,8 @@ pub struct State {
     pub cases: BTreeMap<CaseId, Case>,
     /// Plans that people may say yes to.
     pub offers: BTreeMap<PlanDigest, Offer>,
+    /// Plans that were on offer lately and are no more, oldest first.
+    pub gone: VecDeque<Gone>,
     /// Intents without an outcome.
     pub intents: BTreeMap<PlanDigest, Intent>,
     /// Each touched partition's first recorded order: its undo until it is restored.
@@ -101,6 +110,7 @@ impl Default for State {
             paused: None,
             cases: BTreeMap::new(),
             offers: BTreeMap::new(),
+            gone: VecDeque::new(),
             intents: BTreeMap::new(),
             first_orders: BTreeMap::new(),
             cool_downs: BTreeMap::new(),
@@ -217,9 +227,7 @@ impl State {
                 });
                 self.remember(by, *request);
             }
-            Body::Withdrawn { plan, .. } => {
-                self.offers.remove(plan);
-            }
+            Body::Withdrawn { plan, why } => self.withdraw(plan, why),
             Body::Paused { by, reason, request } => {
                 self.paused = Some(PauseOrder {
                     by: by.clone(),
@@ -351,6 +359,14 @@ impl State {
         self.cases.remove(&id);
         self.offers.retain(|_, offer| offer.case != id);
         self.first_orders.retain(|_, first| first.case != id);
+    }
+
+    fn withdraw(&mut self, digest: &PlanDigest, why: &Withdrawal) {
+        let Some(offer) = self.offers.remove(digest) else { return };
+        self.gone.push_back(Gone { digest: *digest, plan: offer.plan, case: offer.case, why: why.clone() });
+        while GONE_MAX < self.gone.len() {
+            self.gone.pop_front();
+        }
     }
 
     fn remember(&mut self, by: &Person, request: RequestId) {

@@ -80,7 +80,12 @@ fn head(view: &StatusView, style: Style) -> String {
 fn nodes(view: &StatusView, style: Style) -> String {
     let mut table = table(style, &["node", "role", "heard", "doubt", "controller"]);
     for node in &view.nodes {
-        let role = if view.leader == Some(node.id) { "leads" } else { "follows" };
+        let role = match view.leader {
+            Some(leader) if leader == node.id => "leads",
+            Some(_) if node.heard_ago.is_some() => "follows",
+            // Without a leader, or unheard of, nobody can tell what a node does.
+            Some(_) | None => "not known",
+        };
         table.add_row([
             node.id.to_string(),
             if node.heard_ago.is_some() { role.to_owned() } else { "?".to_owned() },

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::finding::Finding;
 use crate::model::ids::{BrokerId, CaseId, NodeId, Person, RecordIndex, Term};
 use crate::model::plan::{Plan, PlanDigest};
-use crate::model::record::{Attention, End, Inaction};
+use crate::model::record::{Attention, End, Inaction, Withdrawal};
 use crate::model::time::LogTime;
 
 /// A standing order to do nothing.
@@ -59,6 +59,19 @@ pub struct Offer {
     pub approvals: BTreeSet<Person>,
     /// The record that offered it.
     pub record: RecordIndex,
+}
+
+/// A plan that was on offer and is no more: whoever says yes to it late is told what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Its digest.
+    pub digest: PlanDigest,
+    /// The plan.
+    pub plan: Plan,
+    /// Its case.
+    pub case: CaseId,
+    /// Why it no longer stands.
+    pub why: Withdrawal,
 }
 
 /// A committed word that a plan is about to be carried out.
