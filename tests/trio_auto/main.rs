@@ -4,7 +4,8 @@
 //! One cluster for all cases, as starting one takes longer than most of them; a case that fails does not keep the next from
 //! being tried, unless the cluster cannot be made whole again. `TANIST_CASES=kill,stop` runs those only. Bounds are generous,
 //! for a machine that does other things as well; the figures are printed. Needs feature `lab`, Java and (once) Maven.
-#![cfg(all(test, feature = "lab"))]
+#![cfg(test)]
+#![cfg(feature = "lab")]
 
 #[path = "../common/alone.rs"]
 mod alone;
@@ -14,7 +15,7 @@ mod restarts;
 mod stage;
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use tanist::adapters::clock;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -56,7 +57,7 @@ async fn each_failure_gets_the_act_it_deserves_and_nothing_acknowledged_is_lost(
         }
         let stage = Stage::set(&cluster, options).await;
         for (name, case) in chosen {
-            let began = Instant::now();
+            let began = clock::now();
             let ended = AssertUnwindSafe(case(&stage)).catch_unwind().await;
             println!("{name}: {} after {:?}", if ended.is_ok() { "ok" } else { "FAILED" }, began.elapsed());
             if ended.is_err() {

@@ -3,7 +3,8 @@
 //!
 //! Needs feature `lab`. All cases share one cluster (`ground`); each has a trio and a topic of its own. What the trio does about
 //! failing brokers by itself is another test's business.
-#![cfg(all(test, feature = "lab"))]
+#![cfg(test)]
+#![cfg(feature = "lab")]
 
 #[path = "../common/alone.rs"]
 mod alone;
