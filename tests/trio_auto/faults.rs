@@ -1,7 +1,8 @@
 //! Failures that the trio cures: a leader that is dead, frozen, or cut off from its clients.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::Fault;
 use tanist::lab::trio::NODES;
@@ -95,7 +96,7 @@ pub(crate) async fn public_interfaces_alone_bring_acks_1_back(stage: &Stage) {
 
 /// Waits until a node has recorded an intent about the victim whose end is `done`, and gives it.
 async fn cured(stage: &Stage, play: &Play, id: u8) -> Intent {
-    let began = Instant::now();
+    let began = clock::now();
     let about_victim =
         |intent: &Intent| matches!(intent.plan.origin, Origin::Finding { broker, .. } if broker == VICTIM);
     let intent = stage

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::{BrokerId, Fault, TopicPlan};
 use tanist::model::ids::{NodeId, TopicId};
@@ -31,10 +32,7 @@ pub(crate) async fn one_node_alone_decides_nothing(stage: &Stage) {
                 let seen = status.brokers.iter().find(|one| one.id == broker).and_then(|one| one.seen.get(&BLIND));
                 seen.is_some_and(|seen| seen.light != Light::Green)
             };
-            struck
-                .iter()
-                .all(|target| blind(target.to_string()[1..].parse().map(BrokerId).unwrap()))
-                .then(std::time::Instant::now)
+            struck.iter().all(|target| blind(target.to_string()[1..].parse().map(BrokerId).unwrap())).then(clock::now)
         })
         .await;
         until("time enough to act wrongly", async || {
@@ -60,9 +58,8 @@ pub(crate) async fn two_dead_brokers_are_told_to_a_person(stage: &Stage) {
     let radius = |one: &Objection| matches!(one, Objection::BlastRadius { red: 2, .. } | Objection::NoMajority { .. });
     let status = stage
         .await_status("a person to be told of the blast radius", |status| {
-            status.attentions.iter().any(|one| match &one.what {
-                Attention::Finding { why: Inaction::Held(objections), .. } => objections.iter().any(radius),
-                _ => false,
+            status.attentions.iter().any(|one| {
+                matches!(&one.what, Attention::Finding { why: Inaction::Held(objections), .. } if objections.iter().any(radius))
             })
         })
         .await;

@@ -6,8 +6,6 @@
 //! for a machine that does other things as well; the figures are printed. Needs feature `lab`, Java and (once) Maven.
 #![cfg(test)]
 #![cfg(feature = "lab")]
-#![expect(clippy::disallowed_methods, reason = "a test of real processes waits by the real clock")]
-#![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one kind of record among all")]
 
 #[path = "../common/alone.rs"]
 mod alone;
@@ -17,7 +15,7 @@ mod restarts;
 mod stage;
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use tanist::adapters::clock;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
@@ -59,7 +57,7 @@ async fn each_failure_gets_the_act_it_deserves_and_nothing_acknowledged_is_lost(
         }
         let stage = Stage::set(&cluster, options).await;
         for (name, case) in chosen {
-            let began = Instant::now();
+            let began = clock::now();
             let ended = AssertUnwindSafe(case(&stage)).catch_unwind().await;
             println!("{name}: {} after {:?}", if ended.is_ok() { "ok" } else { "FAILED" }, began.elapsed());
             if ended.is_err() {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::{Acks, TopicView};
 use tanist::lab::client::{Probe, Steady, SteadyOptions, final_read};
 use tanist::lab::trio::{Controllers, NODES, Trio, TrioOptions};
@@ -36,7 +37,7 @@ pub(crate) fn public_apis() -> TrioOptions {
 
 /// Starts the cluster that all cases share.
 pub(crate) async fn cluster() -> Arc<Cluster> {
-    let began = Instant::now();
+    let began = clock::now();
     let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
     println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
     Arc::new(cluster)
@@ -61,7 +62,7 @@ pub(crate) struct Play {
 impl Stage {
     pub(crate) async fn set(cluster: &Arc<Cluster>, options: TrioOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let began = Instant::now();
+        let began = clock::now();
         let trio = Trio::start(cluster, folder.path(), options).await.unwrap();
         let leader = trio.await_leader(PATIENCE).await.unwrap();
         println!("trio led by n{leader} after {:?}", began.elapsed());
@@ -114,7 +115,7 @@ impl Stage {
             topic.partitions.iter().map(|one| (one.leader, one.replicas.clone())).collect()
         };
         let before = order(&play.topic);
-        let began = Instant::now();
+        let began = clock::now();
         until("leaders and replicas to be as before", async || {
             let now = self.cluster.await_in_sync(&play.topic.name, PATIENCE).await.unwrap();
             (order(&now) == before).then_some(())
@@ -245,12 +246,12 @@ fn calm(status: &StatusView) -> bool {
 
 /// Looks again and again until there is something, for as long as patience lasts.
 pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+    let end = clock::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < end, "waited {PATIENCE:?} for {what}");
+        assert!(clock::now() < end, "waited {PATIENCE:?} for {what}");
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -267,21 +268,20 @@ pub(crate) struct Intent {
 /// Gives every intent in these records, in order.
 pub(crate) fn intents(records: &[Entry]) -> Vec<Intent> {
     let outcome = |case: Option<CaseId>, digest| {
-        records.iter().find_map(|entry| match &entry.record.body {
-            Body::Outcome(outcome) if entry.record.case == case && Some(outcome.plan) == digest => {
-                Some(outcome.clone())
-            }
-            _ => None,
+        records.iter().find_map(|entry| {
+            let Body::Outcome(outcome) = &entry.record.body else { return None };
+            (entry.record.case == case && Some(outcome.plan) == digest).then(|| outcome.clone())
         })
     };
-    let decided = records.iter().filter_map(|entry| match &entry.record.body {
-        Body::Decided(decision) if matches!(decision.verdict, DecisionVerdict::Act { .. }) => Some(Intent {
+    let decided = records.iter().filter_map(|entry| {
+        let Body::Decided(decision) = &entry.record.body else { return None };
+        matches!(decision.verdict, DecisionVerdict::Act { .. }).then_some(())?;
+        Some(Intent {
             case: entry.record.case?,
             plan: decision.plan.clone()?,
             outcome: outcome(entry.record.case, decision.digest),
             by: entry.record.by,
-        }),
-        _ => None,
+        })
     });
     decided.collect()
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tanist::adapters::clock;
 use tanist::lab::trio::{NODES, Said, Trio, TrioOptions};
 use tempfile::TempDir;
 
@@ -69,7 +70,7 @@ impl Desk {
             seen.is_some_and(|seen| seen.len() == NODES.len() && seen.values().all(|one| one["light"] == "green"))
         };
         let mut last = Value::Null;
-        let end = tokio::time::Instant::now() + SETTLED_WITHIN;
+        let end = clock::now() + SETTLED_WITHIN;
         loop {
             let leader = self.trio.await_leader(SETTLED_WITHIN).await.unwrap();
             if let Some(status) = self.status(leader).await {
@@ -80,7 +81,7 @@ impl Desk {
                 }
                 last = status;
             }
-            assert!(tokio::time::Instant::now() < end, "not settled: {last:#}");
+            assert!(clock::now() < end, "not settled: {last:#}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

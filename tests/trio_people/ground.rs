@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::{Acks, TopicView};
 use tanist::lab::client::Probe;
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
@@ -33,7 +34,7 @@ pub(crate) struct Ground {
 static GROUND: LazyLock<Mutex<Ground>> = LazyLock::new(|| {
     let turn = alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let began = Instant::now();
+    let began = clock::now();
     let cluster = runtime.block_on(Cluster::start(ClusterOptions::default())).unwrap();
     println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
     Mutex::new(Ground { runtime, cluster, topics: Mutex::new(0), _turn: turn })
@@ -43,7 +44,7 @@ static GROUND: LazyLock<Mutex<Ground>> = LazyLock::new(|| {
 pub(crate) fn on_ground(case: impl AsyncFnOnce(&Ground)) {
     // A case that failed leaves dead brokers at worst, and those are started again.
     let ground = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
-    let began = Instant::now();
+    let began = clock::now();
     ground.runtime.block_on(async {
         ground.heal().await;
         case(&ground).await;
@@ -94,12 +95,12 @@ impl Ground {
 
 /// Waits until `look` gives something.
 pub(crate) async fn until<T>(awaited: &str, within: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + within;
+    let end = clock::now() + within;
     loop {
         if let Some(seen) = look().await {
             return seen;
         }
-        assert!(Instant::now() < end, "not within {within:?}: {awaited}");
+        assert!(clock::now() < end, "not within {within:?}: {awaited}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

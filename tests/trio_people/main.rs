@@ -5,7 +5,6 @@
 //! failing brokers by itself is another test's business.
 #![cfg(test)]
 #![cfg(feature = "lab")]
-#![expect(clippy::disallowed_methods, reason = "a test of real processes waits by the real clock")]
 
 #[path = "../common/alone.rs"]
 mod alone;

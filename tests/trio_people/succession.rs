@@ -1,8 +1,9 @@
 //! The leader of the trio dies while it acts: another one leads, nothing stays open, nothing is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::TopicView;
 use tanist::lab::trio::NODES;
 
@@ -51,7 +52,7 @@ async fn lose_the_leader(ground: &Ground, desk: &Desk, topic: &TopicView, moment
     }
     let lived = fault.elapsed();
     desk.trio.kill(leader).unwrap();
-    let killed = Instant::now();
+    let killed = clock::now();
     let recovering = ground.recovered(topic, fault);
     let succeeding = async {
         let next = until("another node leads", ANOTHER_LEADS_WITHIN, async || {
