@@ -14,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use self::choose::{Chosen, Need, Target, Taste, all_registered, at_risk, choose, led_by};
+use self::choose::{Chosen, Need, Passing, Target, Taste, all_registered, at_risk, choose, led_by};
 use self::restore::{Ripe, restore};
 use self::steps::{Change, Moving, Steps, originals};
 use super::policy::{Permission, Policy};
@@ -223,7 +223,7 @@ impl<'a> Draft<'a> {
             collateral: whole_broker
                 .map(|step| collateral::ledger(step, self.broker(), native, self.snapshot))
                 .unwrap_or_default(),
-            at_risk: at_risk(chosen.targets.iter().map(|target| (target.id, target.leader)), self.snapshot),
+            at_risk: at_risk(chosen.targets.iter().map(passing), self.snapshot),
             choices: chosen.choices.clone(),
             steps,
         }
@@ -232,6 +232,10 @@ impl<'a> Draft<'a> {
 
 fn all<'c, 'a>(changes: &'c [Change<'a>]) -> Vec<&'c Change<'a>> {
     changes.iter().collect()
+}
+
+fn passing<'c>(target: &'c Target<'_>) -> Passing<'c> {
+    Passing { id: &target.id, from: target.partition.leader, to: target.leader }
 }
 
 fn nobody_fit(chosen: &Chosen<'_>) -> NoPlan {

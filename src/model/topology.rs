@@ -120,7 +120,11 @@ impl PartitionSet {
 impl FromIterator<PartitionId> for PartitionSet {
     fn from_iter<I: IntoIterator<Item = PartitionId>>(partitions: I) -> Self {
         let mut runs: BTreeMap<TopicId, Vec<Run>> = BTreeMap::new();
-        for partition in partitions.into_iter().collect::<BTreeSet<_>>() {
+        // A sorted list rather than a set: sets of tens of thousands are made for each plan, mostly in order already.
+        let mut sorted: Vec<PartitionId> = partitions.into_iter().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        for partition in sorted {
             let of_topic = runs.entry(partition.topic).or_default();
             match of_topic.last_mut() {
                 Some(last) if i64::from(last.1) + 1 == i64::from(partition.number) => last.1 = partition.number,

@@ -23,9 +23,10 @@ pub(super) fn object(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections
         object_to_size(index, step, plan, facts, objections);
         for each in step.act.moves() {
             object_to_move(each, step, &at_once, facts, objections);
-            for partition in each.partitions.iter() {
-                seen.push((step.when, partition));
-                targets.extend(each.to.first().map(|target| (*target, partition)));
+            seen.extend(each.partitions.iter().map(|partition| (step.when, partition)));
+            // Whoever leads it already gains nothing.
+            if let Some(target) = each.to.first().copied().filter(|target| each.leader != Some(*target)) {
+                targets.extend(each.partitions.iter().map(|partition| (target, partition)));
             }
         }
         // What is due later finds the orders that the steps due at once have left.
@@ -100,10 +101,8 @@ fn object_to_move(each: &Move, step: &Step, orders: &Orders<'_>, facts: &Facts<'
 
 fn object_to_targets(targets: &[(BrokerId, PartitionId)], facts: &Facts<'_>, objections: &mut Objections) {
     let mut gains: BTreeMap<BrokerId, u32> = BTreeMap::new();
-    for (target, id) in targets {
-        // Whoever leads it already gains nothing.
-        let leads = facts.snapshot.topology.partitions.get(id).is_some_and(|known| known.leader == Some(*target));
-        *gains.entry(*target).or_default() += u32::from(!leads);
+    for (target, _) in targets {
+        *gains.entry(*target).or_default() += 1;
     }
     let limit = facts.policy.score.leaders_max;
     for (target, gain) in gains {

@@ -112,23 +112,30 @@ pub(super) fn all_registered(replicas: &[BrokerId], snapshot: &Snapshot) -> bool
     })
 }
 
-/// Gives the acks=1 records that moving these partitions may drop, per topic. `moves` are partitions and new leaders.
-pub(super) fn at_risk(moves: impl Iterator<Item = (PartitionId, BrokerId)>, snapshot: &Snapshot) -> Vec<AtRisk> {
+/// Gives the acks=1 records that these changes may drop, per topic.
+pub(super) fn at_risk<'a>(changes: impl Iterator<Item = Passing<'a>>, snapshot: &Snapshot) -> Vec<AtRisk> {
     let mut topics: BTreeMap<_, (Vec<PartitionId>, Option<u64>)> = BTreeMap::new();
-    for (id, to) in moves {
-        let entry = topics.entry(id.topic).or_insert((Vec::new(), Some(0)));
-        entry.0.push(id);
-        entry.1 = entry.1.zip(tail(&id, to, snapshot)).map(|(sum, more)| sum.saturating_add(more));
+    for passing in changes {
+        let entry = topics.entry(passing.id.topic).or_insert((Vec::new(), Some(0)));
+        entry.0.push(*passing.id);
+        entry.1 = entry.1.zip(tail(&passing, snapshot)).map(|(sum, more)| sum.saturating_add(more));
     }
     let of_topic = |(ids, records): (Vec<PartitionId>, _)| AtRisk { partitions: ids.into_iter().collect(), records };
     topics.into_values().map(of_topic).collect()
 }
 
-/// How far the leader's log, as last read, reaches beyond the new leader's.
-fn tail(id: &PartitionId, to: BrokerId, snapshot: &Snapshot) -> Option<u64> {
-    let leader = snapshot.topology.partitions.get(id)?.leader?;
-    let ends = snapshot.log_ends.get(id)?;
-    Some(ends.get(&leader)?.offset.0.saturating_sub(ends.get(&to)?.offset.0))
+/// A partition that passes from one leader to another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passing<'a> {
+    pub(super) id: &'a PartitionId,
+    pub(super) from: Option<BrokerId>,
+    pub(super) to: BrokerId,
+}
+
+/// How far the old leader's log, as last read, reaches beyond the new leader's.
+fn tail(passing: &Passing<'_>, snapshot: &Snapshot) -> Option<u64> {
+    let ends = snapshot.log_ends.get(passing.id)?;
+    Some(ends.get(&passing.from?)?.offset.0.saturating_sub(ends.get(&passing.to)?.offset.0))
 }
 
 fn best(candidates: &[Candidate]) -> Option<(BrokerId, Score)> {

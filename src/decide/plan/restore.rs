@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::choose::{all_registered, at_risk, kind};
+use super::choose::{Passing, all_registered, at_risk, kind};
 use super::steps::{Change, Moving, Steps};
 use crate::decide::policy::Policy;
 use crate::model::ids::{BrokerId, PartitionId};
@@ -43,7 +43,6 @@ pub(super) fn restore(
     steps.push_changes(When::AtOnce, Moving::Elect, std::slice::from_ref(first), &expects);
     steps.push_changes(When::AfterPrevious, Moving::Elect, rest, &expects);
     let touched: BTreeSet<PartitionId> = changes.iter().map(|change| change.id).collect();
-    let leaders = |change: &Change<'_>| change.to.first().map(|leader| (change.id, *leader));
     Ok(Plan {
         parent: None,
         origin,
@@ -51,9 +50,13 @@ pub(super) fn restore(
         steps: steps.finish(),
         undo: restricted(undo, &touched),
         collateral: Vec::new(),
-        at_risk: at_risk(changes.iter().filter_map(leaders), snapshot),
+        at_risk: at_risk(changes.iter().filter_map(passing), snapshot),
         choices: choices(&changes),
     })
+}
+
+fn passing<'c>(change: &'c Change<'_>) -> Option<Passing<'c>> {
+    change.to.first().map(|to| Passing { id: &change.id, from: change.leader, to: *to })
 }
 
 fn expects(origin: &Origin, ripe: Ripe) -> Vec<Precondition> {
