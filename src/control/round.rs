@@ -190,7 +190,9 @@ impl Controller {
                 (!stands && !refused).then_some(DecisionVerdict::Offer { expires, people: *people })
             }
             (Mode::Approve | Mode::Auto, Ruling::Allowed) => {
-                if seat.case.is_some_and(|case| ACTS_MAX <= case.acts) {
+                // Giving leadership back is no further try at the finding; it has as many of its own.
+                let acts_max = if subject.finding.is_some() { ACTS_MAX } else { ACTS_MAX.saturating_mul(2) };
+                if seat.case.is_some_and(|case| acts_max <= case.acts) {
                     return Some(DecisionVerdict::Nothing(Inaction::TriedEnough));
                 }
                 if subject.plan.class <= Class::R1 {

@@ -177,7 +177,8 @@ pub(super) fn echo(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> Ec
         state: best.state,
         beats_since_red: best.beats_since_red,
         behind_since_red: asked.iter().any(|sighting| sighting.pulse.behind_since_red),
-        level_beats: best.level_beats,
+        // Beats from before the red say nothing of what the broker has been since.
+        level_beats: best.level_beats.min(best.beats_since_red),
     }
 }
 

@@ -15,6 +15,11 @@ pub(super) fn object(step: &Step, facts: &Facts<'_>, objections: &mut Objections
     // Due only once it is behind, or behind now: Kafka's own fencing takes the same partitions out of service.
     if step.when != When::EchoBehind && !facts.is_behind(broker) {
         object_to_collateral(broker, facts, objections);
+        // A whole broker is taken out at once only where the nodes do not contradict each other about its pulse; whoever
+        // waits for the echo is asked again then.
+        if step.when == When::AtOnce && !facts.is_behind(broker) {
+            objections.insert(Objection::FactsMoved);
+        }
     }
 }
 
