@@ -32,16 +32,13 @@ pub(super) fn seen_as_wanted(step: &Step, outcomes: &[StepOutcome], topology: &T
         })
         .flatten()
         .collect();
-    let (wanted, not) = sort(step, topology);
+    let (_, not) = sort(step, topology);
     let missed = not.iter().any(|partition| !left_out.iter().any(|set| set.contains(&partition)));
     match &step.act {
         Act::Fence { broker, .. } | Act::Unregister { broker, .. } if is_out(*broker, topology) => Seen::AsWanted,
         Act::Fence { .. } | Act::Unregister { .. } => Seen::Not,
         Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } if missed => Seen::Not,
-        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => {
-            let _ = wanted;
-            Seen::AsWanted
-        }
+        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => Seen::AsWanted,
     }
 }
 
