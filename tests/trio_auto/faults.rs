@@ -20,7 +20,7 @@ const CUT_WITHIN: Duration = Duration::from_secs(8);
 const ACKS_1_WITHIN: Duration = Duration::from_secs(5);
 /// An acks=all produce waits for Kafka's own fencing of the dead replica where nobody may fence it.
 const NATIVE_WITHIN: Duration = Duration::from_secs(13);
-const CUT_FOR: Duration = Duration::from_secs(20);
+const CUT_FOR: Duration = Duration::from_secs(60);
 
 pub(crate) async fn a_killed_leader_is_replaced_and_gets_its_partitions_back(stage: &Stage) {
     let play = stage.play("kill").await;
