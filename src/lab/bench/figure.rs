@@ -142,3 +142,59 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Figure>, (usize, serd
     }
     Ok(figures)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(run: u32) -> Figure {
+        Figure {
+            key: format!("4.3.1 stock kill x6 #{run}"),
+            kafka: "4.3.1".to_owned(),
+            arm: Arm::Stock,
+            fault: Breakage::Kill,
+            partitions: 6,
+            run,
+            watched_ms: 30_000,
+            tanist_build: None,
+            cores: 2,
+            load_before: None,
+            oracle_took_ms: None,
+            oracle_refused: None,
+            all_worst_ms: Some(8_500),
+            all_median_ms: Some(8_400),
+            one_worst_ms: None,
+            one_median_ms: None,
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_there_after_a_restart_and_is_not_measured_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results").join("failover.ndjson");
+        let mut results = Results::open(&path).unwrap();
+        assert!(!results.has(&figure(1).key));
+        results.keep(figure(1)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1, "on disk at once");
+        // The process dies here; the next one goes on.
+        drop(results);
+        let mut again = Results::open(&path).unwrap();
+        assert!(again.has(&figure(1).key) && !again.has(&figure(2).key));
+        again.keep(figure(2)).unwrap();
+        assert_eq!(again.len(), 2);
+        let third = Results::open(&path).unwrap();
+        assert_eq!(third.all().cloned().collect::<Vec<_>>(), [figure(1), figure(2)]);
+    }
+
+    #[test]
+    fn a_results_file_with_a_broken_line_is_refused_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("failover.ndjson");
+        Results::open(&path).unwrap().keep(figure(1)).unwrap();
+        let kept = fs::read_to_string(&path).unwrap();
+        // A run that was cut off in the middle of its line.
+        fs::write(&path, format!("{kept}{}", &kept[..40])).unwrap();
+        let error = Results::open(&path).unwrap_err().to_string();
+        assert!(error.contains(&format!("{}:2:", path.display())) && error.contains("--results"), "{error}");
+    }
+}
