@@ -13,7 +13,8 @@ use tanist::model::topology::Standing;
 use crate::stage::{Intent, Play, Stage, VICTIM, intents, opened, struck_whole_broker};
 
 /// Kafka alone takes 7 to 10 s for a kill or a stop: whoever is faster was helped.
-const KILL_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const BEFORE_KAFKA: Duration = Duration::from_secs(6);
+pub(crate) const KILL_WITHIN: Duration = Duration::from_secs(5);
 const STOP_WITHIN: Duration = Duration::from_secs(6);
 /// Alone, Kafka never moves leadership away from a broker that only clients cannot reach.
 const CUT_WITHIN: Duration = Duration::from_secs(8);

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::{Acks, TopicView};
+use tanist::config;
+use tanist::decide::deliberate::{Replayed, replay};
 use tanist::lab::client::{Probe, Steady, SteadyOptions, final_read};
 use tanist::lab::trio::{Controllers, NODES, Trio, TrioOptions};
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
@@ -35,10 +37,10 @@ pub(crate) fn public_apis() -> TrioOptions {
     options.with("act", "fence.heartbeat", "false")
 }
 
-/// Starts the cluster that all cases share.
-pub(crate) async fn cluster() -> Arc<Cluster> {
+/// Starts a cluster for several cases.
+pub(crate) async fn cluster(options: ClusterOptions) -> Arc<Cluster> {
     let began = clock::now();
-    let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
+    let cluster = Cluster::start(options).await.unwrap();
     println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
     Arc::new(cluster)
 }
@@ -82,7 +84,7 @@ impl Stage {
         assert!(topic.partitions.iter().all(|one| one.leader == Some(VICTIM.0)), "{topic:?}");
         let led = u32::try_from(topic.partitions.len()).unwrap();
         self.await_status("the trio to know the topic and have no case", |status| {
-            calm(status) && status.brokers.iter().any(|one| one.id == VICTIM && led <= one.leads)
+            self.is_calm(status) && status.brokers.iter().any(|one| one.id == VICTIM && led <= one.leads)
         })
         .await;
         let steady = self.load(&topic);
@@ -145,8 +147,29 @@ impl Stage {
     /// Ends the case: nothing was lost, and the history is whole and the same on all nodes.
     pub(crate) async fn end(&self, play: Play) {
         let name = play.topic.name.clone();
+        self.judged_again(&play).await;
         self.nothing_is_lost(&name, play.steady).await;
         self.verified().await;
+    }
+
+    /// Decides again whatever was decided since the case began, each time from what the record holds: it must come out the same.
+    async fn judged_again(&self, play: &Play) {
+        let policy = config::load(self.trio.config(1).unwrap(), []).unwrap().policy();
+        let mut decisions = 0;
+        for entry in self.records(1, play).await {
+            let Body::Decided(decision) = &entry.record.body else { continue };
+            assert_eq!(replay(decision, &policy), Replayed::Same, "record {}: {decision:#?}", entry.index);
+            decisions += 1;
+        }
+        println!("{}: {decisions} decisions come out the same again", play.topic.name);
+    }
+
+    /// Writes the history so far, for tests/fixtures (see CONTRIBUTING.md).
+    pub(crate) async fn keep_history(&self, name: &str) {
+        let said = self.trio.run(1, &["audit", "export"]).await.unwrap();
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&file, said.out).unwrap();
+        println!("history kept in {}", file.display());
     }
 
     /// Asserts that every node's chain is whole and ends in the same head.
@@ -166,6 +189,12 @@ impl Stage {
         }
     }
 
+    /// Runs a command that must succeed.
+    pub(crate) async fn says(&self, command: &[&str]) {
+        let said = self.trio.run(1, command).await.unwrap();
+        assert_eq!(said.status, 0, "{command:?}: {}{}", said.out, said.err);
+    }
+
     pub(crate) async fn status(&self, id: u8) -> Option<StatusView> {
         let answer = self.trio.status(id).await?;
         Some(serde_json::from_value(answer.get("status")?.clone()).expect("a status as the model writes it"))
@@ -183,7 +212,17 @@ impl Stage {
 
     /// Waits until every node sees every broker well and no case is open.
     pub(crate) async fn await_calm(&self) {
-        self.await_status("every broker green for every node, and no case", calm).await;
+        self.await_status("every broker green for every node, and no case", |status| self.is_calm(status)).await;
+    }
+
+    fn is_calm(&self, status: &StatusView) -> bool {
+        status.cases.is_empty()
+            && status.brokers.len() == self.cluster.brokers().len()
+            && status.brokers.iter().all(|one| {
+                matches!(one.standing, Standing::Active | Standing::Unknown)
+                    && one.seen.len() == NODES.len()
+                    && one.seen.values().all(|seen| seen.light == Light::Green)
+            })
     }
 
     /// Gives what a node has recorded since the case began.
@@ -231,17 +270,6 @@ impl Stage {
             }
         }
     }
-}
-
-fn calm(status: &StatusView) -> bool {
-    let well = |light: &Light| *light == Light::Green;
-    status.cases.is_empty()
-        && status.brokers.len() == 3
-        && status.brokers.iter().all(|one| {
-            matches!(one.standing, Standing::Active | Standing::Unknown)
-                && one.seen.len() == NODES.len()
-                && one.seen.values().all(|seen| well(&seen.light))
-        })
 }
 
 /// Looks again and again until there is something, for as long as patience lasts.

@@ -15,4 +15,7 @@ mod ground;
 mod minority;
 mod observe;
 mod pause;
+mod ruin;
+#[path = "../common/skip.rs"]
+mod skip;
 mod succession;
