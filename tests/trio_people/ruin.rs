@@ -129,12 +129,13 @@ fn a_trio_of_another_cluster_touches_nothing_and_says_which_two_it_met() {
         let desk = Desk::open(ground, options).await;
         let leader = desk.trio.await_leader(PATIENCE).await.unwrap();
         let real = ground.cluster.cluster_id();
-        let said = until("a status that names both clusters and what to set", PATIENCE, async || {
-            let said = desk.ask(leader, &["status"]).await;
-            [ANOTHER, real, "node.cluster"].iter().all(|word| said.out.contains(word)).then_some(said.out)
+        let trouble = until("a trouble that names both clusters and what to set", PATIENCE, async || {
+            let troubles = desk.status(leader).await?["troubles"].as_array()?.clone();
+            let named = |trouble: &&str| [ANOTHER, real, "bootstrap.servers"].iter().all(|word| trouble.contains(word));
+            troubles.iter().filter_map(|trouble| trouble.as_str()).find(named).map(ToOwned::to_owned)
         })
         .await;
-        println!("another cluster:\n{said}");
+        println!("another cluster: {trouble}");
         let before = ground.cluster.topic(&topic.name).await.unwrap();
         let fault = ground.kill_victim();
         let took = ground.recovered(&topic, fault).await;

@@ -11,8 +11,7 @@ use crate::adapters::ledger::Outbox;
 use crate::adapters::store::audit::{AuditOptions, Found, Identity};
 use crate::model::canon::to_canonical_bytes;
 use crate::model::chain::Verdict;
-use crate::model::ids::{ClusterId, Digest, RequestId, Term};
-use crate::model::operator::Person;
+use crate::model::ids::{ClusterId, Digest, Person, RequestId, Term};
 use crate::model::record::{Body, RECORD_VERSION};
 use crate::model::time::LogTime;
 
@@ -33,8 +32,7 @@ struct Witness {
 
 /// Record `n` of the history that tells `tale`.
 fn record(n: u64, tale: &str) -> Record {
-    let body =
-        Body::Paused { by: Person("olga".to_owned()), reason: format!("{tale} {n}"), request: RequestId([7; 16]) };
+    let body = Body::Paused { by: Person("olga".to_owned()), reason: format!("{tale} {n}"), request: RequestId(n) };
     Record {
         version: RECORD_VERSION,
         at: LogTime(n),
