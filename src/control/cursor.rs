@@ -163,7 +163,7 @@ impl Controller {
                 self.send_next(now);
             }
             // Sent, perhaps in effect: nothing further is sent; reading back tells what it did.
-            Receipt::Unanswered | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotDue => {
+            Receipt::Unanswered | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotSeen | Receipt::NotDue => {
                 self.stop(now, number, result.receipt);
             }
         }
@@ -229,10 +229,13 @@ impl Controller {
                 cursor.mark(now.at, Stage::Verified);
                 self.verified(now);
             }
-            Some(Seen::Not) | None if now.at.since(since) < VERIFY_FOR => {
+            Some(Seen::Not(_)) | None if now.at.since(since) < VERIFY_FOR => {
                 cursor.at = At::Verifying { errand: None, since, due: now.at.plus(VERIFY_EVERY) };
             }
-            Some(Seen::Not) => self.end(None),
+            Some(Seen::Not(lacking)) => {
+                cursor.miss(&lacking);
+                self.end(None);
+            }
             // Nobody could tell: for a plan with a request in the dark this is what `Unknown` is for.
             None => self.end(Some(End::Unknown)),
         }
@@ -241,7 +244,7 @@ impl Controller {
 
     fn verified(&mut self, now: Now) {
         let Some(cursor) = self.cursor() else { return };
-        cursor.answer_the_dark();
+        cursor.verify();
         if cursor.next_step().is_none() || cursor.has_failed() {
             return self.end(None);
         }

@@ -15,7 +15,7 @@ use crate::model::finding::Finding;
 use crate::model::ids::{BrokerId, CaseId, ClusterId, Digest, PartitionId, Person, RaftIndex, RecordIndex, RequestId};
 use crate::model::plan::{Class, Origin, OriginalOrder, PlanDigest};
 use crate::model::record::{
-    Body, Closing, Decision, DecisionVerdict, Outcome, RECORD_VERSION, Receipt, Record, Withdrawal,
+    Body, Closing, Decision, DecisionVerdict, End, Outcome, RECORD_VERSION, Receipt, Record, Withdrawal,
 };
 use crate::model::snapshot::{CoolDown, OpenCase, StandingOrders};
 use crate::model::time::LogTime;
@@ -339,7 +339,9 @@ impl State {
     fn close_intent(&mut self, outcome: &Outcome) {
         let Some(intent) = self.intents.remove(&outcome.plan) else { return };
         self.with_case(Some(intent.case), |case| case.acted = Some((outcome.plan, Some(outcome.end))));
-        if matches!(intent.plan.origin, Origin::Failback { .. } | Origin::Undo { .. }) {
+        // Where nobody could tell what happened, the recorded order is kept: what is back already is found so.
+        let told = outcome.end != End::Unknown;
+        if told && matches!(intent.plan.origin, Origin::Failback { .. } | Origin::Undo { .. }) {
             for step in &outcome.steps {
                 if let Receipt::Done { done, .. } = &step.receipt {
                     self.forget_orders(done);

@@ -1,6 +1,8 @@
 //! What a read-back shows: whether a step had the effect that was wanted, and what became of an earlier leader's intent.
 
-use crate::model::ids::BrokerId;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::ids::{BrokerId, PartitionId};
 use crate::model::plan::{Act, Intention, Step};
 use crate::model::record::{Attention, Body, End, NotSent, Outcome, Receipt, StepOutcome, StepRefusal};
 use crate::model::topology::{PartitionSet, Standing, Topology};
@@ -10,35 +12,46 @@ use super::event::{Effect, Errand};
 use super::lead::CaseRef;
 use super::state::Intent;
 
-/// What a read-back shows of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a read-back shows of the steps that were sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Its effect.
+    /// Their effects.
     AsWanted,
-    /// Something else.
-    Not,
+    /// These steps lack theirs: on which partitions, none named for an act on a whole broker.
+    Not(BTreeMap<u16, PartitionSet>),
 }
 
-/// Tells whether the cluster is as a step wanted it, but for partitions that its receipt left out.
-pub(super) fn seen_as_wanted(step: &Step, outcomes: &[StepOutcome], topology: &Topology) -> Seen {
-    let left_out: Vec<&PartitionSet> = outcomes
-        .iter()
-        .filter(|outcome| outcome.step == step.number)
-        .filter_map(|outcome| match &outcome.receipt {
-            Receipt::Done { not, .. } => Some(not.iter().map(|(_, set)| set)),
-            Receipt::NotDue | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered | Receipt::Skipped => {
-                None
+/// Gives what a read-back shows of steps with their receipts. The newest step that touched a partition says how it is to
+/// stand; partitions that a receipt left out are nobody's.
+pub(super) fn look_back(sent: &[(&Step, &Receipt)], topology: &Topology) -> Seen {
+    let (mut judged, mut lacking) = (BTreeSet::new(), BTreeMap::new());
+    for (step, receipt) in sent.iter().rev() {
+        if let Act::Fence { broker, .. } | Act::Unregister { broker, .. } = &step.act {
+            if !is_out(*broker, topology) {
+                lacking.insert(step.number, PartitionSet::default());
             }
-        })
-        .flatten()
-        .collect();
-    let (_, not) = sort(step, topology);
-    let missed = not.iter().any(|partition| !left_out.iter().any(|set| set.contains(&partition)));
-    match &step.act {
-        Act::Fence { broker, .. } | Act::Unregister { broker, .. } if is_out(*broker, topology) => Seen::AsWanted,
-        Act::Fence { .. } | Act::Unregister { .. } => Seen::Not,
-        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } if missed => Seen::Not,
-        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => Seen::AsWanted,
+            continue;
+        }
+        let (_, not) = sort(step, topology);
+        let missed: PartitionSet =
+            not.iter().filter(|id| !judged.contains(id) && !is_left_out(id, receipt)).collect();
+        if !missed.is_empty() {
+            lacking.insert(step.number, missed);
+        }
+        judged.extend(step.act.moves().iter().flat_map(|one| one.partitions.iter()));
+    }
+    if lacking.is_empty() { Seen::AsWanted } else { Seen::Not(lacking) }
+}
+
+fn is_left_out(id: &PartitionId, receipt: &Receipt) -> bool {
+    match receipt {
+        Receipt::Done { not, .. } => not.iter().any(|(_, set)| set.contains(id)),
+        Receipt::NotDue
+        | Receipt::NotSent(_)
+        | Receipt::Refused(_)
+        | Receipt::Unanswered
+        | Receipt::NotSeen
+        | Receipt::Skipped => false,
     }
 }
 
@@ -82,7 +95,7 @@ impl Controller {
             if let Some(lead) = self.lead.as_mut() {
                 lead.reconciling.insert(errand, digest);
             }
-            self.out.push(Effect::ReadBack { errand, not: std::collections::BTreeSet::new() });
+            self.out.push(Effect::ReadBack { errand, not: BTreeSet::new() });
         }
     }
 
@@ -96,7 +109,7 @@ impl Controller {
             if let Some(lead) = self.lead.as_mut() {
                 lead.reconciling.insert(again, digest);
             }
-            self.out.push(Effect::ReadBack { errand: again, not: std::collections::BTreeSet::new() });
+            self.out.push(Effect::ReadBack { errand: again, not: BTreeSet::new() });
             return true;
         };
         let outcome = reconciled(&intent, digest, topology);
@@ -133,7 +146,9 @@ fn reconciled(intent: &Intent, plan: crate::model::plan::PlanDigest, topology: &
                 not_any |= !not.is_empty();
             }
             Receipt::Unanswered => dark = true,
-            Receipt::NotDue | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Skipped => not_any = true,
+            Receipt::NotDue | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotSeen | Receipt::Skipped => {
+                not_any = true;
+            }
         }
         steps.push(StepOutcome { step: step.number, receipt });
     }

@@ -277,6 +277,7 @@ pub(super) fn receipt(receipt: &Receipt, names: &Names) -> String {
         Receipt::NotSent(why) => format!("not sent: {}", not_sent(*why)),
         Receipt::Refused(why) => format!("refused: {}", refusal(*why)),
         Receipt::Unanswered => "sent, no answer; read back instead of sent again".to_owned(),
+        Receipt::NotSeen => "sent and answered, but reading back shows nothing of it".to_owned(),
         Receipt::Skipped => "not sent on purpose (observe)".to_owned(),
     }
 }
@@ -287,6 +288,7 @@ fn refusal(why: StepRefusal) -> String {
         StepRefusal::NewIncarnation => "the broker has a new life".to_owned(),
         StepRefusal::PreferredNotAvailable => "the preferred leader was not available".to_owned(),
         StepRefusal::Denied => "Kafka does not let us".to_owned(),
+        StepRefusal::NotSeen => "answered, but reading back shows another thing".to_owned(),
         StepRefusal::Kafka(code) => format!("Kafka error {code}"),
     }
 }

@@ -7,7 +7,7 @@ use crate::control::event::{Event, PauseFile, Role};
 use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
 use crate::model::ids::{NodeId, Term};
 use crate::model::plan::Act;
-use crate::model::record::{DecisionVerdict, End, NotSent, Receipt};
+use crate::model::record::{Body, DecisionVerdict, End, NotSent, Receipt, StepRefusal};
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
@@ -49,6 +49,25 @@ fn what_was_done_is_read_back_and_recorded_as_done() {
     assert!(!world.kinds().contains(&"attention"), "{:?}", world.kinds());
     assert!(world.controller.state().intents.is_empty());
     assert_eq!(world.sent.len(), 1);
+}
+
+#[test]
+fn what_reading_back_does_not_show_is_not_recorded_as_done() {
+    let end = |unmoved: usize| {
+        let mut world = World::leading(policy(Mode::Auto));
+        world.kill();
+        world.commit();
+        world.done_but_for(unmoved);
+        world.read_back_for(Duration::from_secs(6));
+        let outcome = world.outcomes()[0].clone();
+        let Receipt::Done { done, not } = &outcome.steps[0].receipt else { panic!("{:?}", outcome.steps) };
+        let told = world.records.iter().any(|record| matches!(record.body, Body::Attention { .. }));
+        let not = not.iter().map(|(why, set)| (*why, set.len())).collect::<Vec<_>>();
+        (outcome.end, done.len(), not, told)
+    };
+    assert_eq!(end(0), (End::Done, 6, vec![], false));
+    assert_eq!(end(2), (End::Partly, 4, vec![(StepRefusal::NotSeen, 2)], true));
+    assert_eq!(end(6), (End::Unknown, 0, vec![(StepRefusal::NotSeen, 6)], true));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::decide::fixture::{PLAIN, parse};
 use crate::decide::policy::Policy;
 use crate::model::chain::Head;
 use crate::model::ids::{
-    BrokerId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, Person, RaftIndex,
+    BrokerId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId, Person, RaftIndex,
     RequestId, Term,
 };
 use crate::model::observation::{
@@ -262,9 +262,17 @@ impl World {
 
     /// Answers the newest step as done, for every partition of its moves, which are then as wanted.
     pub(super) fn done(&mut self) {
+        self.done_but_for(0);
+    }
+
+    /// Answers the newest step as done for every partition of its moves; the last so many stay as they were.
+    pub(super) fn done_but_for(&mut self, unmoved: usize) {
         let Sent { errand, step, .. } = self.sent.last().unwrap().clone();
+        let all: usize = step.act.moves().iter().map(|one| one.partitions.len()).sum();
+        let ids = step.act.moves().iter().flat_map(|one| one.partitions.iter()).take(all - unmoved);
+        let moved: BTreeSet<PartitionId> = ids.collect();
         for one in step.act.moves() {
-            for id in one.partitions.iter() {
+            for id in one.partitions.iter().filter(|id| moved.contains(id)) {
                 let partition = self.topology.partitions.get_mut(&id).unwrap();
                 partition.replicas.clone_from(&one.to);
                 if step.act.intention() == Intention::OrderAndLeader {
@@ -283,6 +291,17 @@ impl World {
         let errand = self.read_backs.remove(0);
         let topology = Some(self.topology.clone());
         self.event(Event::ReadBack { errand, topology });
+    }
+
+    /// Answers every read-back for so long.
+    pub(super) fn read_back_for(&mut self, span: Duration) {
+        for _ in 0..span.as_millis() / 250 {
+            while !self.read_backs.is_empty() {
+                self.read_back();
+            }
+            self.pass(Duration::from_millis(250));
+            self.commit();
+        }
     }
 
     /// An operator asks; the ticket is the request's number.
