@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::ids::{BrokerId, PartitionId};
-use crate::model::plan::{Act, Intention, Step};
+use crate::model::plan::{Act, Intention, Plan, PlanDigest, Step, When};
 use crate::model::record::{Attention, Body, End, NotSent, Outcome, Receipt, StepOutcome, StepRefusal};
 use crate::model::topology::{PartitionSet, Standing, Topology};
 
 use super::controller::Controller;
 use super::event::{Effect, Errand};
 use super::lead::CaseRef;
-use super::state::Intent;
 
 /// What a read-back shows of the steps that were sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +111,7 @@ impl Controller {
             self.out.push(Effect::ReadBack { errand: again, not: BTreeSet::new() });
             return true;
         };
-        let outcome = reconciled(&intent, digest, topology);
+        let outcome = reconciled(&intent.plan, digest, topology);
         let (case, end) = (intent.case, outcome.end);
         self.write(CaseRef::Is(case), Body::Outcome(outcome));
         if end == End::Unknown {
@@ -122,35 +121,63 @@ impl Controller {
     }
 }
 
-/// Tells of each step of an abandoned intent whether it is done, not done, or cannot be told.
-fn reconciled(intent: &Intent, plan: crate::model::plan::PlanDigest, topology: &Topology) -> Outcome {
-    let mut steps = Vec::new();
+/// Which way an abandoned plan went, as far as the cluster shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Nothing of what is due at once is in effect: nothing else can have been sent.
+    NotBegun,
+    /// Begun, and no step that waits for the echo is in effect.
+    Begun,
+    /// The fence is.
+    Fenced,
+    /// The election after a level echo is.
+    Elected,
+}
+
+fn way(plan: &Plan, topology: &Topology) -> Way {
+    let in_effect = |step: &Step| match &step.act {
+        Act::Fence { broker, .. } | Act::Unregister { broker, .. } => is_out(*broker, topology),
+        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => !sort(step, topology).0.is_empty(),
+    };
+    let due = |when: When| plan.steps.iter().filter(move |step| step.when == when);
+    // An order that changed is the trio's doing; a leader that changed may be Kafka's own.
+    let ordered = due(When::EchoLevelStillRed).filter(|step| matches!(step.act, Act::Elect { .. })).count();
+    let elections =
+        due(When::EchoLevelStillRed).filter(|step| ordered == 0 || matches!(step.act, Act::Elect { .. }));
+    if !due(When::AtOnce).any(in_effect) {
+        Way::NotBegun
+    } else if plan.steps.iter().any(|step| matches!(step.act, Act::Fence { .. }) && in_effect(step)) {
+        Way::Fenced
+    } else if elections.into_iter().any(in_effect) {
+        Way::Elected
+    } else {
+        Way::Begun
+    }
+}
+
+/// Tells of each step of an abandoned intent whether it is done, not done, not due, or cannot be told.
+pub(super) fn reconciled(plan: &Plan, digest: PlanDigest, topology: &Topology) -> Outcome {
+    let way = way(plan, topology);
+    let receipt = |step: &Step| match (step.when, way) {
+        (When::AtOnce | When::AfterPrevious, _)
+        | (When::EchoBehind | When::Afterwards, Way::Fenced)
+        | (When::EchoLevelStillRed, Way::Elected) => shown(step, topology),
+        (When::EchoBehind | When::EchoLevelStillRed, Way::Begun) => Receipt::NotSent(NotSent::Deposed),
+        (When::EchoBehind | When::EchoLevelStillRed | When::EchoLevelGreen | When::Afterwards, _) => Receipt::NotDue,
+    };
+    let steps: Vec<StepOutcome> =
+        plan.steps.iter().map(|step| StepOutcome { step: step.number, receipt: receipt(step) }).collect();
     let (mut done_any, mut not_any, mut dark) = (false, false, false);
-    for step in &intent.plan.steps {
-        let (wanted, not) = sort(step, topology);
-        let receipt = match &step.act {
-            Act::Fence { broker, .. } | Act::Unregister { broker, .. } if is_out(*broker, topology) => {
-                Receipt::Done { done: PartitionSet::default(), not: Vec::new() }
-            }
-            Act::Unregister { broker, .. } if !topology.brokers.contains_key(broker) => Receipt::Unanswered,
-            Act::Fence { .. } | Act::Unregister { .. } => Receipt::NotSent(NotSent::Deposed),
-            Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => match (wanted.is_empty(), not.is_empty()) {
-                (false, true) => Receipt::Done { done: wanted, not: Vec::new() },
-                (false, false) => Receipt::Done { done: wanted, not: vec![(StepRefusal::Stale, not)] },
-                (true, _) => Receipt::NotSent(NotSent::Deposed),
-            },
-        };
-        match &receipt {
+    for outcome in &steps {
+        match &outcome.receipt {
             Receipt::Done { not, .. } => {
                 done_any = true;
                 not_any |= !not.is_empty();
             }
-            Receipt::Unanswered => dark = true,
-            Receipt::NotDue | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotSeen | Receipt::Skipped => {
-                not_any = true;
-            }
+            Receipt::NotDue => {}
+            Receipt::Unanswered | Receipt::NotSeen => dark = true,
+            Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Skipped => not_any = true,
         }
-        steps.push(StepOutcome { step: step.number, receipt });
     }
     let end = match (dark, done_any, not_any) {
         (true, _, _) => End::Unknown,
@@ -158,5 +185,31 @@ fn reconciled(intent: &Intent, plan: crate::model::plan::PlanDigest, topology: &
         (false, true, true) => End::Partly,
         (false, false, _) => End::NotDone,
     };
-    Outcome { plan, steps, end, timeline: Vec::new() }
+    Outcome { plan: digest, steps, end, timeline: Vec::new() }
+}
+
+/// Gives what the cluster shows of one step that may have been sent.
+fn shown(step: &Step, topology: &Topology) -> Receipt {
+    match &step.act {
+        Act::Fence { broker, .. } if is_out(*broker, topology) => done(PartitionSet::default()),
+        Act::Fence { .. } => Receipt::NotSent(NotSent::Deposed),
+        // Whoever serves nothing may be fenced only: that it was unregistered is told by its registration alone.
+        Act::Unregister { broker, .. } => match topology.brokers.get(broker).map(|known| known.standing) {
+            Some(Standing::Unregistered) => done(PartitionSet::default()),
+            Some(Standing::Active | Standing::Fenced | Standing::ShuttingDown) => Receipt::NotSent(NotSent::Deposed),
+            Some(Standing::Unknown) | None => Receipt::Unanswered,
+        },
+        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => {
+            let (wanted, not) = sort(step, topology);
+            match (wanted.is_empty(), not.is_empty()) {
+                (false, true) => done(wanted),
+                (false, false) => Receipt::Done { done: wanted, not: vec![(StepRefusal::NotSeen, not)] },
+                (true, _) => Receipt::NotSent(NotSent::Deposed),
+            }
+        }
+    }
+}
+
+fn done(partitions: PartitionSet) -> Receipt {
+    Receipt::Done { done: partitions, not: Vec::new() }
 }

@@ -288,7 +288,7 @@ fn refusal(why: StepRefusal) -> String {
         StepRefusal::NewIncarnation => "the broker has a new life".to_owned(),
         StepRefusal::PreferredNotAvailable => "the preferred leader was not available".to_owned(),
         StepRefusal::Denied => "Kafka does not let us".to_owned(),
-        StepRefusal::NotSeen => "answered, but reading back shows another thing".to_owned(),
+        StepRefusal::NotSeen => "reading back shows another thing".to_owned(),
         StepRefusal::Kafka(code) => format!("Kafka error {code}"),
     }
 }

@@ -2,5 +2,6 @@
 
 mod acts;
 mod people;
+mod reconciled;
 mod records;
 mod world;

@@ -80,7 +80,7 @@ pub enum StepRefusal {
     PreferredNotAvailable,
     /// Kafka says that we may not.
     Denied,
-    /// Sent and answered, but what was read back shows another thing.
+    /// What was read back shows another thing.
     NotSeen,
     /// Another Kafka error.
     Kafka(i16),
