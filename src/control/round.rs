@@ -9,7 +9,7 @@ use crate::decide::deliberate::{Deliberation, deliberate};
 use crate::decide::guard::guard;
 use crate::decide::plan::{digest, plan_failback};
 use crate::decide::policy::Mode;
-use crate::model::finding::{Finding, FindingKind};
+use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::observation::Light;
 use crate::model::plan::{Class, PlanDigest};
@@ -26,6 +26,10 @@ use super::state::Case;
 
 /// How long an `Unknown` or a `Conflict` is given to pass before it becomes a case: start-up and a flap last less.
 const ODD_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long nodes may doubt themselves before that is a case. Doubt falls by one a second, from 8 to below 4 in 5 s: what
+/// lasts twice that is no burst.
+const DOUBT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a non-decision that goes on is written down again.
 const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
@@ -153,7 +157,9 @@ impl Controller {
         if since.0 != finding.kind {
             *since = (finding.kind, now);
         }
-        ODD_PATIENCE <= now.since(since.1)
+        let says = |said: Say| finding.votes.values().any(|vote| vote.says == said);
+        let patience = if says(Say::Abstains) && !says(Say::Red) { DOUBT_PATIENCE } else { ODD_PATIENCE };
+        patience <= now.since(since.1)
     }
 
     fn decide(&mut self, now: Now, seat: Seat<'_>, one: &Considered) {

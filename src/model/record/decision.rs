@@ -99,6 +99,8 @@ impl Inaction {
     #[must_use]
     pub fn concern(&self) -> Concern {
         match self {
+            // Whoever cannot see, or sees two things at once, looks after nobody: that must not go unsaid.
+            Self::NothingToDo(FindingKind::Unknown | FindingKind::Conflict) => Concern::Person,
             Self::NothingToDo(_) | Self::NoPlan(NoPlan::NothingAffected | NoPlan::NothingToRestore) => Concern::None,
             Self::Held(objections) if objections.iter().all(Objection::passes_by_itself) => Concern::None,
             Self::OnlyWarns(_)
