@@ -17,7 +17,7 @@ use crate::model::snapshot::Snapshot;
 
 use super::considered::Considered;
 use super::controller::{Controller, Now};
-use super::event::{Effect, PauseFile, Role};
+use super::event::{Effect, Role};
 use super::lead::CaseRef;
 use super::state::Offer;
 use super::views::differences;
@@ -136,9 +136,8 @@ impl Controller {
 
     fn resume(&mut self, ticket: u64, request: &OperatorRequest) -> Option<Answer> {
         if self.state.paused.is_none() {
-            let file = self.reports.iter().find(|(_, (_, said))| said.pause_file == PauseFile::Present);
-            if let Some((node, _)) = file {
-                return Some(Answer::Refused(Refusal::PausedByFile { node: *node }));
+            if let Some((node, _)) = self.paused_by_file() {
+                return Some(Answer::Refused(Refusal::PausedByFile { node }));
             }
             return Some(Answer::Done { record: None, plan: None });
         }

@@ -79,6 +79,7 @@ impl Controller {
             | Body::Withdrawn { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::PauseFile { .. }
             | Body::Attention { .. }
             | Body::Acknowledged { .. }
             | Body::Closed { .. } => {}

@@ -79,6 +79,9 @@ impl Controller {
         let Some(log_time) = self.lead.as_ref().map(|lead| lead.log_time(now.at)) else { return };
         let snapshot = self.snapshot(now.at, log_time);
         self.found(&snapshot);
+        for (node, file) in self.pause_files_changed() {
+            self.write(CaseRef::None, Body::PauseFile { node, file });
+        }
         self.expire_offers(&snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
         for deliberation in &deliberations {

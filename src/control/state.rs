@@ -12,10 +12,10 @@ use crate::model::canon::{CanonError, from_canonical_bytes, to_canonical_bytes};
 use crate::model::chain::Head;
 use crate::model::chain::chunk::Assembler;
 use crate::model::finding::Finding;
-use crate::model::ids::{BrokerId, CaseId, ClusterId, Digest, PartitionId, Person, RaftIndex, RecordIndex, RequestId};
+use crate::model::ids::{BrokerId, CaseId, ClusterId, Digest, NodeId, PartitionId, Person, RaftIndex, RecordIndex, RequestId};
 use crate::model::plan::{Class, Origin, OriginalOrder, PlanDigest};
 use crate::model::record::{
-    Body, Closing, Decision, DecisionVerdict, End, Outcome, RECORD_VERSION, Receipt, Record, Withdrawal,
+    Body, Closing, Decision, DecisionVerdict, End, Outcome, PauseFile, RECORD_VERSION, Receipt, Record, Withdrawal,
 };
 use crate::model::snapshot::{CoolDown, OpenCase, StandingOrders};
 use crate::model::time::LogTime;
@@ -49,6 +49,8 @@ pub struct State {
     pub policy: Option<Digest>,
     /// The pause order, if one stands.
     pub paused: Option<PauseOrder>,
+    /// Nodes whose pause file was there when they were last heard.
+    pub pause_files: BTreeMap<NodeId, PauseFile>,
     /// The open cases.
     pub cases: BTreeMap<CaseId, Case>,
     /// Plans that people may say yes to.
@@ -108,6 +110,7 @@ impl Default for State {
             cluster: None,
             policy: None,
             paused: None,
+            pause_files: BTreeMap::new(),
             cases: BTreeMap::new(),
             offers: BTreeMap::new(),
             gone: VecDeque::new(),
@@ -240,6 +243,12 @@ impl State {
             Body::Resumed { by, request } => {
                 self.paused = None;
                 self.remember(by, *request);
+            }
+            Body::PauseFile { node, file } if file.pauses() => {
+                self.pause_files.insert(*node, *file);
+            }
+            Body::PauseFile { node, .. } => {
+                self.pause_files.remove(node);
             }
             Body::Attention { what } => {
                 let told = Told { what: what.clone(), wall_ms: record.wall_ms, case: record.case };

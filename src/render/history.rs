@@ -52,6 +52,7 @@ pub(super) fn names_in(record: &Record) -> Names {
         | Body::Withdrawn { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::PauseFile { .. }
         | Body::Attention { .. }
         | Body::Acknowledged { .. }
         | Body::Closed { .. } => Names::default(),
@@ -96,6 +97,7 @@ pub(super) fn summary(record: &Record, names: &Names) -> String {
             format!("plan {} no longer stands: {}", plan.short(), sentences::withdrawal(why))
         }
         Body::Paused { by, reason, .. } => format!("{} paused automation: {}", escape(&by.0), escape(reason)),
+        Body::PauseFile { node, file } => format!("{} {node}", sentences::pause_file(*file)),
         Body::Resumed { by, .. } => format!("{} let automation go on", escape(&by.0)),
         Body::Attention { what } => format!("a person was told: {}", sentences::attention(what, names)),
         Body::Acknowledged { attention, by, .. } => format!("{} has seen record {attention}", escape(&by.0)),
@@ -170,6 +172,7 @@ pub(super) fn record(entry: &Entry, style: Style) -> String {
         | Body::Withdrawn { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::PauseFile { .. }
         | Body::Attention { .. }
         | Body::Acknowledged { .. }
         | Body::Closed { .. } => {}

@@ -4,7 +4,9 @@ use crate::model::finding::{Echo, Finding, Say, Vote};
 use crate::model::ids::NodeId;
 use crate::model::observation::{Blindness, Light, Progress, PulseState};
 use crate::model::plan::{Act, Class, FailedRack, Origin, Promotion, Score, Serving, Unfit, When};
-use crate::model::record::{Attention, Closing, End, Inaction, NoPlan, NotSent, Receipt, StepRefusal, Withdrawal};
+use crate::model::record::{
+    Attention, Closing, End, Inaction, NoPlan, NotSent, PauseFile, Receipt, StepRefusal, Withdrawal,
+};
 use crate::model::ruling::{Objection, Ruling};
 
 use super::words::{Names, and, count, escape, list, span};
@@ -301,6 +303,14 @@ fn not_sent(why: NotSent) -> &'static str {
         NotSent::Precondition => "a precondition did not hold any more",
         NotSent::Paused => "automation was paused meanwhile",
         NotSent::EarlierFailed => "an earlier step failed",
+    }
+}
+
+pub(super) fn pause_file(file: PauseFile) -> &'static str {
+    match file {
+        PauseFile::Absent => "no pause file any more on",
+        PauseFile::Present => "automation is paused by the file on",
+        PauseFile::Unreadable => "automation is paused, as it cannot be told whether there is a pause file on",
     }
 }
 

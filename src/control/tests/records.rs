@@ -71,9 +71,9 @@ fn told_of(peers: &'static str, seconds: u64) -> Vec<String> {
     let mut world = auto();
     world.peers_say(peers);
     pass(&mut world, seconds);
-    let told = |body: &Body| match body {
-        Body::Attention { what: Attention::Finding { kind, broker, .. } } => Some(format!("{kind} {broker}")),
-        _ => None,
+    let told = |body: &Body| {
+        let Body::Attention { what: Attention::Finding { kind, broker, .. } } = body else { return None };
+        Some(format!("{kind} {broker}"))
     };
     world.records.iter().filter_map(|record| told(&record.body)).collect()
 }

@@ -70,6 +70,10 @@ pub(super) struct World {
     victim: Victim,
     /// What the peers say, as lines of a fixture.
     peers: &'static str,
+    /// What each peer says of its pause file.
+    pub(super) files: BTreeMap<NodeId, PauseFile>,
+    /// Peers that are not heard.
+    pub(super) silent: BTreeSet<NodeId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,6 +119,8 @@ impl World {
             answers: Vec::new(),
             victim: Victim::Up,
             peers: "",
+            files: BTreeMap::new(),
+            silent: BTreeSet::new(),
         };
         world.look();
         world.pass(Duration::from_secs(5));
@@ -230,9 +236,10 @@ impl World {
 
     fn hear(&mut self) {
         let heard = parse(&format!("{PLAIN}{}", self.peers)).0.heard;
-        for from in [NodeId(2), NodeId(3)] {
+        for from in [NodeId(2), NodeId(3)].into_iter().filter(|from| !self.silent.contains(from)).collect::<Vec<_>>() {
             let report = heard[&from].report.clone();
-            let report = PeerReport { report, pause_file: PauseFile::Absent, head: Head::GENESIS };
+            let pause_file = self.files.get(&from).copied().unwrap_or_default();
+            let report = PeerReport { report, pause_file, head: Head::GENESIS };
             self.event(Event::Reported { from, report });
         }
     }
