@@ -224,6 +224,8 @@ impl Controller {
         DecisionVerdict::Act {
             valid_for: policy.act.valid_for,
             cool_down_until: taken_at.plus(policy.guard.broker_cool_down),
+            cluster_cool_down_until: taken_at.plus(policy.guard.cluster_cool_down),
+            demoted_until: taken_at.plus(policy.guard.demoted_for),
         }
     }
 

@@ -63,6 +63,8 @@ pub struct State {
     pub first_orders: BTreeMap<PartitionId, FirstOrder>,
     /// Cool-downs by broker.
     pub cool_downs: BTreeMap<BrokerId, CoolDown>,
+    /// Brokers that lost leadership by an act of ours: no targets until then.
+    pub demoted: BTreeMap<BrokerId, CoolDown>,
     /// The cluster-wide cool-down after an R2.
     pub cluster_cool_down: Option<CoolDown>,
     /// What people were told and have not acknowledged.
@@ -117,6 +119,7 @@ impl Default for State {
             intents: BTreeMap::new(),
             first_orders: BTreeMap::new(),
             cool_downs: BTreeMap::new(),
+            demoted: BTreeMap::new(),
             cluster_cool_down: None,
             attentions: BTreeMap::new(),
             requests: VecDeque::new(),
@@ -180,8 +183,7 @@ impl State {
             paused: self.paused.is_some() || pause == PausedHere::Yes,
             cool_downs: self.cool_downs.clone(),
             cluster_cool_down: self.cluster_cool_down,
-            // Whoever lost leadership by an act of ours is in cool-down for it: no target meanwhile.
-            demoted: self.cool_downs.clone(),
+            demoted: self.demoted.clone(),
             maintenance: BTreeSet::new(),
             in_flight: self.intents.values().map(|intent| intent.case).next(),
             cases: cases.collect(),
@@ -267,6 +269,7 @@ impl State {
     fn drop_expired(&mut self) {
         let now = self.last_at;
         self.cool_downs.retain(|_, cool_down| now < cool_down.until);
+        self.demoted.retain(|_, cool_down| now < cool_down.until);
         self.cluster_cool_down = self.cluster_cool_down.filter(|cool_down| now < cool_down.until);
     }
 
@@ -292,12 +295,12 @@ impl State {
 
     fn decide(&mut self, record: &Record, decision: &Decision) {
         match (&decision.verdict, &decision.plan, decision.digest, record.case) {
-            (DecisionVerdict::Act { cool_down_until, .. }, Some(plan), Some(digest), Some(case)) => {
+            (DecisionVerdict::Act { .. }, Some(plan), Some(digest), Some(case)) => {
                 self.offers.remove(&digest);
                 self.begin(
                     Intent { case, plan: plan.clone(), term: record.term, by: record.by, record: self.head.index },
                     digest,
-                    *cool_down_until,
+                    &decision.verdict,
                 );
             }
             (DecisionVerdict::Offer { expires, people }, Some(plan), Some(digest), Some(case)) => {
@@ -320,8 +323,10 @@ impl State {
         }
     }
 
-    fn begin(&mut self, intent: Intent, digest: PlanDigest, cool_down_until: LogTime) {
-        let cool_down = CoolDown { owner: intent.case, until: cool_down_until };
+    fn begin(&mut self, intent: Intent, digest: PlanDigest, act: &DecisionVerdict) {
+        let DecisionVerdict::Act { cool_down_until, cluster_cool_down_until, demoted_until, .. } = act else { return };
+        let owner = intent.case;
+        let until = |until: &LogTime| CoolDown { owner, until: *until };
         if let Origin::Finding { broker, .. } = &intent.plan.origin {
             for order in &intent.plan.undo {
                 for partition in order.partitions.iter() {
@@ -332,10 +337,11 @@ impl State {
                     });
                 }
             }
-            self.cool_downs.insert(*broker, cool_down);
+            self.cool_downs.insert(*broker, until(cool_down_until));
+            self.demoted.insert(*broker, until(demoted_until));
         }
         if Class::R2 <= intent.plan.class {
-            self.cluster_cool_down = Some(cool_down);
+            self.cluster_cool_down = Some(until(cluster_cool_down_until));
         }
         self.with_case(Some(intent.case), |case| {
             case.acted = Some((digest, None));

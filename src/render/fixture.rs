@@ -243,7 +243,12 @@ fn acted() -> Decision {
         plan: Some(plan()),
         digest: Some(PLAN),
         ruling: Some(Ruling::Allowed),
-        verdict: DecisionVerdict::Act { valid_for: Duration::from_millis(800), cool_down_until: LogTime(427_041) },
+        verdict: DecisionVerdict::Act {
+            valid_for: Duration::from_millis(800),
+            cool_down_until: LogTime(427_041),
+            cluster_cool_down_until: LogTime(1_927_041),
+            demoted_until: LogTime(427_041),
+        },
     }
 }
 

@@ -2,15 +2,25 @@
 
 use std::time::Duration;
 
-use super::world::{GONE, TERM, VICTIM, World};
+use super::world::{FOLLOWER, GONE, TERM, VICTIM, World};
+use crate::control::Advice;
 use crate::control::event::{Event, PauseFile, Role};
-use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
+use crate::decide::fixture::PLAIN;
+use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::{NodeId, Term};
 use crate::model::plan::Act;
+use crate::model::snapshot::CoolDown;
 use crate::model::record::{Body, DecisionVerdict, End, NotSent, Receipt, StepRefusal};
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
+}
+
+/// Unregistering is allowed, and sent without a person.
+fn unregistering() -> Policy {
+    let auto_r2 = ["Unregister".to_owned()].into();
+    let act = ActPolicy { unregister: Permission::Allowed, auto_r2, ..ActPolicy::default() };
+    Policy { act, ..policy(Mode::Auto) }
 }
 
 fn fencing() -> Policy {
@@ -146,6 +156,30 @@ fn nothing_is_sent_once_the_intents_time_is_over() {
     world.commit();
     let steps = &world.outcomes()[0].steps;
     assert!(steps.iter().any(|step| step.receipt == Receipt::NotSent(NotSent::Expired)), "{steps:?}");
+}
+
+#[test]
+fn each_act_starts_the_cool_downs_of_the_policy() {
+    let guard = GuardPolicy {
+        broker_cool_down: Duration::from_secs(7),
+        cluster_cool_down: Duration::from_secs(70),
+        demoted_for: Duration::from_secs(700),
+        ..GuardPolicy::default()
+    };
+    let ends = |shape: &'static str, policy: Policy| {
+        let mut world = World::leading_of(shape, Policy { guard: guard.clone(), ..policy }, Advice::Off);
+        world.kill();
+        world.peers_say(GONE);
+        world.pulse();
+        world.commit();
+        assert_eq!(world.sent.len(), 1, "{:?}", world.kinds());
+        let (state, taken_at) = (world.controller.state(), world.decisions()[0].snapshot.taken_at);
+        let after = |cool_down: Option<&CoolDown>| cool_down.map(|one| one.until.since(taken_at).as_secs());
+        let broker = (after(state.cool_downs.get(&VICTIM)), after(state.demoted.get(&VICTIM)));
+        (broker.0, broker.1, after(state.cluster_cool_down.as_ref()))
+    };
+    assert_eq!(ends(PLAIN, policy(Mode::Auto)), (Some(7), Some(700), None));
+    assert_eq!(ends(FOLLOWER, unregistering()), (Some(7), Some(700), Some(70)));
 }
 
 #[test]

@@ -40,6 +40,10 @@ const REFUSED: &str = "n2 sees b1 refused 50ms sent 5s\nn3 sees b1 yellow 20ms s
 pub(super) const GONE: &str = "n2 sees b1 refused 2s sent 9s\nn3 sees b1 refused 2s sent 9s\n\
     n2 pulse b1 missing\nn3 pulse b1 missing\n";
 
+/// Four brokers; the one that fails leads nothing: where it is dead, unregistering it is all that can be done.
+pub(super) const FOLLOWER: &str = "broker b1 rack a epoch 101\nbroker b2 rack b epoch 102\nbroker b3 rack c epoch 103\n\
+    broker b4 rack a epoch 104\np0..p5 led b2 of 2,1,3 isr 1,2,3 min 2\n";
+
 /// A step that was to be carried out.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
@@ -53,6 +57,8 @@ pub(super) struct Sent {
 pub(super) struct World {
     pub(super) controller: Controller,
     pub(super) topology: Topology,
+    /// The cluster as lines of a fixture: what the peers see well.
+    shape: &'static str,
     ms: u64,
     look_due: u64,
     raft: u64,
@@ -89,26 +95,32 @@ fn path() -> Listener {
 impl World {
     /// A leader of a calm cluster, its first records committed.
     pub(super) fn leading(policy: Policy) -> Self {
-        let mut world = Self::starting(policy);
+        Self::leading_of(PLAIN, policy, Advice::Off)
+    }
+
+    /// A leader of a calm cluster of this shape.
+    pub(super) fn leading_of(shape: &'static str, policy: Policy, advice: Advice) -> Self {
+        let mut world = Self::starting(shape, policy, advice);
         world.event(Event::Role(Role::Leading(TERM)));
         world.commit();
         world
     }
 
-    fn starting(policy: Policy) -> Self {
+    fn starting(shape: &'static str, policy: Policy, advice: Advice) -> Self {
         let options = ControllerOptions {
             me: NodeId(1),
             voters: (1..=3).map(NodeId).collect(),
             policy,
             path: path(),
             no_vote_on: BTreeSet::new(),
-            advice: Advice::Off,
+            advice,
         };
-        let mut topology = parse(PLAIN).0.topology.as_ref().clone();
+        let mut topology = parse(shape).0.topology.as_ref().clone();
         topology.cluster = ClusterId("calm".to_owned());
         let mut world = Self {
             controller: Controller::new(options, State::default()),
             topology,
+            shape,
             ms: 100_000,
             look_due: 101_000,
             raft: 0,
@@ -200,7 +212,8 @@ impl World {
     }
 
     fn alive(&self) -> Vec<BrokerId> {
-        (1..=3).map(BrokerId).filter(|broker| *broker != VICTIM || self.victim == Victim::Up).collect()
+        let brokers = self.topology.brokers.keys().copied();
+        brokers.filter(|broker| *broker != VICTIM || self.victim == Victim::Up).collect()
     }
 
     /// Reads the cluster's shape, log ends and places in the metadata log.
@@ -235,7 +248,7 @@ impl World {
     }
 
     fn hear(&mut self) {
-        let heard = parse(&format!("{PLAIN}{}", self.peers)).0.heard;
+        let heard = parse(&format!("{}{}", self.shape, self.peers)).0.heard;
         for from in [NodeId(2), NodeId(3)].into_iter().filter(|from| !self.silent.contains(from)).collect::<Vec<_>>() {
             let report = heard[&from].report.clone();
             let pause_file = self.files.get(&from).copied().unwrap_or_default();

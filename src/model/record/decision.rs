@@ -41,6 +41,10 @@ pub enum DecisionVerdict {
         valid_for: Duration,
         /// Until when other cases keep their hands off the broker.
         cool_down_until: LogTime,
+        /// Until when, where the plan is of class R2 or above, no other case has one like it.
+        cluster_cool_down_until: LogTime,
+        /// Until when the broker is no target, having lost its leadership.
+        demoted_until: LogTime,
     },
     /// Observe-only: this would have been sent.
     WouldAct,
