@@ -278,6 +278,9 @@ fn modes_and_classes_say_who_must_agree() {
     let unregister = crashed("policy unregister\nbroker b4 epoch 104\n").replace("led b1 of 1,2,3", "led b2 of 2,1,3");
     expect!["NeedsApproval { class: R2, people: 1, expires_in: 600s }"].assert_eq(&rule(&unregister, None));
     assert_eq!(rule(&format!("{unregister}policy auto-r2 Unregister\n"), None), "Allowed");
+    // Without the metadata log nobody knows which life was found dead.
+    let nameless = format!("{unregister}policy auto-r2 Unregister\nbroker b1 rack a\n");
+    expect!["NeedsApproval { class: R2, people: 1, expires_in: 600s }"].assert_eq(&rule(&nameless, None));
     expect!["NeedsApproval { class: R3, people: 2, expires_in: 600s }"].assert_eq(&rule(&refused(""), Some(Class::R3)));
 }
 

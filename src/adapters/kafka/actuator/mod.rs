@@ -7,6 +7,7 @@
 mod check;
 mod contacts;
 mod shape;
+mod unregister;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -196,23 +197,6 @@ impl KafkaHand {
         }
     }
 
-    async fn unregister(&self, broker: BrokerId, deadline: Deadline) -> Result<Receipt, ApplyError> {
-        let not = BTreeSet::from([broker]);
-        let sent = self
-            .send(&not, deadline, |connection, within| async move {
-                connection.unregister(broker.0, within).await.map(|_| ())
-            })
-            .await;
-        match sent {
-            Ok(()) => Ok(receipt(Vec::new(), Vec::new())),
-            // It is gone already: applying a step twice changes nothing the second time.
-            Err(ApplyError::Refused(StepRefusal::Kafka(code))) if code == ErrorCode::BrokerIdNotRegistered.number() => {
-                Ok(receipt(Vec::new(), Vec::new()))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Sends one request to the active controller (or through a broker, where no controller listener is known): once, unless
     /// it is certain that nothing was done.
     async fn send<T, F, A>(&self, avoid: &BTreeSet<BrokerId>, deadline: Deadline, ask: F) -> Result<T, ApplyError>
@@ -346,7 +330,6 @@ fn refused_with(code: ErrorCode) -> StepRefusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
     #[test]
     fn a_step_of_which_the_reorder_went_through_is_never_one_of_which_nothing_was_sent() {
         for error in [
