@@ -15,6 +15,7 @@ use crate::model::record::{Body, DecisionVerdict, Withdrawal};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Snapshot;
 
+use super::advising::Subject;
 use super::considered::Considered;
 use super::controller::{Controller, Now};
 use super::event::{Effect, Role};
@@ -216,7 +217,7 @@ impl Controller {
         }
         let _ = self.record_for(ticket, case, yes, Some(plan));
         let verdict = self.act(snapshot.taken_at);
-        let body = Body::Decided(Box::new(one.decision(&snapshot, verdict)));
+        let body = self.decided(offer.case, one, &snapshot, verdict);
         let _ = self.record_for(ticket, case, body, Some(plan));
         self.flush(now);
         None
@@ -234,6 +235,19 @@ impl Controller {
             Origin::Undo { of, by } => plan_undo(*of, by, &undo, snapshot, policy),
         };
         again.ok().map(|plan| self.restoring(plan, snapshot))
+    }
+
+    /// Gives the record of a decision that a person brought about, with what advice makes of it by now.
+    fn decided(&self, case: CaseId, one: &Considered, snapshot: &Snapshot, verdict: DecisionVerdict) -> Body {
+        let subject = one.plan().map(|(plan, digest)| Subject {
+            case: Some(case),
+            finding: one.finding(),
+            plan,
+            digest,
+            snapshot,
+        });
+        let advice = subject.and_then(|subject| self.settled(subject));
+        Body::Decided(Box::new(one.decision(snapshot, verdict, advice)))
     }
 
     fn restoring(&self, plan: Plan, snapshot: &Snapshot) -> Considered {
@@ -272,12 +286,12 @@ impl Controller {
             Ruling::Held(objections) => Some(Answer::Refused(Refusal::Held(objections.clone()))),
             Ruling::Allowed => {
                 let verdict = self.act(snapshot.taken_at);
-                let body = Body::Decided(Box::new(one.decision(&snapshot, verdict)));
+                let body = self.decided(case, &one, &snapshot, verdict);
                 self.record_for(ticket, CaseRef::Is(case), body, Some(plan))
             }
             Ruling::NeedsApproval { people, expires_in, .. } => {
                 let verdict = DecisionVerdict::Offer { expires: snapshot.taken_at.plus(*expires_in), people: *people };
-                let body = Body::Decided(Box::new(one.decision(&snapshot, verdict)));
+                let body = self.decided(case, &one, &snapshot, verdict);
                 self.record_and_answer(ticket, CaseRef::Is(case), body, Answer::Offered { plan, people: *people })
             }
         }

@@ -1,6 +1,7 @@
 //! What a round has considered, whether it came from a finding or from a request to put an order back.
 
 use crate::decide::deliberate::{Deliberation, prune, prune_to_plan};
+use crate::model::advice::Settled;
 use crate::model::finding::Finding;
 use crate::model::plan::{Plan, PlanDigest};
 use crate::model::record::{Decision, DecisionVerdict, Inaction, NoPlan};
@@ -58,7 +59,12 @@ impl Considered {
     }
 
     /// Gives the decision as it is recorded: with the snapshot pruned to what it was made on.
-    pub(super) fn decision(&self, snapshot: &Snapshot, verdict: DecisionVerdict) -> Decision {
+    pub(super) fn decision(
+        &self,
+        snapshot: &Snapshot,
+        verdict: DecisionVerdict,
+        advice: Option<Settled>,
+    ) -> Decision {
         let pruned = match self {
             Self::Found(one) => prune(snapshot, one),
             Self::Restoring { plan, .. } => prune_to_plan(snapshot, plan),
@@ -69,6 +75,7 @@ impl Considered {
             plan: self.plan().map(|(plan, _)| plan.clone()),
             digest: self.plan().map(|(_, digest)| digest),
             ruling: self.ruling().cloned(),
+            advice,
             verdict,
         }
     }

@@ -39,9 +39,15 @@ impl Controller {
     pub(super) fn carry_on(&mut self, now: Now, record: &Record) {
         match &record.body {
             Body::Decided(decision) => {
-                let DecisionVerdict::Act { valid_for, .. } = decision.verdict else { return };
                 let (Some(plan), Some(digest), Some(case)) = (&decision.plan, decision.digest, record.case) else {
                     return;
+                };
+                let finding = decision.finding.as_ref();
+                let subject = Subject { case: Some(case), finding, plan, digest, snapshot: &decision.snapshot };
+                let valid_for = match decision.verdict {
+                    DecisionVerdict::Act { valid_for, .. } => valid_for,
+                    DecisionVerdict::Offer { .. } | DecisionVerdict::WouldAct => return self.justify(now, subject),
+                    DecisionVerdict::Nothing(_) => return,
                 };
                 let red_for = decision.finding.as_ref().map_or(Duration::ZERO, |finding| finding.red_for);
                 let Some(lead) = self.lead.as_mut() else { return };
@@ -49,8 +55,6 @@ impl Controller {
                 let ago = lead.log_time(now.at).since(record.at);
                 let base = now.at.minus(ago).minus(red_for);
                 lead.cursor = Some(Cursor::start((case, digest, plan.clone()), now.at, valid_for, base, ago));
-                let finding = decision.finding.as_ref();
-                let subject = Subject { case: Some(case), finding, plan, digest, snapshot: &decision.snapshot };
                 self.justify(now, subject);
                 self.advance(now);
             }

@@ -9,6 +9,7 @@ use crate::decide::deliberate::{Deliberation, deliberate};
 use crate::decide::guard::guard;
 use crate::decide::plan::{digest, plan_failback};
 use crate::decide::policy::Mode;
+use crate::model::advice::Settled;
 use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::observation::Light;
@@ -62,6 +63,9 @@ impl Seat<'_> {
         }
     }
 }
+
+/// What follows from a ruling, and what advice made of it.
+type Judged = (DecisionVerdict, Option<Settled>);
 
 /// A non-decision that goes on.
 #[derive(Debug, Clone)]
@@ -171,51 +175,60 @@ impl Controller {
             Err(why) => return self.hold(now, seat, one, why),
         };
         let subject = Subject { case: seat.id(), finding: one.finding(), plan, digest, snapshot: seat.snapshot };
-        let Some(verdict) = self.verdict(now, seat, subject, ruling) else { return };
+        let Some((verdict, advice)) = self.verdict(now, seat, subject, ruling) else { return };
         if let DecisionVerdict::Nothing(why) = verdict {
             return self.hold(now, seat, one, why);
         }
         self.supersede(seat.at, Some(digest));
         let offered = matches!(verdict, DecisionVerdict::Offer { .. });
-        self.write(seat.at, Body::Decided(Box::new(one.decision(seat.snapshot, verdict))));
+        self.write(seat.at, Body::Decided(Box::new(one.decision(seat.snapshot, verdict, advice))));
         if offered {
             self.tell_once(seat.at, seat.id(), Attention::ApprovalWanted { plan: digest });
         }
     }
 
-    /// Gives what follows from a ruling; none where it was said before and still stands, or advice is awaited.
-    fn verdict(&mut self, now: Now, seat: Seat<'_>, subject: Subject<'_>, ruling: &Ruling) -> Option<DecisionVerdict> {
-        let taken_at = subject.snapshot.taken_at;
+    /// Gives what follows from a ruling, and what advice made of it; none where it was said before and still stands, or
+    /// advice is awaited.
+    fn verdict(&mut self, now: Now, seat: Seat<'_>, subject: Subject<'_>, ruling: &Ruling) -> Option<Judged> {
         match (self.options.policy.mode, ruling) {
-            (_, Ruling::Held(objections)) => Some(DecisionVerdict::Nothing(Inaction::Held(objections.clone()))),
+            (_, Ruling::Held(objections)) => {
+                Some((DecisionVerdict::Nothing(Inaction::Held(objections.clone())), None))
+            }
             (Mode::Observe, Ruling::Allowed | Ruling::NeedsApproval { .. }) => {
                 let said = seat.case.is_some_and(|case| case.would == Some(subject.digest));
-                (!said && self.may_say_would(now.at, seat.id())).then_some(DecisionVerdict::WouldAct)
+                let says = !said && self.may_say_would(now.at, seat.id());
+                says.then(|| (DecisionVerdict::WouldAct, self.settled(subject)))
             }
-            (_, Ruling::NeedsApproval { people, expires_in, .. }) => {
-                let stands = self.state.offers.contains_key(&subject.digest);
-                let refused = seat.case.is_some_and(|case| case.rejected.contains(&subject.digest));
-                let expires = taken_at.plus(*expires_in);
-                (!stands && !refused).then_some(DecisionVerdict::Offer { expires, people: *people })
+            (_, Ruling::NeedsApproval { .. }) => {
+                self.offer_of(seat, subject, ruling).map(|offer| (offer, self.settled(subject)))
             }
             (Mode::Approve | Mode::Auto, Ruling::Allowed) => {
                 // Giving leadership back is no further try at the finding; it has as many of its own.
                 let acts_max = if subject.finding.is_some() { ACTS_MAX } else { ACTS_MAX.saturating_mul(2) };
                 if seat.case.is_some_and(|case| acts_max <= case.acts) {
-                    return Some(DecisionVerdict::Nothing(Inaction::TriedEnough));
+                    return Some((DecisionVerdict::Nothing(Inaction::TriedEnough), None));
                 }
                 if subject.plan.class <= Class::R1 {
-                    return Some(self.act(taken_at));
+                    return Some((self.act(subject.snapshot.taken_at), self.settled(subject)));
                 }
-                let ruling = self.after_advice(now, subject)?;
-                match ruling {
-                    Ruling::Allowed => Some(self.act(taken_at)),
-                    narrowed @ (Ruling::NeedsApproval { .. } | Ruling::Held(_)) => {
-                        self.verdict(now, seat, subject, &narrowed)
-                    }
-                }
+                let (narrowed, settled) = self.after_advice(now, subject)?;
+                let verdict = match &narrowed {
+                    Ruling::Allowed => self.act(subject.snapshot.taken_at),
+                    Ruling::NeedsApproval { .. } => self.offer_of(seat, subject, &narrowed)?,
+                    Ruling::Held(objections) => DecisionVerdict::Nothing(Inaction::Held(objections.clone())),
+                };
+                Some((verdict, Some(settled)))
             }
         }
+    }
+
+    /// Gives the offer that a ruling asks for; none where it stands already or a person said no to it.
+    fn offer_of(&self, seat: Seat<'_>, subject: Subject<'_>, ruling: &Ruling) -> Option<DecisionVerdict> {
+        let Ruling::NeedsApproval { people, expires_in, .. } = ruling else { return None };
+        let stands = self.state.offers.contains_key(&subject.digest);
+        let refused = seat.case.is_some_and(|case| case.rejected.contains(&subject.digest));
+        let expires = subject.snapshot.taken_at.plus(*expires_in);
+        (!stands && !refused).then_some(DecisionVerdict::Offer { expires, people: *people })
     }
 
     /// Gives the verdict of an intent, with its times.
@@ -243,7 +256,7 @@ impl Controller {
 
     /// Writes a non-decision down once, counts it while it goes on, and tells a person when it lasts.
     fn hold(&mut self, now: Now, seat: Seat<'_>, one: &Considered, why: Inaction) {
-        let decision = || Body::Decided(Box::new(one.decision(seat.snapshot, DecisionVerdict::Nothing(why.clone()))));
+        let decision = || Body::Decided(Box::new(one.decision(seat.snapshot, DecisionVerdict::Nothing(why.clone()), None)));
         let (id, case) = (seat.at, seat.case);
         let Some(case_id) = seat.id() else { return self.write(id, decision()) };
         let Some(lead) = self.lead.as_mut() else { return };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{FOLLOWER, GONE, TERM, VICTIM, World};
+use super::world::{FOLLOWER, GONE, TERM, VICTIM, World, unregistering};
 use crate::control::Advice;
 use crate::control::event::{Event, PauseFile, Role};
 use crate::decide::fixture::PLAIN;
@@ -14,13 +14,6 @@ use crate::model::record::{Body, DecisionVerdict, End, NotSent, Receipt, StepRef
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
-}
-
-/// Unregistering is allowed, and sent without a person.
-fn unregistering() -> Policy {
-    let auto_r2 = ["Unregister".to_owned()].into();
-    let act = ActPolicy { unregister: Permission::Allowed, auto_r2, ..ActPolicy::default() };
-    Policy { act, ..policy(Mode::Auto) }
 }
 
 fn fencing() -> Policy {

@@ -1,6 +1,7 @@
 //! Tests of the controller without Kafka, network or disk: events in, effects out, one small story per promise.
 
 mod acts;
+mod advice;
 mod people;
 mod reconciled;
 mod records;

@@ -10,18 +10,20 @@ use std::time::Duration;
 use crate::control::event::{Effect, Errand, Event, PauseFile, PeerReport, Role, StepResult};
 use crate::control::state::State;
 use crate::control::{Advice, Controller, ControllerOptions, Now};
+use crate::decide::advice::unasked;
 use crate::decide::fixture::{PLAIN, parse};
-use crate::decide::policy::Policy;
+use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
+use crate::model::advice::{Brief, NoOpinion, Opinion, Outcome as Said};
 use crate::model::chain::Head;
 use crate::model::ids::{
-    BrokerId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId, Person, RaftIndex,
+    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId, Person, RaftIndex,
     RequestId, Term,
 };
 use crate::model::observation::{
     Fact, LineChange, LogEnd, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading, TopologySource,
 };
 use crate::model::operator::{Answer, Ask, OperatorRequest};
-use crate::model::plan::{Intention, Step};
+use crate::model::plan::{Class, Intention, PlanDigest, Step};
 use crate::model::record::{Body, Decision, Outcome, Receipt, Record};
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
@@ -43,6 +45,13 @@ pub(super) const GONE: &str = "n2 sees b1 refused 2s sent 9s\nn3 sees b1 refused
 /// Four brokers; the one that fails leads nothing: where it is dead, unregistering it is all that can be done.
 pub(super) const FOLLOWER: &str = "broker b1 rack a epoch 101\nbroker b2 rack b epoch 102\nbroker b3 rack c epoch 103\n\
     broker b4 rack a epoch 104\np0..p5 led b2 of 2,1,3 isr 1,2,3 min 2\n";
+
+/// Unregistering is allowed, and sent without a person.
+pub(super) fn unregistering() -> Policy {
+    let auto_r2 = ["Unregister".to_owned()].into();
+    let act = ActPolicy { unregister: Permission::Allowed, auto_r2, ..ActPolicy::default() };
+    Policy { mode: Mode::Auto, act, ..Policy::default() }
+}
 
 /// A step that was to be carried out.
 #[derive(Debug, Clone)]
@@ -70,6 +79,8 @@ pub(super) struct World {
     pub(super) sent: Vec<Sent>,
     /// Read-backs that wait for an answer.
     pub(super) read_backs: Vec<Errand>,
+    /// What the adviser was asked.
+    pub(super) briefs: Vec<(CaseId, PlanDigest, Class, Brief)>,
     /// Every answer to an operator.
     pub(super) answers: Vec<(u64, Answer)>,
     /// Whether the victim still answers this node.
@@ -128,6 +139,7 @@ impl World {
             records: Vec::new(),
             sent: Vec::new(),
             read_backs: Vec::new(),
+            briefs: Vec::new(),
             answers: Vec::new(),
             victim: Victim::Up,
             peers: "",
@@ -159,7 +171,8 @@ impl World {
                 }
                 Effect::ReadBack { errand, .. } => self.read_backs.push(errand),
                 Effect::Answer { ticket, answer } => self.answers.push((ticket, *answer)),
-                Effect::Look(_) | Effect::Report { .. } | Effect::Advise { .. } | Effect::Warn(_) => {}
+                Effect::Advise { case, plan, class, brief } => self.briefs.push((case, plan, class, *brief)),
+                Effect::Look(_) | Effect::Report { .. } | Effect::Warn(_) => {}
             }
         }
     }
@@ -322,6 +335,13 @@ impl World {
             self.pass(Duration::from_millis(250));
             self.commit();
         }
+    }
+
+    /// The adviser answers what it was asked last.
+    pub(super) fn advise(&mut self, outcome: Said) {
+        let (case, plan, _, brief) = self.briefs.last().unwrap().clone();
+        let opinion = Opinion { outcome, ..unasked(&brief, NoOpinion::Deadline) };
+        self.event(Event::Advised { case, plan, opinion: Box::new(opinion) });
     }
 
     /// An operator asks; the ticket is the request's number.

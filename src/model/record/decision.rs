@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::advice::Settled;
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::plan::{Plan, PlanDigest};
 use crate::model::ruling::{Objection, Ruling};
@@ -26,6 +27,8 @@ pub struct Decision {
     pub digest: Option<PlanDigest>,
     /// What the guard said of it, where there is one.
     pub ruling: Option<Ruling>,
+    /// What advice made of that: that it was not asked for is said, too. None where its word is not in yet.
+    pub advice: Option<Settled>,
     /// What follows.
     pub verdict: DecisionVerdict,
 }
