@@ -247,7 +247,8 @@ impl Controller {
             snapshot,
         });
         let advice = subject.and_then(|subject| self.settled(subject));
-        Body::Decided(Box::new(one.decision(snapshot, verdict, advice)))
+        let parent = subject.and_then(|subject| self.parent_of(Some(case), subject.digest));
+        Body::Decided(Box::new(one.decision(snapshot, verdict, advice, parent)))
     }
 
     fn restoring(&self, plan: Plan, snapshot: &Snapshot) -> Considered {

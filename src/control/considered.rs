@@ -58,12 +58,13 @@ impl Considered {
         }
     }
 
-    /// Gives the decision as it is recorded: with the snapshot pruned to what it was made on.
+    /// Gives the decision as it is recorded: with the snapshot pruned to what it was made on, and the plan that it follows.
     pub(super) fn decision(
         &self,
         snapshot: &Snapshot,
         verdict: DecisionVerdict,
         advice: Option<Settled>,
+        parent: Option<PlanDigest>,
     ) -> Decision {
         let pruned = match self {
             Self::Found(one) => prune(snapshot, one),
@@ -72,7 +73,7 @@ impl Considered {
         Decision {
             finding: self.finding().cloned(),
             snapshot: Box::new(pruned),
-            plan: self.plan().map(|(plan, _)| plan.clone()),
+            plan: self.plan().map(|(plan, _)| Plan { parent, ..plan.clone() }),
             digest: self.plan().map(|(_, digest)| digest),
             ruling: self.ruling().cloned(),
             advice,

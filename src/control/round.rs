@@ -181,7 +181,8 @@ impl Controller {
         }
         self.supersede(seat.at, Some(digest));
         let offered = matches!(verdict, DecisionVerdict::Offer { .. });
-        self.write(seat.at, Body::Decided(Box::new(one.decision(seat.snapshot, verdict, advice))));
+        let parent = self.parent_of(seat.id(), digest);
+        self.write(seat.at, Body::Decided(Box::new(one.decision(seat.snapshot, verdict, advice, parent))));
         if offered {
             self.tell_once(seat.at, seat.id(), Attention::ApprovalWanted { plan: digest });
         }
@@ -256,7 +257,9 @@ impl Controller {
 
     /// Writes a non-decision down once, counts it while it goes on, and tells a person when it lasts.
     fn hold(&mut self, now: Now, seat: Seat<'_>, one: &Considered, why: Inaction) {
-        let decision = || Body::Decided(Box::new(one.decision(seat.snapshot, DecisionVerdict::Nothing(why.clone()), None)));
+        let parent = one.plan().and_then(|(_, digest)| self.parent_of(seat.id(), digest));
+        let verdict = DecisionVerdict::Nothing(why.clone());
+        let decision = || Body::Decided(Box::new(one.decision(seat.snapshot, verdict.clone(), None, parent)));
         let (id, case) = (seat.at, seat.case);
         let Some(case_id) = seat.id() else { return self.write(id, decision()) };
         let Some(lead) = self.lead.as_mut() else { return };
@@ -309,6 +312,15 @@ impl Controller {
         for (plan, _) in self.state.offers.iter().filter(|(plan, offer)| offer.case == case && Some(**plan) != by) {
             lead.write(id, Body::Withdrawn { plan: *plan, why: Withdrawal::Superseded { by } });
         }
+    }
+
+    /// Gives the plan that another one of the same case follows: the offer that it supersedes, else what was carried out last.
+    pub(super) fn parent_of(&self, case: Option<CaseId>, digest: PlanDigest) -> Option<PlanDigest> {
+        let case = case?;
+        let offers = self.state.offers.iter().filter(|(plan, offer)| offer.case == case && **plan != digest);
+        let offered = offers.max_by_key(|(plan, offer)| (offer.record, **plan)).map(|(plan, _)| *plan);
+        let acted = self.state.cases.get(&case).and_then(|case| case.acted).map(|(plan, _)| plan);
+        offered.or(acted).filter(|parent| *parent != digest)
     }
 
     pub(super) fn write(&mut self, id: CaseRef, body: Body) {

@@ -2,6 +2,7 @@
 
 mod acts;
 mod advice;
+mod failback;
 mod people;
 mod reconciled;
 mod records;

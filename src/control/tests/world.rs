@@ -85,6 +85,8 @@ pub(super) struct World {
     pub(super) answers: Vec<(u64, Answer)>,
     /// Whether the victim still answers this node.
     victim: Victim,
+    /// How many of the steps sent were answered.
+    answered: usize,
     /// What the peers say, as lines of a fixture.
     peers: &'static str,
     /// What each peer says of its pause file.
@@ -142,6 +144,7 @@ impl World {
             briefs: Vec::new(),
             answers: Vec::new(),
             victim: Victim::Up,
+            answered: 0,
             peers: "",
             files: BTreeMap::new(),
             silent: BTreeSet::new(),
@@ -300,6 +303,7 @@ impl World {
 
     /// Answers the newest step as done for every partition of its moves; the last so many stay as they were.
     pub(super) fn done_but_for(&mut self, unmoved: usize) {
+        self.answered = self.sent.len();
         let Sent { errand, step, .. } = self.sent.last().unwrap().clone();
         let all: usize = step.act.moves().iter().map(|one| one.partitions.len()).sum();
         let ids = step.act.moves().iter().flat_map(|one| one.partitions.iter()).take(all - unmoved);
@@ -324,6 +328,16 @@ impl World {
         let errand = self.read_backs.remove(0);
         let topology = Some(self.topology.clone());
         self.event(Event::ReadBack { errand, topology });
+    }
+
+    /// Does every step that is sent, and answers every read-back, for so long.
+    pub(super) fn live(&mut self, span: Duration) {
+        for _ in 0..span.as_millis() / 250 {
+            if self.answered < self.sent.len() {
+                self.done();
+            }
+            self.read_back_for(Duration::from_millis(250));
+        }
     }
 
     /// Answers every read-back for so long.
