@@ -10,7 +10,7 @@ use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::{NodeId, Term};
 use crate::model::plan::Act;
 use crate::model::snapshot::CoolDown;
-use crate::model::record::{Body, DecisionVerdict, End, NotSent, Receipt, StepRefusal};
+use crate::model::record::{Attention, Body, DecisionVerdict, End, NotSent, Receipt, StepRefusal};
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
@@ -64,7 +64,11 @@ fn what_reading_back_does_not_show_is_not_recorded_as_done() {
         world.read_back_for(Duration::from_secs(6));
         let outcome = world.outcomes()[0].clone();
         let Receipt::Done { done, not } = &outcome.steps[0].receipt else { panic!("{:?}", outcome.steps) };
-        let told = world.records.iter().any(|record| matches!(record.body, Body::Attention { .. }));
+        let failed = |body: &Body| {
+            let Body::Attention { what } = body else { return false };
+            matches!(what, Attention::PlanFailed { .. } | Attention::UnknownOutcome { .. })
+        };
+        let told = world.records.iter().any(|record| failed(&record.body));
         let not = not.iter().map(|(why, set)| (*why, set.len())).collect::<Vec<_>>();
         (outcome.end, done.len(), not, told)
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::World;
+use super::world::{GONE, World};
 use crate::control::event::{Event, PauseFile, Role};
 use crate::control::state::State;
 use crate::decide::policy::{Mode, Policy};
@@ -85,6 +85,7 @@ fn a_pause_file_is_recorded_and_holds_until_its_own_node_takes_it_back() {
         // Longer than a report is kept.
         world.silent.insert(NodeId(3));
         world.kill();
+        world.peers_say(GONE);
         world.pass(Duration::from_secs(15));
         world.commit();
         world.ask(1, Ask::Resume);
