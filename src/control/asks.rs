@@ -276,10 +276,14 @@ impl Controller {
             return Some(Answer::Refused(Refusal::ObserveOnly));
         }
         let undo = self.state.undo_of(case);
+        if undo.is_empty() {
+            return Some(Answer::NotFound(NotFound::Case(case)));
+        }
         let log_time = self.lead.as_ref()?.log_time(now.at);
         let snapshot = self.snapshot(now.at, log_time);
-        let Ok(plan) = plan_undo(case, &request.by, &undo, &snapshot, &self.options.policy) else {
-            return Some(Answer::NotFound(NotFound::Case(case)));
+        let plan = match plan_undo(case, &request.by, &undo, &snapshot, &self.options.policy) {
+            Ok(plan) => plan,
+            Err(why) => return Some(Answer::Refused(Refusal::NoPlan(why))),
         };
         let one = self.restoring(plan, &snapshot);
         let Ok((_, plan, ruling)) = one.offer() else { return Some(Answer::NotFound(NotFound::Case(case))) };
