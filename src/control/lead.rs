@@ -51,6 +51,8 @@ pub(super) struct Lead {
     pub(super) held: BTreeMap<CaseId, HeldMemo>,
     /// Since when a broker without a case has looked odd in a way that is given time to pass.
     pub(super) odd: BTreeMap<BrokerId, (FindingKind, Timestamp)>,
+    /// Since when a failback has been waited for, by case.
+    pub(super) waits: BTreeMap<CaseId, Timestamp>,
     /// Operators who wait for a record.
     pub(super) waiting: Vec<Waiting>,
     /// When the next round is due.
@@ -108,6 +110,7 @@ impl Lead {
             reconciling: BTreeMap::new(),
             held: BTreeMap::new(),
             odd: BTreeMap::new(),
+            waits: BTreeMap::new(),
             waiting: Vec::new(),
             round_due: now,
             advice: BTreeMap::new(),

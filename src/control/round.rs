@@ -6,15 +6,12 @@
 use std::time::Duration;
 
 use crate::decide::deliberate::{Deliberation, deliberate};
-use crate::decide::guard::guard;
-use crate::decide::plan::{digest, plan_failback};
 use crate::decide::policy::Mode;
 use crate::model::advice::Settled;
 use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::{BrokerId, CaseId};
-use crate::model::observation::Light;
 use crate::model::plan::{Class, PlanDigest};
-use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, NoPlan, Withdrawal};
+use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, Withdrawal};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{LogTime, Timestamp};
@@ -33,10 +30,7 @@ const ODD_PATIENCE: Duration = Duration::from_secs(2);
 const DOUBT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a non-decision that goes on is written down again.
-const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
-
-/// A non-decision that lasted less when its case closes says nothing that the decision itself does not.
-const LAST_HELD_MIN: Duration = Duration::from_secs(1);
+pub(super) const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
 
 /// How long nothing is done about a finding before a person is told.
 const TELL_AFTER: Duration = Duration::from_secs(2);
@@ -49,10 +43,10 @@ const WOULD_EVERY: Duration = Duration::from_secs(10);
 
 /// Where a decision belongs (a case that is open, or the one that this batch opens), and what it is made on.
 #[derive(Debug, Clone, Copy)]
-struct Seat<'a> {
-    at: CaseRef,
-    case: Option<&'a Case>,
-    snapshot: &'a Snapshot,
+pub(super) struct Seat<'a> {
+    pub(super) at: CaseRef,
+    pub(super) case: Option<&'a Case>,
+    pub(super) snapshot: &'a Snapshot,
 }
 
 impl Seat<'_> {
@@ -70,12 +64,12 @@ type Judged = (DecisionVerdict, Option<Settled>);
 /// A non-decision that goes on.
 #[derive(Debug, Clone)]
 pub(super) struct HeldMemo {
-    why: Inaction,
-    rounds: u64,
-    since: Timestamp,
-    written: Timestamp,
+    pub(super) why: Inaction,
+    pub(super) rounds: u64,
+    pub(super) since: Timestamp,
+    pub(super) written: Timestamp,
     /// The newest round that it counts.
-    seen: Timestamp,
+    pub(super) seen: Timestamp,
 }
 
 impl Controller {
@@ -106,6 +100,9 @@ impl Controller {
             lead.odd.retain(|broker, _| found.contains(broker));
             lead.held.retain(|id, _| self.state.cases.contains_key(id));
             lead.would.retain(|id, _| self.state.cases.contains_key(id));
+            lead.waits.retain(|id, _| {
+                self.state.cases.get(id).is_some_and(|case| !found.contains(&case.finding.broker))
+            });
             lead.advice.retain(|_, asked| self.state.cases.contains_key(&asked.case));
         }
     }
@@ -143,6 +140,9 @@ impl Controller {
             }
             return;
         };
+        if self.has_left(snapshot, &one.finding) {
+            return self.close_unless_in_flight(id, Closing::Gone);
+        }
         // A case keeps its finding once the trio has acted: the broker looks different *because* of the act.
         let renamed = case.acted.is_none() || case.finding.kind == FindingKind::LeaderNotServing;
         if case.finding.kind != one.finding.kind && renamed {
@@ -169,7 +169,7 @@ impl Controller {
         patience <= now.since(since.1)
     }
 
-    fn decide(&mut self, now: Now, seat: Seat<'_>, one: &Considered) {
+    pub(super) fn decide(&mut self, now: Now, seat: Seat<'_>, one: &Considered) {
         let (plan, digest, ruling) = match one.offer() {
             Ok(offer) => offer,
             Err(why) => return self.hold(now, seat, one, why),
@@ -327,60 +327,6 @@ impl Controller {
         if let Some(lead) = self.lead.as_mut() {
             lead.write(id, body);
         }
-    }
-
-    /// A broker that is no longer found: give back what was taken from it, then close.
-    fn consider_recovered(&mut self, now: Now, snapshot: &Snapshot, id: CaseId, case: &Case) {
-        if self.state.intents.values().any(|intent| intent.case == id) {
-            return;
-        }
-        let broker = case.finding.broker;
-        let undo = self.state.undo_of(id);
-        if undo.is_empty() {
-            let how = match case.acted {
-                Some((_, Some(_))) => Closing::FailedBack,
-                Some((_, None)) | None => Closing::Recovered,
-            };
-            return self.close(id, how);
-        }
-        if !self.is_stable(snapshot, broker) {
-            return;
-        }
-        let plan = match plan_failback(broker, id, &undo, snapshot, &self.options.policy) {
-            Ok(plan) => plan,
-            Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) => return self.close(id, Closing::FailedBack),
-            // Not caught up yet, or not known: the next round asks again.
-            Err(NoPlan::NobodyFit(_) | NoPlan::Blind | NoPlan::NoFence) => return,
-        };
-        let ruling = guard(&plan, None, snapshot, &self.options.policy);
-        let digest = digest(&plan);
-        let one = Considered::Restoring { plan, digest, ruling };
-        self.decide(now, Seat { at: CaseRef::Is(id), case: Some(case), snapshot }, &one);
-    }
-
-    /// Leadership is given back only to a broker that a majority has seen green for the stable period.
-    fn is_stable(&self, snapshot: &Snapshot, broker: BrokerId) -> bool {
-        let green = snapshot
-            .heard
-            .values()
-            .filter_map(|heard| heard.report.brokers.get(&broker))
-            .filter(|seen| seen.light == Light::Green && self.options.policy.act.failback_after <= seen.light_for);
-        snapshot.voters.len() < green.count().saturating_mul(2)
-    }
-
-    fn close(&mut self, id: CaseId, how: Closing) {
-        let memo = self.lead.as_mut().and_then(|lead| lead.held.remove(&id));
-        let lasted = |memo: &HeldMemo| memo.seen.since(memo.written);
-        if let Some(memo) = memo.filter(|memo| 1 < memo.rounds && LAST_HELD_MIN <= lasted(memo)) {
-            let over = lasted(&memo);
-            self.write(CaseRef::Is(id), Body::StillHeld { why: memo.why, rounds: memo.rounds, over });
-        }
-        let offers: Vec<PlanDigest> =
-            self.state.offers.iter().filter(|(_, offer)| offer.case == id).map(|(plan, _)| *plan).collect();
-        for plan in offers {
-            self.write(CaseRef::Is(id), Body::Withdrawn { plan, why: Withdrawal::CaseClosed });
-        }
-        self.write(CaseRef::Is(id), Body::Closed { how });
     }
 
     /// A case whose plan failed and that will not be tried again is a person's.

@@ -2,13 +2,14 @@
 //!
 //! Deliberately without clock or policy: whatever a rule needs (an expiry, a cool-down) stands in the record itself.
 
+mod frozen;
 mod parts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::canon::{CanonError, from_canonical_bytes, to_canonical_bytes};
+use crate::model::canon::{CanonError, from_canonical_bytes};
 use crate::model::chain::Head;
 use crate::model::chain::chunk::Assembler;
 use crate::model::finding::Finding;
@@ -22,7 +23,8 @@ use crate::model::time::LogTime;
 use crate::model::topology::PartitionSet;
 
 use super::event::Kept;
-pub use parts::{Case, FirstOrder, Gone, Intent, Offer, PauseOrder, PausedHere, Told};
+pub use frozen::Unthawable;
+pub use parts::{Case, FirstOrder, Gone, Intent, Offer, PauseOrder, PausedHere, PutBack, Told};
 
 /// How many requests of operators are remembered to recognise a repeated one.
 ///
@@ -75,19 +77,6 @@ pub struct State {
     #[serde(skip)]
     unfinished: Assembler,
 }
-
-/// The state as a snapshot of the log carries it.
-#[derive(Serialize, Deserialize)]
-struct Frozen {
-    state: State,
-    /// The entries that put the assembler back, in hex.
-    unfinished: Vec<String>,
-}
-
-/// Why the bytes of a state snapshot cannot be taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the state snapshot cannot be read: {0}")]
-pub struct Unthawable(String);
 
 /// Why a committed entry was not taken as a record: every node skips it alike, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -149,27 +138,6 @@ impl State {
         self.drop_expired();
         self.take(&record);
         Ok(Some(Kept { raft: index, head: self.head, bytes, record }))
-    }
-
-    /// Gives the bytes of a snapshot of this state.
-    ///
-    /// Errors: the state holds something that has no canonical form, which is a defect.
-    pub fn freeze(&self) -> Result<Vec<u8>, CanonError> {
-        let unfinished = self.unfinished.to_entries().iter().map(hex::encode).collect();
-        to_canonical_bytes(&Frozen { state: self.clone(), unfinished })
-    }
-
-    /// Reads a state back from the bytes of its snapshot.
-    ///
-    /// Errors: [`Unthawable`] for bytes that [`State::freeze`] did not write.
-    pub fn thaw(bytes: &[u8]) -> Result<Self, Unthawable> {
-        let frozen: Frozen = from_canonical_bytes(bytes).map_err(|error| Unthawable(error.to_string()))?;
-        let mut state = frozen.state;
-        for entry in frozen.unfinished {
-            let entry = hex::decode(entry).map_err(|error| Unthawable(error.to_string()))?;
-            state.unfinished.push_entry(&entry).map_err(|error| Unthawable(error.to_string()))?;
-        }
-        Ok(state)
     }
 
     /// Gives what decisions must respect; `here` is a pause that needs no quorum.
@@ -278,6 +246,7 @@ impl State {
             finding: finding.clone(),
             opened: at,
             acted: None,
+            put_back: PutBack::Not,
             acts: 0,
             rejected: BTreeSet::new(),
             would: None,
@@ -355,13 +324,18 @@ impl State {
         let Some(intent) = self.intents.remove(&outcome.plan) else { return };
         self.with_case(Some(intent.case), |case| case.acted = Some((outcome.plan, Some(outcome.end))));
         // Where nobody could tell what happened, the recorded order is kept: what is back already is found so.
-        let told = outcome.end != End::Unknown;
-        if told && matches!(intent.plan.origin, Origin::Failback { .. } | Origin::Undo { .. }) {
+        let put_back = match &intent.plan.origin {
+            Origin::Finding { .. } => return,
+            Origin::Failback { .. } => PutBack::ByFailback,
+            Origin::Undo { .. } => PutBack::ByPerson,
+        };
+        if matches!(outcome.end, End::Done | End::Partly) {
             for step in &outcome.steps {
                 if let Receipt::Done { done, .. } = &step.receipt {
                     self.forget_orders(done);
                 }
             }
+            self.with_case(Some(intent.case), |case| case.put_back = put_back);
         }
     }
 

@@ -80,6 +80,7 @@ pub(super) fn inaction(why: &Inaction, names: &Names) -> String {
         Inaction::NoPlan(NoPlan::NobodyFit(set)) => format!("nobody was fit to lead {}", names.set(set)),
         Inaction::NoPlan(NoPlan::Blind) => "the cluster's shape was not known well enough".to_owned(),
         Inaction::NoPlan(NoPlan::NothingToRestore) => "nothing was recorded that could be put back".to_owned(),
+        Inaction::NoPlan(NoPlan::NotStable) => "the broker had not been green for long enough to lead again".to_owned(),
         Inaction::NoPlan(NoPlan::NoFence) => {
             "only a fence would have helped, and none was allowed or possible".to_owned()
         }

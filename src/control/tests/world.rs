@@ -291,9 +291,14 @@ impl World {
 
     /// The victim answers again, for everybody.
     pub(super) fn revive(&mut self) {
+        self.revive_as("");
+    }
+
+    /// The victim answers this node again, and the peers say this.
+    pub(super) fn revive_as(&mut self, peers: &'static str) {
         self.victim = Victim::Up;
         self.fact(Fact::Line { broker: VICTIM, path: path(), change: LineChange::Opened });
-        self.peers_say("");
+        self.peers_say(peers);
     }
 
     /// Answers the newest step as done, for every partition of its moves, which are then as wanted.

@@ -108,7 +108,8 @@ impl Inaction {
         match self {
             // Whoever cannot see, or sees two things at once, looks after nobody: that must not go unsaid.
             Self::NothingToDo(FindingKind::Unknown | FindingKind::Conflict) => Concern::Person,
-            Self::NothingToDo(_) | Self::NoPlan(NoPlan::NothingAffected | NoPlan::NothingToRestore) => Concern::None,
+            Self::NothingToDo(_)
+            | Self::NoPlan(NoPlan::NothingAffected | NoPlan::NothingToRestore | NoPlan::NotStable) => Concern::None,
             Self::Held(objections) if objections.iter().all(Objection::passes_by_itself) => Concern::None,
             Self::OnlyWarns(_)
             | Self::Held(_)
@@ -130,6 +131,8 @@ pub enum NoPlan {
     Blind,
     /// Only a fence would help, and the settings forbid it or what it needs (epoch, pulse) is not known.
     NoFence,
+    /// The broker has not been green for long enough to lead again.
+    NotStable,
     /// Nothing is recorded that could be put back.
     NothingToRestore,
 }
