@@ -19,7 +19,7 @@ use super::advising::Subject;
 use super::considered::Considered;
 use super::controller::{Controller, Now};
 use super::event::{Effect, Role};
-use super::lead::CaseRef;
+use super::lead::{CaseRef, Lead};
 use super::state::Offer;
 use super::views::differences;
 
@@ -73,6 +73,13 @@ impl Controller {
         }
         if self.state.has_seen(&request.by, request.id) {
             return Some(Answer::Done { record: None, plan: None });
+        }
+        // What is judged on the state waits for the records on their way, lest two people's yes count as if the other had not
+        // been said.
+        let judges = matches!(request.ask, Ask::Approve { .. } | Ask::Undo { .. });
+        if let Some(lead) = self.lead.as_mut().filter(|lead| judges && !lead.is_settled()) {
+            lead.deferred.push_back((ticket, request.clone()));
+            return None;
         }
         match &request.ask {
             Ask::Approve { digest } => self.approve(now, ticket, request, digest),
@@ -314,6 +321,14 @@ impl Controller {
                 *place = Some(record);
             }
             self.out.push(Effect::Answer { ticket: one.ticket, answer: Box::new(answer) });
+        }
+    }
+
+    /// Takes up the orders that waited for records on their way, one after the other.
+    pub(super) fn take_deferred(&mut self, now: Now) {
+        let next = |lead: &mut Lead| if lead.is_settled() { lead.deferred.pop_front() } else { None };
+        while let Some((ticket, request)) = self.lead.as_mut().and_then(next) {
+            self.asked(now, ticket, request);
         }
     }
 
