@@ -2,8 +2,10 @@
 
 mod acts;
 mod advice;
+mod asks;
 mod failback;
 mod people;
 mod reconciled;
 mod records;
+mod told;
 mod world;

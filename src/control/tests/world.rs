@@ -24,7 +24,7 @@ use crate::model::observation::{
 };
 use crate::model::operator::{Answer, Ask, OperatorRequest};
 use crate::model::plan::{Class, Intention, PlanDigest, Step};
-use crate::model::record::{Body, Decision, Outcome, Receipt, Record};
+use crate::model::record::{Receipt, Record};
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
 
@@ -245,7 +245,7 @@ impl World {
     }
 
     /// The observer tells the present shape.
-    fn shape(&mut self) {
+    pub(super) fn shape(&mut self) {
         let (topology, sent_at) = (Arc::new(self.topology.clone()), self.now().at);
         self.fact(Fact::Topology(TopologyReading { topology, source: TopologySource::Observer, sent_at }));
     }
@@ -365,7 +365,12 @@ impl World {
 
     /// An operator asks; the ticket is the request's number.
     pub(super) fn ask(&mut self, id: u64, ask: Ask) {
-        let request = OperatorRequest { id: RequestId(id), by: Person("ada".to_owned()), ask };
+        self.ask_as("ada", id, ask);
+    }
+
+    /// The same, by this person.
+    pub(super) fn ask_as(&mut self, person: &str, id: u64, ask: Ask) {
+        let request = OperatorRequest { id: RequestId(id), by: Person(person.to_owned()), ask };
         self.event(Event::Asked { ticket: id, request });
     }
 
@@ -373,28 +378,5 @@ impl World {
     pub(super) fn install(&mut self, state: State) {
         let effects = self.controller.install(state);
         self.keep(effects);
-    }
-
-    /// Gives the names of the committed records.
-    pub(super) fn kinds(&self) -> Vec<&'static str> {
-        self.records.iter().map(|record| record.body.kind()).collect()
-    }
-
-    /// Gives every committed outcome.
-    pub(super) fn outcomes<'a>(&'a self) -> Vec<&'a Outcome> {
-        let outcome = |record: &'a Record| {
-            let Body::Outcome(outcome) = &record.body else { return None };
-            Some(outcome)
-        };
-        self.records.iter().filter_map(outcome).collect()
-    }
-
-    /// Gives every committed decision.
-    pub(super) fn decisions<'a>(&'a self) -> Vec<&'a Decision> {
-        let decision = |record: &'a Record| {
-            let Body::Decided(decision) = &record.body else { return None };
-            Some(decision.as_ref())
-        };
-        self.records.iter().filter_map(decision).collect()
     }
 }
