@@ -20,7 +20,6 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         Objection::StaleSnapshot { age, limit } => {
             format!("the picture of the cluster was {} old, at most {} is trusted", span(*age), span(*limit))
         }
-        Objection::IntentExpired => "the time in which it could be carried out was over".to_owned(),
         Objection::ForeignReassignment(set) => format!("somebody else is reassigning {}", names.set(set)),
         Objection::Maintenance(broker) => format!("{broker} is in maintenance"),
         Objection::Paused => "automation is paused".to_owned(),
@@ -65,7 +64,6 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         Objection::EpochUnknown(broker) => format!("the epoch of {broker} is not known, and the act needs it"),
         Objection::NotPermitted { act } => format!("the settings do not allow {}", escape(act)),
         Objection::FactsMoved => "the facts had moved since it was planned".to_owned(),
-        Objection::Advice { why } => format!("the adviser's word holds it: {}", escape(why)),
     }
 }
 
