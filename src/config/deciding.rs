@@ -163,6 +163,9 @@ section! {
         /// A broker that lost leadership by an act of ours is no target for this long.
         "demoted_for" demoted_for: Duration,
             default Policy::default().guard.demoted_for, within "guard.demoted_for_ms";
+        /// The most records of one topic, written with acks=1, that moving a live leader may drop.
+        "at_risk_records_max" at_risk_records_max: u64,
+            default Policy::default().guard.at_risk_records_max, within "guard.at_risk_records_max";
     }
 }
 
@@ -261,6 +264,7 @@ impl Guard {
             broker_cool_down: self.broker_cool_down,
             cluster_cool_down: self.cluster_cool_down,
             demoted_for: self.demoted_for,
+            at_risk_records_max: self.at_risk_records_max,
         }
     }
 }

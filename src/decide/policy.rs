@@ -207,6 +207,9 @@ pub struct GuardPolicy {
     /// A broker that lost leadership by our act is no target for this long.
     #[serde(with = "millis", rename = "demoted_for_ms")]
     pub demoted_for: Duration,
+    /// The most acks=1 records of one topic that moving a live leader may drop, as the log ends were last read. Two brokers'
+    /// log ends may be read 5 s apart: a topic that gains two million records a second still passes.
+    pub at_risk_records_max: u64,
 }
 
 impl Default for ActPolicy {
@@ -280,6 +283,7 @@ impl Default for GuardPolicy {
             broker_cool_down: Duration::from_secs(300),
             cluster_cool_down: Duration::from_secs(1800),
             demoted_for: Duration::from_secs(300),
+            at_risk_records_max: 10_000_000,
         }
     }
 }
