@@ -145,6 +145,9 @@ section! {
 section! {
     /// When a plan is held.
     Guard in "guard" {
+        /// Brokers in maintenance, by id: nothing is done about them, nobody is to lead there, and their absence counts for
+        /// no blast radius. The same on all three nodes.
+        "maintenance" maintenance: BTreeSet<BrokerId>, default Policy::default().guard.maintenance;
         /// The oldest picture of the cluster's shape to act on.
         "topology_age_max" topology_age_max: Duration,
             default Policy::default().guard.topology_age_max, within "guard.topology_age_max_ms";
@@ -258,6 +261,7 @@ impl ScoreSection {
 impl Guard {
     fn policy(&self) -> GuardPolicy {
         GuardPolicy {
+            maintenance: self.maintenance.clone(),
             topology_age_max: self.topology_age_max,
             log_end_age_max: self.log_end_age_max,
             blast_radius_permille: self.blast_radius_permille,

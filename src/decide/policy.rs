@@ -190,6 +190,8 @@ pub enum PromotionRule {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuardPolicy {
+    /// Brokers in maintenance: nothing is done about them, nobody is to lead there, and their absence alarms nobody.
+    pub maintenance: BTreeSet<BrokerId>,
     /// The oldest shape of the cluster to act on. Five readings of P2.
     #[serde(with = "millis", rename = "topology_age_max_ms")]
     pub topology_age_max: Duration,
@@ -277,6 +279,7 @@ impl Default for ScorePolicy {
 impl Default for GuardPolicy {
     fn default() -> Self {
         Self {
+            maintenance: BTreeSet::new(),
             topology_age_max: Duration::from_secs(5),
             log_end_age_max: Duration::from_secs(12),
             blast_radius_permille: 340,
