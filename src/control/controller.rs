@@ -189,7 +189,10 @@ impl Controller {
         if from == self.options.me || !self.options.voters.contains(&from) {
             return;
         }
-        let news = self.reports.get(&from).is_none_or(|(_, old)| old.pause_file != report.pause_file || is_news(&old.report, &report.report));
+        let news = self
+            .reports
+            .get(&from)
+            .is_none_or(|(_, old)| old.pause_file != report.pause_file || is_news(&old.report, &report.report));
         self.reports.insert(from, (now.at, report));
         if news {
             self.look_again(now);

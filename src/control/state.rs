@@ -13,7 +13,9 @@ use crate::model::canon::{CanonError, from_canonical_bytes};
 use crate::model::chain::Head;
 use crate::model::chain::chunk::Assembler;
 use crate::model::finding::Finding;
-use crate::model::ids::{BrokerId, CaseId, ClusterId, Digest, NodeId, PartitionId, Person, RaftIndex, RecordIndex, RequestId};
+use crate::model::ids::{
+    BrokerId, CaseId, ClusterId, Digest, NodeId, PartitionId, Person, RaftIndex, RecordIndex, RequestId,
+};
 use crate::model::plan::{Class, Origin, OriginalOrder, PlanDigest};
 use crate::model::record::{
     Body, Closing, Decision, DecisionVerdict, End, Outcome, PauseFile, RECORD_VERSION, Receipt, Record, Withdrawal,

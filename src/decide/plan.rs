@@ -60,7 +60,9 @@ pub fn plan_for(finding: &Finding, snapshot: &Snapshot, policy: &Policy) -> Resu
         (Place::Untold, None) if load.leads == 0 => Err(NoPlan::NoFence),
         // What it leads can go nowhere; it still blocks acks=all where it follows.
         (Place::Behind, None) => match draft.elect() {
-            Err(NoPlan::NobodyFit(_)) if 0 < load.in_isr_with_others && policy.act.unregister == Permission::Allowed => {
+            Err(NoPlan::NobodyFit(_))
+                if 0 < load.in_isr_with_others && policy.act.unregister == Permission::Allowed =>
+            {
                 draft.unregister()
             }
             elected => elected,

@@ -9,9 +9,9 @@ use crate::decide::fixture::PLAIN;
 use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::{BrokerId, NodeId, Term};
 use crate::model::plan::{Act, Candidate, Unfit, Verdict};
+use crate::model::record::{Attention, Body, DecisionVerdict, End, Inaction, NotSent, Receipt, StepRefusal};
 use crate::model::ruling::Objection;
 use crate::model::snapshot::CoolDown;
-use crate::model::record::{Attention, Body, DecisionVerdict, End, Inaction, NotSent, Receipt, StepRefusal};
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }

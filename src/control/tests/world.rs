@@ -16,11 +16,12 @@ use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
 use crate::model::advice::{Brief, NoOpinion, Opinion, Outcome as Said};
 use crate::model::chain::Head;
 use crate::model::ids::{
-    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId, Person, RaftIndex,
-    RequestId, Term,
+    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId,
+    Person, RaftIndex, RequestId, Term,
 };
 use crate::model::observation::{
-    Fact, LineChange, LogEnd, LookNow, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading, TopologySource,
+    Fact, LineChange, LogEnd, LookNow, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading,
+    TopologySource,
 };
 use crate::model::operator::{Answer, Ask, OperatorRequest};
 use crate::model::plan::{Class, Intention, PlanDigest, Step};

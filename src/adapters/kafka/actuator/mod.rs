@@ -358,7 +358,8 @@ mod tests {
     #[test]
     fn what_somebody_else_is_reassigning_is_left_to_them() {
         let id = |number| PartitionId { topic: TopicId([1; 16]), number };
-        let one = |number| Ready { id: id(number), name: TopicPartition::new("t", number), to: Vec::new(), ordered: false };
+        let one =
+            |number| Ready { id: id(number), name: TopicPartition::new("t", number), to: Vec::new(), ordered: false };
         let (mut ready, mut left_out) = (vec![one(0), one(1), one(2)], Vec::new());
         leave_to_others(&mut ready, &mut left_out, &[TopicPartition::new("t", 1), TopicPartition::new("u", 0)].into());
         assert_eq!(ready.iter().map(|one| one.id).collect::<Vec<_>>(), [id(0), id(2)]);
