@@ -191,6 +191,8 @@ pub enum PromotionRule {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuardPolicy {
+    /// Brokers in maintenance: nothing is done about them, nobody is to lead there, and their absence alarms nobody.
+    pub maintenance: BTreeSet<BrokerId>,
     /// The oldest shape of the cluster to act on. Five readings of P2.
     #[serde(with = "millis", rename = "topology_age_max_ms")]
     pub topology_age_max: Duration,
@@ -208,6 +210,9 @@ pub struct GuardPolicy {
     /// A broker that lost leadership by our act is no target for this long.
     #[serde(with = "millis", rename = "demoted_for_ms")]
     pub demoted_for: Duration,
+    /// The most acks=1 records of one topic that moving a live leader may drop, as the log ends were last read. Two brokers'
+    /// log ends may be read 5 s apart: a topic that gains two million records a second still passes.
+    pub at_risk_records_max: u64,
 }
 
 impl Default for ActPolicy {
@@ -275,12 +280,14 @@ impl Default for ScorePolicy {
 impl Default for GuardPolicy {
     fn default() -> Self {
         Self {
+            maintenance: BTreeSet::new(),
             topology_age_max: Duration::from_secs(5),
             log_end_age_max: Duration::from_secs(12),
             blast_radius_permille: 340,
             broker_cool_down: Duration::from_secs(300),
             cluster_cool_down: Duration::from_secs(1800),
             demoted_for: Duration::from_secs(300),
+            at_risk_records_max: 10_000_000,
         }
     }
 }
