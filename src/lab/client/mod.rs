@@ -9,5 +9,5 @@ mod read;
 mod steady;
 
 pub use probe::{Probe, Recovery};
-pub use read::{FinalRead, final_read};
+pub use read::{FinalRead, Place, final_read};
 pub use steady::{Steady, SteadyOptions, SteadyReport};
