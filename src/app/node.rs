@@ -247,7 +247,8 @@ async fn watch_pause_file(path: std::path::PathBuf, tell: mpsc::Sender<PauseFile
         ticks.tick().await;
         let file = match tokio::fs::try_exists(&path).await {
             Ok(false) => PauseFile::Absent,
-            Ok(true) | Err(_) => PauseFile::Present,
+            Ok(true) => PauseFile::Present,
+            Err(_) => PauseFile::Unreadable,
         };
         if told != Some(file) {
             told = Some(file);

@@ -10,6 +10,7 @@ use crate::model::ids::{CaseId, NodeId, RaftIndex, Term};
 use crate::model::observation::{LookNow, Observation, Report};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::{Class, PlanDigest, Step};
+pub use crate::model::record::PauseFile;
 use crate::model::record::{Receipt, Record};
 use crate::model::topology::Topology;
 
@@ -72,17 +73,6 @@ pub enum Event {
     },
     /// The pause file of this node appeared or went away (unreadable counts as there).
     PauseFile(PauseFile),
-}
-
-/// Whether this node's pause file is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PauseFile {
-    /// It is not.
-    #[default]
-    Absent,
-    /// It is, or cannot be told.
-    Present,
 }
 
 /// What a node sends to the trio's leader.

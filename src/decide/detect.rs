@@ -106,10 +106,11 @@ fn is_conflict(facts: &Facts<'_>) -> bool {
     0 < facts.tally.red && 0 < facts.tally.serves && facts.policy.detect.patience <= facts.tally.red_for
 }
 
-/// Red for some, and after all patience still no row above; or a majority that tried cannot see it.
+/// Red for some, and after all patience still no row above; or a majority cannot tell: it tried and cannot see it, or doubts
+/// itself.
 fn is_unknown(facts: &Facts<'_>) -> bool {
     let red_for_long = 0 < facts.tally.red && facts.policy.detect.patience <= facts.tally.red_for;
-    red_for_long || facts.tally.needed <= facts.tally.blind
+    red_for_long || facts.tally.needed <= facts.tally.blind + facts.tally.abstaining
 }
 
 impl Facts<'_> {

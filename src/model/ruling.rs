@@ -53,8 +53,6 @@ pub enum Objection {
         #[serde(with = "millis", rename = "limit_ms")]
         limit: Duration,
     },
-    /// The intent's `valid_for` is over.
-    IntentExpired,
     /// Somebody else is moving these partitions.
     ForeignReassignment(PartitionSet),
     /// The broker is in maintenance.
@@ -141,11 +139,6 @@ pub enum Objection {
     },
     /// The facts that the plan was made on have moved.
     FactsMoved,
-    /// The trio is not in a mode or state in which it may act alone.
-    Advice {
-        /// Why the adviser's word holds it.
-        why: String,
-    },
 }
 
 impl Objection {
@@ -156,7 +149,6 @@ impl Objection {
             self,
             Self::CoolDown { .. }
                 | Self::PlanInFlight(_)
-                | Self::IntentExpired
                 | Self::FactsMoved
                 | Self::StaleSnapshot { .. }
         )
@@ -169,7 +161,6 @@ impl Objection {
             Self::NoMajority { .. } => "NoMajority",
             Self::ControllerUnreachable => "ControllerUnreachable",
             Self::StaleSnapshot { .. } => "StaleSnapshot",
-            Self::IntentExpired => "IntentExpired",
             Self::ForeignReassignment(_) => "ForeignReassignment",
             Self::Maintenance(_) => "Maintenance",
             Self::Paused => "Paused",
@@ -189,7 +180,6 @@ impl Objection {
             Self::EpochUnknown(_) => "EpochUnknown",
             Self::NotPermitted { .. } => "NotPermitted",
             Self::FactsMoved => "FactsMoved",
-            Self::Advice { .. } => "Advice",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Records for people: one line each in a list, whole when shown.
 
-use crate::model::advice::{NoOpinion, Opinion, Outcome as Said};
+use crate::model::advice::{Hold, NoOpinion, Opinion, Outcome as Said, Settled, Why};
 use crate::model::ids::RecordIndex;
 use crate::model::operator::Entry;
 use crate::model::operator::{ChainFault, HeadPlace, Verification};
@@ -53,6 +53,7 @@ pub(super) fn names_in(record: &Record) -> Names {
         | Body::Withdrawn { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::PauseFile { .. }
         | Body::Attention { .. }
         | Body::Acknowledged { .. }
         | Body::Closed { .. } => Names::default(),
@@ -97,6 +98,7 @@ pub(super) fn summary(record: &Record, names: &Names) -> String {
             format!("plan {} no longer stands: {}", plan.short(), sentences::withdrawal(why))
         }
         Body::Paused { by, reason, .. } => format!("{} paused automation: {}", escape(&by.0), escape(reason)),
+        Body::PauseFile { node, file } => format!("{} {node}", sentences::pause_file(*file)),
         Body::Resumed { by, .. } => format!("{} let automation go on", escape(&by.0)),
         Body::Attention { what } => format!("a person was told: {}", sentences::attention(what, names)),
         Body::Acknowledged { attention, by, .. } => format!("{} has seen record {attention}", escape(&by.0)),
@@ -138,6 +140,24 @@ fn opinion_text(opinion: &Opinion) -> String {
     }
 }
 
+fn settled(settled: Settled) -> String {
+    match settled {
+        Settled::Proceed(Why::ClassNeedsNone) => "advice: asked for beside it, as the class needs none first".to_owned(),
+        Settled::Proceed(Why::Approved) => "advice: the model found nothing against it".to_owned(),
+        Settled::Proceed(Why::NoAdviser) => "advice: none, as no adviser is configured".to_owned(),
+        Settled::Proceed(Why::SilenceWhileWritesFail(why)) => {
+            format!("advice: none ({why:?}), and writes are failing meanwhile")
+        }
+        Settled::Proceed(Why::Overridden(verdict)) => {
+            format!("advice: {verdict}, overridden: the rules confirmed the outage again")
+        }
+        Settled::Hold(Hold::Vetoed) => "advice: the model vetoed it; people decide".to_owned(),
+        Settled::Hold(Hold::Escalated) => "advice: the model wants a person; people decide".to_owned(),
+        Settled::Hold(Hold::Silence(why)) => format!("advice: none ({why:?}), which is no consent; people decide"),
+        Settled::Hold(Hold::PeopleApprove) => "advice: people approve this class, a model never does".to_owned(),
+    }
+}
+
 /// Gives one record, whole; the rest of it, figure by figure, is in its JSON.
 pub(super) fn record(entry: &Entry, style: Style) -> String {
     let Entry { index, hash, record } = entry;
@@ -171,6 +191,7 @@ pub(super) fn record(entry: &Entry, style: Style) -> String {
         | Body::Withdrawn { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::PauseFile { .. }
         | Body::Attention { .. }
         | Body::Acknowledged { .. }
         | Body::Closed { .. } => {}
@@ -189,6 +210,7 @@ fn decision_lines(decision: &Decision, names: &Names) -> Vec<String> {
     if let Some(ruling) = &decision.ruling {
         lines.extend(ruling_lines(ruling, names));
     }
+    lines.extend(decision.advice.map(settled));
     lines
 }
 

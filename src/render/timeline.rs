@@ -38,6 +38,7 @@ pub(super) fn timeline(case: CaseId, records: &[(RecordIndex, Record)]) -> Vec<S
             | Body::Withdrawn { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::PauseFile { .. }
             | Body::Attention { .. }
             | Body::Acknowledged { .. }
             | Body::Closed { .. } => {}

@@ -170,6 +170,7 @@ fn recorded(snapshot: &Snapshot, each: &Deliberation) -> Decision {
         plan: each.plan.as_ref().map(|(plan, _)| plan.clone()),
         digest: each.plan.as_ref().map(|(_, digest)| *digest),
         ruling: each.ruling.clone(),
+        advice: None,
         verdict: each.inaction.clone().map_or(DecisionVerdict::WouldAct, DecisionVerdict::Nothing),
     }
 }
@@ -223,6 +224,7 @@ fn a_failback_replays_from_the_order_that_its_plan_carries() {
         ruling: Some(guard(&plan, None, &snapshot, &policy)),
         plan: Some(plan),
         snapshot: Box::new(pruned),
+        advice: None,
         verdict: DecisionVerdict::WouldAct,
     };
     assert_eq!(decision.ruling, Some(Ruling::Allowed));

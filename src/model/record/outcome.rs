@@ -62,6 +62,8 @@ pub enum Receipt {
     Refused(StepRefusal),
     /// Sent, and no answer: read back, never resent.
     Unanswered,
+    /// Sent and answered, but what was read back shows nothing of it.
+    NotSeen,
     /// Dry run: not sent on purpose.
     Skipped,
 }
@@ -78,6 +80,8 @@ pub enum StepRefusal {
     PreferredNotAvailable,
     /// Kafka says that we may not.
     Denied,
+    /// What was read back shows another thing.
+    NotSeen,
     /// Another Kafka error.
     Kafka(i16),
 }

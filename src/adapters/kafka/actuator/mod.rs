@@ -7,6 +7,7 @@
 mod check;
 mod contacts;
 mod shape;
+mod unregister;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -39,6 +40,23 @@ const RECHECK_FOR: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct KafkaHand {
     contacts: Contacts,
+}
+
+/// What of a step was sent when its next request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halfway {
+    NothingSent,
+    /// The new orders: whatever comes of the election, the step is no longer one of which nothing was sent.
+    Reordered,
+}
+
+impl Halfway {
+    fn said(self, error: ApplyError) -> ApplyError {
+        match (self, error) {
+            (Self::NothingSent, error) | (Self::Reordered, error @ ApplyError::Unanswered(_)) => error,
+            (Self::Reordered, error) => ApplyError::Unanswered(format!("reordered, but not elected: {error}")),
+        }
+    }
 }
 
 /// When a step's time is over.
@@ -75,15 +93,19 @@ impl KafkaHand {
             return Err(ApplyError::Stale(StepRefusal::Stale));
         }
         let mut done = already;
+        let mut halfway = Halfway::NothingSent;
         if !matches!(step.act, Act::Prefer { .. }) {
             let to_reorder: Vec<&Ready> = ready.iter().filter(|one| !one.ordered).collect();
             let refused = self.reorder(&to_reorder, &avoid, deadline).await?;
             left_out.extend(refused);
+            if !to_reorder.is_empty() {
+                halfway = Halfway::Reordered;
+            }
         }
         let mut standing: Vec<&Ready> =
             ready.iter().filter(|one| !left_out.iter().any(|(_, id)| *id == one.id)).collect();
         if intention == Intention::OrderAndLeader {
-            let refused = self.prefer(&standing, &avoid, deadline).await?;
+            let refused = self.prefer(&standing, &avoid, deadline).await.map_err(|error| halfway.said(error))?;
             standing.retain(|one| !refused.iter().any(|(_, id)| *id == one.id));
             left_out.extend(refused);
         }
@@ -170,23 +192,6 @@ impl KafkaHand {
             }
             Err(ApplyError::Refused(StepRefusal::Kafka(code))) if code == ErrorCode::StaleBrokerEpoch.number() => {
                 Err(ApplyError::Refused(StepRefusal::NewIncarnation))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn unregister(&self, broker: BrokerId, deadline: Deadline) -> Result<Receipt, ApplyError> {
-        let not = BTreeSet::from([broker]);
-        let sent = self
-            .send(&not, deadline, |connection, within| async move {
-                connection.unregister(broker.0, within).await.map(|_| ())
-            })
-            .await;
-        match sent {
-            Ok(()) => Ok(receipt(Vec::new(), Vec::new())),
-            // It is gone already: applying a step twice changes nothing the second time.
-            Err(ApplyError::Refused(StepRefusal::Kafka(code))) if code == ErrorCode::BrokerIdNotRegistered.number() => {
-                Ok(receipt(Vec::new(), Vec::new()))
             }
             Err(error) => Err(error),
         }
@@ -319,5 +324,24 @@ fn refused_with(code: ErrorCode) -> StepRefusal {
         StepRefusal::Stale
     } else {
         StepRefusal::Kafka(code.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn a_step_of_which_the_reorder_went_through_is_never_one_of_which_nothing_was_sent() {
+        for error in [
+            ApplyError::Expired,
+            ApplyError::Unreachable("nobody".to_owned()),
+            ApplyError::Refused(StepRefusal::Denied),
+            ApplyError::Stale(StepRefusal::Stale),
+            ApplyError::Unanswered("silence".to_owned()),
+        ] {
+            let half = Halfway::Reordered.said(error.clone());
+            assert!(matches!(half, ApplyError::Unanswered(_)), "{error:?} became {half:?}");
+            assert_eq!(Halfway::NothingSent.said(error.clone()), error);
+        }
     }
 }
