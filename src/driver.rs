@@ -196,9 +196,11 @@ where
             LedgerEvent::Dropped => self.step(Event::ProposalDropped),
             LedgerEvent::Install { index, state } => match State::thaw(&state) {
                 Ok(state) => {
+                    let (me, head) = (self.controller.me(), state.head);
                     for effect in self.controller.install(state) {
                         self.carry_out(effect);
                     }
+                    self.publish(me, head);
                 }
                 Err(error) => return Err(Stopped::Faulted(format!("the state at log index {index}: {error}"))),
             },

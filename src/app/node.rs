@@ -160,7 +160,8 @@ impl Node {
             Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser: Arc::new(adviser) };
         let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
-        let reads = Reads::new((settings.node.id, cluster), audit.clone(), heads_seen, started.desk.clone());
+        let whose = (settings.node.id, others.clone().collect(), cluster);
+        let reads = Reads::new(whose, audit.clone(), heads_seen, started.desk.clone());
         let feeds = (kept, started.history);
         let history = History::new(audit, started.desk, feeds, others.collect(), (opened, checkpoint));
         let addresses =

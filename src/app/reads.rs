@@ -1,5 +1,7 @@
 //! What any node answers from its own history: records, the chain's soundness, and why.
 
+mod verify;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -9,10 +11,10 @@ use crate::adapters::ledger::LedgerDesk;
 use crate::adapters::store::audit::{AuditError, AuditStore, Limit, Query, Select};
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::export::{Header, to_line};
-use crate::model::chain::{Agreement, Break, Head, Link, Verdict, compare_heads};
+use crate::model::chain::{Head, Link};
 use crate::model::ids::{CaseId, ClusterId, NodeId, PartitionId, RecordIndex};
 use crate::model::operator::question::{NamedPartition, Question};
-use crate::model::operator::{Answer, Ask, ChainFault, Entry, HeadPlace, HeadSeen, NotFound, Refusal, Verification};
+use crate::model::operator::{Answer, Ask, Entry, NotFound, Refusal};
 use crate::model::record::{Body, Record};
 use crate::render;
 
@@ -28,6 +30,7 @@ const PAGE_BYTES_MAX: usize = 512 << 10;
 /// The history of this node, for reading.
 pub(super) struct Reads {
     me: NodeId,
+    peers: Vec<NodeId>,
     cluster: ClusterId,
     store: AuditStore,
     heads: watch::Receiver<BTreeMap<NodeId, Head>>,
@@ -36,12 +39,12 @@ pub(super) struct Reads {
 
 impl Reads {
     pub(super) fn new(
-        (me, cluster): (NodeId, ClusterId),
+        (me, peers, cluster): (NodeId, Vec<NodeId>, ClusterId),
         store: AuditStore,
         heads: watch::Receiver<BTreeMap<NodeId, Head>>,
         desk: LedgerDesk,
     ) -> Self {
-        Self { me, cluster, store, heads, desk }
+        Self { me, peers, cluster, store, heads, desk }
     }
 
     /// Answers what is about the history; none for everything else.
@@ -119,32 +122,6 @@ impl Reads {
         })
     }
 
-    async fn verify(&self) -> Result<Answer, AuditError> {
-        // The heads are taken first: what is stored afterwards must reach at least as far.
-        let heads = self.heads.borrow().clone();
-        let verdict = self.store.verify().await?;
-        let (head, mut faults) = match verdict {
-            Verdict::Whole(head) => (head, Vec::new()),
-            Verdict::Broken { at, how } => (self.store.head().await?, vec![broken(at, how)]),
-        };
-        let mut compared = Vec::new();
-        for (node, other) in heads {
-            let place = if node == self.me { HeadPlace::Checkpoint } else { HeadPlace::Peer(node) };
-            let held = self.store.get(other.index).await?.map(|link| link.hash);
-            match compare_heads(head, other, |_| held) {
-                Agreement::Holds { .. } => {}
-                // A peer may be ahead by what has not reached this node yet; its own state may not be.
-                Agreement::TailMissing { .. } if node != self.me => {}
-                Agreement::TailMissing { .. } => {
-                    faults.push(ChainFault::Shorter { last: head.index, place, there: other.index });
-                }
-                Agreement::Differs { at } => faults.push(ChainFault::Differs { index: at, place }),
-            }
-            compared.push(HeadSeen { place, head: Some((other.index, other.hash)) });
-        }
-        Ok(Answer::Verified(Verification { node: self.me, last: head.index, head: head.hash, faults, compared }))
-    }
-
     async fn export(&self, from: RecordIndex) -> Result<Answer, AuditError> {
         let first = RecordIndex(from.0.max(1));
         let mut lines = Vec::new();
@@ -211,9 +188,5 @@ fn entry(link: Link) -> Option<Entry> {
     Some(Entry { index: link.index, hash: Some(link.hash), record })
 }
 
-fn broken(at: RecordIndex, how: Break) -> ChainFault {
-    match how {
-        Break::Dropped => ChainFault::Absent { index: at },
-        Break::Changed | Break::Inserted | Break::Reordered => ChainFault::Broken { index: at },
-    }
-}
+#[cfg(test)]
+mod tests;

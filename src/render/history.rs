@@ -1,6 +1,7 @@
 //! Records for people: one line each in a list, whole when shown.
 
 use crate::model::advice::{Hold, NoOpinion, Opinion, Outcome as Said, Settled, Why};
+use crate::model::ids::RecordIndex;
 use crate::model::operator::Entry;
 use crate::model::operator::{ChainFault, HeadPlace, Verification};
 use crate::model::plan::PlanDigest;
@@ -247,8 +248,13 @@ pub(super) fn verification(found: &Verification, style: Style) -> String {
     lines.push(format!("head {} at record {}", found.head, found.last));
     for seen in &found.compared {
         let said = match &seen.head {
+            Some((RecordIndex(0), _)) => "has no record yet".to_owned(),
             Some((index, head)) => format!("has {} at record {index}", head.short()),
-            None => "could not be asked".to_owned(),
+            None => match seen.place {
+                HeadPlace::Checkpoint => "could not be read: the disk does not answer".to_owned(),
+                HeadPlace::Committed => "is empty: nothing was committed since the start".to_owned(),
+                HeadPlace::Peer(_) => "was NOT compared: not heard since this node started".to_owned(),
+            },
         };
         lines.push(format!("  {} {said}", place(seen.place)));
     }
@@ -258,6 +264,7 @@ pub(super) fn verification(found: &Verification, style: Style) -> String {
 fn place(place: HeadPlace) -> String {
     match place {
         HeadPlace::Checkpoint => "the checkpoint in redb".to_owned(),
+        HeadPlace::Committed => "what this node knows to be committed".to_owned(),
         HeadPlace::Peer(node) => node.to_string(),
     }
 }
@@ -270,7 +277,12 @@ fn fault(fault: &ChainFault) -> String {
         ChainFault::Absent { index } => format!("record {index} is absent"),
         ChainFault::Unreadable { index } => format!("record {index} cannot be read"),
         ChainFault::Shorter { last, place: at, there } => {
-            format!("it ends with record {last}, but {} knows {there}: the last ones were removed", place(*at))
+            let beyond = match at {
+                HeadPlace::Checkpoint => format!("the checkpoint in redb is at {there}"),
+                HeadPlace::Committed => format!("record {there} is committed"),
+                HeadPlace::Peer(node) => format!("{node} has {there}"),
+            };
+            format!("it ends with record {last}, but {beyond}: the last ones are missing here")
         }
         ChainFault::Differs { index, place: at } => format!("{} has another record {index}", place(*at)),
     }

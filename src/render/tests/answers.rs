@@ -242,10 +242,10 @@ fn a_history_that_is_not_whole_names_every_fault() {
         expect![[r#"
         the history of n2 is NOT whole: 2 faults
           record 17 is not the one that was chained: changed, inserted or re-ordered
-          it ends with record 40, but n1 knows 43: the last ones were removed
+          it ends with record 40, but n1 has 43: the last ones are missing here
         head 1111111111111111111111111111111111111111111111111111111111111111 at record 40
           the checkpoint in redb has 111111111111 at record 40
-          n3 could not be asked
+          n3 was NOT compared: not heard since this node started
     "#]],
     );
 }
