@@ -10,4 +10,4 @@ mod steady;
 
 pub use probe::{Probe, Recovery};
 pub use read::{FinalRead, final_read};
-pub use steady::{Steady, SteadyOptions, SteadyReport};
+pub use steady::{Felt, Steady, SteadyOptions, SteadyReport};

@@ -67,6 +67,21 @@ impl SteadyReport {
     }
 }
 
+/// What producing has felt like for a while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Felt {
+    /// Records that were acknowledged by all replicas in sync.
+    pub records: usize,
+    /// From handing a record over to its acknowledgement: half of the records took no longer.
+    pub p50: Duration,
+    /// 99 of 100 took no longer.
+    pub p99: Duration,
+    /// The longest.
+    pub longest: Duration,
+    /// The worst partition's longest time without an acknowledgement.
+    pub gap: Duration,
+}
+
 /// A producer (acks=all, idempotent) and a consumer at work.
 #[derive(Debug)]
 pub struct Steady {
@@ -191,6 +206,20 @@ impl Steady {
         let mut books = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         books.latencies.clear();
         books.gaps.longest.clear();
+    }
+
+    /// Gives what producing has felt like since the last mark.
+    #[must_use]
+    pub fn felt(&self) -> Felt {
+        let books = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut latencies = books.latencies;
+        latencies.sort_unstable();
+        let at = |percent: usize| {
+            let place = latencies.len().saturating_mul(percent).div_ceil(100).saturating_sub(1);
+            latencies.get(place).copied().unwrap_or_default()
+        };
+        let gap = books.gaps.close(clock::now()).into_values().max().unwrap_or_default();
+        Felt { records: latencies.len(), p50: at(50), p99: at(99), longest: at(100), gap }
     }
 
     /// Stops both clients, waits for what is under way, and gives what they felt. Blocks.

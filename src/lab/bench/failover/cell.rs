@@ -1,10 +1,8 @@
 //! One run: a cluster, perhaps a trio, a load, the fault, and the probe.
 
-use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::{task, time};
+use tokio::time;
 
 use super::figure::{Figure, Measured};
 use super::{Arm, Breakage};
@@ -12,7 +10,8 @@ use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::act::Against;
 use crate::lab::admin::TopicPlan;
-use crate::lab::client::{Probe, Steady, SteadyOptions};
+use crate::lab::bench::ground::{Ground, WARM_WITHIN, load_average, start_load};
+use crate::lab::client::Probe;
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
 use crate::lab::names::{BrokerId, Listener};
@@ -27,37 +26,12 @@ const TOPIC: &str = "load";
 const ORACLE_AFTER: Duration = Duration::from_millis(50);
 /// Enough that every partition of 500 has open batches now and then, little enough for a small machine.
 const RECORDS_A_SECOND: u32 = 200;
-/// How many acknowledgements prove that the load flows before anything is broken: some seconds of it, which also warm the JVMs.
-const WARM_RECORDS: usize = 1_000;
-const WARM_WITHIN: Duration = Duration::from_secs(120);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// What all runs share.
-#[derive(Debug)]
-pub(super) struct Ground {
-    program: PathBuf,
-    pub(super) kafka: String,
-    pub(super) watch: Duration,
-    /// `release` or `debug`: the folder that the program was built into.
-    pub(super) build: String,
-}
-
-impl Ground {
-    /// Finds the program, and says so where it is no release build.
-    pub(super) fn new(program: Option<PathBuf>, kafka: String, watch: Duration) -> Result<Self, LabError> {
-        let own = std::env::current_exe().map_err(LabError::file("find", "this program"))?;
-        let program = program.unwrap_or_else(|| own.with_file_name("tanist"));
-        if !program.is_file() {
-            let shown = program.display();
-            return Err(LabError::Usage(format!("no program {shown}: cargo build --release, or --program PATH")));
-        }
-        let folder = program.parent().and_then(|folder| folder.file_name());
-        let build = folder.map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned());
-        if build != "release" {
-            eprintln!("tanist-lab: {} is no release build; its figures will say so", program.display());
-        }
-        Ok(Self { program, kafka, watch, build })
-    }
+/// What a run stands on, and how long it is watched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watched<'a> {
+    pub(super) ground: &'a Ground,
+    pub(super) within: Duration,
 }
 
 /// One run of one cell.
@@ -77,8 +51,8 @@ impl Cell {
     }
 
     /// Carries the run out; everything that it started is gone afterwards.
-    pub(super) async fn measure(self, ground: &Ground) -> Result<Figure, LabError> {
-        let busy = load_average();
+    pub(super) async fn measure(self, watched: Watched<'_>) -> Result<Figure, LabError> {
+        let (ground, busy) = (watched.ground, load_average());
         let options =
             ClusterOptions { kafka: ground.kafka.clone(), timing: self.arm.timing(), ..ClusterOptions::default() };
         let cluster = Cluster::start(options).await?;
@@ -89,7 +63,7 @@ impl Cell {
             Some(controllers) => Some(start_trio(&cluster, ground, controllers).await?),
             None => None,
         };
-        let load = self.start_load(&cluster).await?;
+        let load = start_load(&cluster, TOPIC, self.partitions, RECORDS_A_SECOND).await?;
         if let Some(trio) = &trio {
             await_settled(trio, brokers.len(), WARM_WITHIN).await?;
         }
@@ -102,32 +76,11 @@ impl Cell {
             let sent = clock::now();
             self.arm.oracle().send(&hands, &against).await.map(|()| sent.elapsed())
         };
-        let ((all, one), acted) = tokio::join!(probe.both(at, ground.watch), acting);
+        let ((all, one), acted) = tokio::join!(probe.both(at, watched.within), acting);
         // The victim may be stopped: the clients end when the cluster does, and nobody needs their report.
         drop(load);
         let measured = Measured { all, one, acted: acted.map_err(|error| error.to_string()) };
-        Ok(Figure::of(&self, ground, busy, &measured))
-    }
-
-    async fn start_load(&self, cluster: &Cluster) -> Result<Steady, LabError> {
-        let options = SteadyOptions {
-            brokers: cluster.bootstrap(Listener::Clients),
-            topic: TOPIC.to_owned(),
-            partitions: self.partitions,
-            records_per_s: RECORDS_A_SECOND,
-        };
-        let starting = task::spawn_blocking(move || Steady::start(&options)).await;
-        let load = starting.map_err(|error| LabError::Usage(format!("the load did not start: {error}")))??;
-        let deadline = clock::now() + WARM_WITHIN;
-        while load.acknowledged() < WARM_RECORDS {
-            if deadline <= clock::now() {
-                let last_seen = format!("{} were", load.acknowledged());
-                let awaited = format!("{WARM_RECORDS} records to be acknowledged");
-                return Err(LabError::Late { awaited, within: WARM_WITHIN, last_seen });
-            }
-            time::sleep(LOOK_EVERY).await;
-        }
-        Ok(load)
+        Ok(Figure::of(&self, watched, busy, &measured))
     }
 }
 
@@ -138,9 +91,4 @@ async fn start_trio(cluster: &Cluster, ground: &Ground, controllers: Controllers
     let trio = Trio::start(cluster, &cluster.folder().join("trio"), options).await?;
     trio.await_leader(WARM_WITHIN).await?;
     Ok(trio)
-}
-
-/// Gives the machine's load of the last minute before the run, as the kernel writes it: a busy machine shows in the raw data.
-fn load_average() -> Option<String> {
-    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next().map(str::to_owned)
 }

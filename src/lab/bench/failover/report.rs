@@ -1,66 +1,26 @@
 //! The table in BENCHMARKS.md, made from the raw lines alone: what was not measured is called so.
 
-use std::fs;
 use std::path::Path;
 
 use comfy_table::Table;
-use comfy_table::presets::ASCII_MARKDOWN;
 
-use super::figure::{Figure, Results, text};
+use super::figure::{Figure, text};
 use super::{Arm, Breakage, SIZES};
 use crate::lab::LabError;
+use crate::lab::bench::page::{self, middle_and_last};
+use crate::lab::bench::results::Results;
 
-const BEGIN: &str = "<!-- failover: written by tanist-lab bench-failover -->";
-const END: &str = "<!-- end of failover -->";
-
-/// Writes the table anew between its markers; everything else on the page stays.
-pub(super) fn write(page: &Path, results: &Results) -> Result<(), LabError> {
-    let old = fs::read_to_string(page).map_err(LabError::file("read", page))?;
-    let figures: Vec<&Figure> = results.all().collect();
-    let new = replaced(&old, &section(&figures)).ok_or_else(|| {
-        LabError::Usage(format!("{}: the table goes between a line {BEGIN:?} and a line {END:?}", page.display()))
-    })?;
-    fs::write(page, new).map_err(LabError::file("write", page))
-}
-
-fn replaced(page: &str, table: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
+/// Writes the table anew.
+pub(super) fn write(page: &Path, results: &Results<Figure>) -> Result<(), LabError> {
+    page::write(page, "failover", &section(&results.all()))
 }
 
 fn section(figures: &[&Figure]) -> String {
-    format!("{}\n\n{}", circumstances(figures), table(figures))
-}
-
-/// Says on what the runs were made: what a reader must know before he believes a figure.
-fn circumstances(figures: &[&Figure]) -> String {
-    let list = |values: Vec<String>| {
-        let mut values = values;
-        values.sort();
-        values.dedup();
-        if values.is_empty() { "-".to_owned() } else { values.join(", ") }
-    };
-    let kafka = list(figures.iter().map(|one| one.kafka.clone()).collect());
-    let cores = list(figures.iter().map(|one| one.cores.to_string()).collect());
-    let builds = list(figures.iter().filter_map(|one| one.tanist_build.clone()).collect());
-    let mut loads: Vec<&String> = figures.iter().filter_map(|one| one.load_before.as_ref()).collect();
-    // Of equal form, so that the longer number is the larger.
-    loads.sort_by_key(|load| (load.len(), (*load).clone()));
-    let load = match (loads.first(), loads.last()) {
-        (Some(least), Some(most)) => format!("{least} to {most}"),
-        _ => "-".to_owned(),
-    };
-    format!(
-        "{} runs. Kafka {kafka}; cores: {cores}; load average in the minute before a run: {load}; build of Tanist: {builds}.",
-        figures.len()
-    )
+    format!("{}\n\n{}", page::circumstances(figures), table(figures))
 }
 
 fn table(figures: &[&Figure]) -> Table {
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header([
+    let mut table = page::table([
         "fault",
         "partitions",
         "arm",
@@ -122,10 +82,9 @@ struct Spread {
 impl Spread {
     /// Gives the spread of at least one run.
     fn of(worst: impl Iterator<Item = Option<u64>>) -> Option<Self> {
-        let mut sorted: Vec<Option<u64>> = worst.collect();
-        sorted.sort_by_key(|ms| ms.unwrap_or(u64::MAX));
-        let middle = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
-        Some(Self { middle, longest: *sorted.last()? })
+        let known = |ms: u64| Some(ms).filter(|ms| *ms < u64::MAX);
+        let (middle, longest) = middle_and_last(worst.map(|ms| ms.unwrap_or(u64::MAX)))?;
+        Some(Self { middle: known(middle), longest: known(longest) })
     }
 
     fn beyond(&self, floor: &Self) -> String {
@@ -153,8 +112,8 @@ fn difference(own: Option<u64>, floor: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figure::parse;
     use super::*;
+    use crate::lab::bench::results::parse;
 
     fn line(arm: &str, run: u32, all: &str) -> String {
         format!(
@@ -172,7 +131,7 @@ mod tests {
             line("tanist-fence", 3, "null"),
             line("oracle-fence", 1, "300"),
         ];
-        let figures = parse(&lines.join("\n")).unwrap();
+        let figures = parse::<Figure>(&lines.join("\n")).unwrap();
         let text = section(&figures.values().collect::<Vec<_>>());
         let row = |arm: &str| {
             let line = text.lines().find(|line| line.contains("kill") && line.contains(arm)).unwrap();
@@ -185,20 +144,5 @@ mod tests {
         assert!(
             text.starts_with("6 runs. Kafka 4.3.1; cores: 2; load average in the minute before a run: 9.50 to 9.50")
         );
-    }
-
-    #[test]
-    fn only_what_is_between_the_markers_is_written_anew() {
-        let page = format!("above\n{BEGIN}\nold\n{END}\nbelow\n");
-        let new = replaced(&page, "table").unwrap();
-        assert_eq!(new, format!("above\n{BEGIN}\n\ntable\n{END}\nbelow\n"));
-        assert_eq!(replaced(&new, "table").unwrap(), new);
-        assert_eq!(replaced("no markers", "table"), None);
-    }
-
-    #[test]
-    fn a_broken_line_of_results_is_named() {
-        let text = format!("{}\nnonsense", line("stock", 1, "8500"));
-        assert_eq!(parse(&text).unwrap_err().0, 2);
     }
 }
