@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::adapters::ledger::LedgerDesk;
 use crate::adapters::store::audit::{AuditError, AuditStore, Limit, Query, Select};
+use crate::consensus::Members;
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::export::{Header, to_line};
 use crate::model::chain::{Agreement, Break, Head, Link, Verdict, compare_heads};
@@ -25,10 +26,19 @@ const CASES_MAX: usize = 20;
 /// How much of an export travels in one answer. Units: bytes.
 const PAGE_BYTES_MAX: usize = 512 << 10;
 
+/// Who answers, and what is wrong beside its history.
+pub(super) struct Station {
+    pub(super) me: NodeId,
+    pub(super) cluster: ClusterId,
+    /// The members that the settings name.
+    pub(super) named: BTreeSet<NodeId>,
+    /// What is wrong with the adviser's server, if anything.
+    pub(super) adviser: watch::Receiver<Option<String>>,
+}
+
 /// The history of this node, for reading.
 pub(super) struct Reads {
-    me: NodeId,
-    cluster: ClusterId,
+    station: Station,
     store: AuditStore,
     heads: watch::Receiver<BTreeMap<NodeId, Head>>,
     desk: LedgerDesk,
@@ -36,12 +46,12 @@ pub(super) struct Reads {
 
 impl Reads {
     pub(super) fn new(
-        (me, cluster): (NodeId, ClusterId),
+        station: Station,
         store: AuditStore,
         heads: watch::Receiver<BTreeMap<NodeId, Head>>,
         desk: LedgerDesk,
     ) -> Self {
-        Self { me, cluster, store, heads, desk }
+        Self { station, store, heads, desk }
     }
 
     /// Answers what is about the history; none for everything else.
@@ -73,6 +83,7 @@ impl Reads {
         let mut troubles = Vec::new();
         match self.desk.status(Duration::from_secs(1)).await {
             Some(status) => {
+                troubles.extend(unsettled(&status.peer.members, &self.station.named));
                 for (node, why) in &status.refusals {
                     troubles.push(format!("{node} and this node do not speak with each other: {why}."));
                 }
@@ -87,7 +98,8 @@ impl Reads {
             }
             None => troubles.push("The log of this node does not answer: its disk may hang.".to_owned()),
         }
-        let committed = self.heads.borrow().get(&self.me).copied();
+        troubles.extend(self.station.adviser.borrow().clone());
+        let committed = self.heads.borrow().get(&self.station.me).copied();
         if let (Ok(head), Some(committed)) = (self.store.head().await, committed)
             && head.index.0.saturating_add(u64::try_from(RECENT_MAX).unwrap_or_default()) < committed.index.0
         {
@@ -129,12 +141,12 @@ impl Reads {
         };
         let mut compared = Vec::new();
         for (node, other) in heads {
-            let place = if node == self.me { HeadPlace::Checkpoint } else { HeadPlace::Peer(node) };
+            let place = if node == self.station.me { HeadPlace::Checkpoint } else { HeadPlace::Peer(node) };
             let held = self.store.get(other.index).await?.map(|link| link.hash);
             match compare_heads(head, other, |_| held) {
                 Agreement::Holds { .. } => {}
                 // A peer may be ahead by what has not reached this node yet; its own state may not be.
-                Agreement::TailMissing { .. } if node != self.me => {}
+                Agreement::TailMissing { .. } if node != self.station.me => {}
                 Agreement::TailMissing { .. } => {
                     faults.push(ChainFault::Shorter { last: head.index, place, there: other.index });
                 }
@@ -142,7 +154,13 @@ impl Reads {
             }
             compared.push(HeadSeen { place, head: Some((other.index, other.hash)) });
         }
-        Ok(Answer::Verified(Verification { node: self.me, last: head.index, head: head.hash, faults, compared }))
+        Ok(Answer::Verified(Verification {
+            node: self.station.me,
+            last: head.index,
+            head: head.hash,
+            faults,
+            compared,
+        }))
     }
 
     async fn export(&self, from: RecordIndex) -> Result<Answer, AuditError> {
@@ -159,7 +177,7 @@ impl Reads {
     }
 
     fn header(&self) -> Result<Option<String>, AuditError> {
-        let line = Header::new(&self.cluster.0, Head::GENESIS).to_line();
+        let line = Header::new(&self.station.cluster.0, Head::GENESIS).to_line();
         let line = line.map_err(|error| AuditError::Down { why: error.to_string() })?;
         Ok(Some(String::from_utf8_lossy(&line).into_owned()))
     }
@@ -196,6 +214,32 @@ impl Reads {
     }
 }
 
+/// Says where the trio's members are not yet those that the settings name: a lost node is being replaced.
+fn unsettled(members: &Members, named: &BTreeSet<NodeId>) -> Vec<String> {
+    if members.voters.is_empty() {
+        return vec![
+            "This node waits to be admitted to the trio: do the settings of the other two name it?".to_owned(),
+        ];
+    }
+    let learns = |node: &&NodeId| members.learners.contains(node);
+    let absent = |node: &&NodeId| !members.voters.contains(node) && !members.learners.contains(node);
+    let learners = named
+        .iter()
+        .filter(learns)
+        .map(|node| format!("{node} is a learner: it is told everything, and votes once it has caught up."));
+    let strangers = named.iter().filter(absent).map(|node| {
+        format!(
+            "{node} does not belong to the trio yet: it is admitted once it runs and the leader's settings name it."
+        )
+    });
+    let leftover = members.voters.difference(named).map(|node| {
+        format!(
+            "{node} still votes although the settings do not name it: it is replaced once the new node has caught up."
+        )
+    });
+    learners.chain(strangers).chain(leftover).collect()
+}
+
 /// Gives the partitions that went by a name in these records: a topic that was made anew has another id.
 fn ids_of<'a>(name: &NamedPartition, records: impl Iterator<Item = &'a Record>) -> BTreeSet<PartitionId> {
     let named = records.filter_map(|record| {
@@ -215,5 +259,25 @@ fn broken(at: RecordIndex, how: Break) -> ChainFault {
     match how {
         Break::Dropped => ChainFault::Absent { index: at },
         Break::Changed | Break::Inserted | Break::Reordered => ChainFault::Broken { index: at },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_is_told_from_its_beginning_to_its_end() {
+        let ids = |ids: &[u64]| -> BTreeSet<NodeId> { ids.iter().copied().map(NodeId).collect() };
+        let told = |voters: &[u64], learners: &[u64]| {
+            let members = Members { voters: ids(voters), learners: ids(learners), ..Members::default() };
+            unsettled(&members, &ids(&[1, 2, 4]))
+        };
+        assert_eq!(told(&[1, 2, 4], &[]), Vec::<String>::new());
+        assert!(matches!(&told(&[], &[])[..], [alone] if alone.contains("waits to be admitted")));
+        let before = told(&[1, 2, 3], &[]);
+        assert!(matches!(&before[..], [new, old] if new.contains("does not belong") && old.contains("still votes")));
+        let during = told(&[1, 2, 3], &[4]);
+        assert!(matches!(&during[..], [new, old] if new.contains("is a learner") && old.contains("still votes")));
     }
 }

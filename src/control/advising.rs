@@ -47,7 +47,7 @@ impl Controller {
 
     /// Gives the ruling after advice on an R2 that the guard allows; none while the adviser is still being asked.
     pub(super) fn after_advice(&mut self, now: Now, subject: Subject<'_>) -> Option<Ruling> {
-        let urgency = urgency(subject.finding);
+        let urgency = urgency(subject.finding, subject.snapshot);
         let class = subject.plan.class;
         if self.options.advice == Advice::Off {
             let opinion = unasked(&brief(subject.finding, subject.plan, subject.snapshot).brief, NoOpinion::Off);
