@@ -147,7 +147,7 @@ async fn stock_kafka_recovers_from_a_kill_by_itself_and_from_a_cut_client_path_o
     assert!(1_000 < report.acknowledged.len(), "the load was real");
     let read = final_read(&stage.cluster, &loaded, &report.acknowledged).await.unwrap();
     println!("final read: {} records, {} lost", read.read, read.lost.len());
-    assert_eq!(read.lost, Vec::<u64>::new());
+    assert_eq!(read.lost, Vec::<u64>::new(), "{}", read.evidence.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

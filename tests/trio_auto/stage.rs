@@ -145,7 +145,7 @@ impl Stage {
         );
         assert!(100 < report.acknowledged.len(), "the load was real");
         let read = final_read(&self.cluster, name, &report.acknowledged).await.unwrap();
-        assert_eq!(read.lost, Vec::<u64>::new(), "{name}: acknowledged and lost");
+        assert_eq!(read.lost, Vec::<u64>::new(), "{name}: acknowledged and lost:\n{}", read.evidence.join("\n"));
         self.cluster.delete_topic(name).await.unwrap();
     }
 

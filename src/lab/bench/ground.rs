@@ -11,6 +11,7 @@ use crate::lab::LabError;
 use crate::lab::client::{Steady, SteadyOptions};
 use crate::lab::cluster::Cluster;
 use crate::lab::names::Listener;
+use crate::lab::trio::{Controllers, TrioOptions};
 
 /// How many acknowledgements prove that the load flows before anything is measured: some seconds of it, which also warm the JVMs.
 const WARM_RECORDS: usize = 1_000;
@@ -42,6 +43,15 @@ impl Ground {
             eprintln!("tanist-lab: {} is no release build; its figures will say so", program.display());
         }
         Ok(Self { program, kafka, build })
+    }
+
+    /// Gives Tanist as it is shipped, but for mode auto and, where it knows the controllers, the right to fence: a figure with a
+    /// test's short times would be of another program.
+    pub(super) fn shipped(&self, controllers: Controllers) -> TrioOptions {
+        let program = self.program.clone();
+        let options = TrioOptions { program, settings: Vec::new(), controllers, cluster_id: None };
+        let may_fence = (controllers == Controllers::Told).to_string();
+        options.with("act", "mode", "\"auto\"").with("act", "fence.heartbeat", &may_fence)
     }
 }
 
@@ -84,4 +94,19 @@ pub(super) fn millis(span: Duration) -> u64 {
 
 pub(super) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trio_runs_with_the_shipped_settings_but_for_mode_and_fence() {
+        let ground = Ground { program: "tanist".into(), kafka: "4.3.1".to_owned(), build: "release".to_owned() };
+        for (controllers, fence) in [(Controllers::Told, "true"), (Controllers::Untold, "false")] {
+            let settings = ground.shipped(controllers).settings;
+            let fence = format!("fence.heartbeat = {fence}");
+            assert_eq!(settings, [("act", "mode = \"auto\"".to_owned()), ("act", fence)]);
+        }
+    }
 }

@@ -50,17 +50,22 @@ pub(super) fn circumstances<F: Figure>(figures: &[&F]) -> String {
     let kafka = list(runs.iter().map(|one| one.kafka.to_owned()).collect());
     let cores = list(runs.iter().map(|one| one.cores.to_string()).collect());
     let builds = list(runs.iter().filter_map(|one| one.build.map(str::to_owned)).collect());
-    let mut loads: Vec<&str> = runs.iter().filter_map(|one| one.load_before).collect();
-    // Of equal form, so that the longer number is the larger.
-    loads.sort_by_key(|load| (load.len(), *load));
-    let load = match (loads.first(), loads.last()) {
-        (Some(least), Some(most)) => format!("{least} to {most}"),
-        _ => "-".to_owned(),
-    };
+    let load = load_range(figures);
     format!(
         "{} runs. Kafka {kafka}; cores: {cores}; load average in the minute before a run: {load}; build of Tanist: {builds}.",
         runs.len()
     )
+}
+
+/// Gives the least and the most that the machine was loaded in the minute before a run.
+pub(super) fn load_range<F: Figure>(figures: &[&F]) -> String {
+    let mut loads: Vec<&str> = figures.iter().filter_map(|one| one.circumstance().load_before).collect();
+    // Of equal form, so that the longer number is the larger.
+    loads.sort_by_key(|load| (load.len(), *load));
+    match (loads.first(), loads.last()) {
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        _ => "-".to_owned(),
+    }
 }
 
 /// Gives the one in the middle (the lower of two) and the last of several in order.

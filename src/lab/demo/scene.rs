@@ -215,7 +215,7 @@ impl Scene {
             if !read.lost.is_empty() {
                 return Err(LabError::Kafka {
                     act: format!("keep every record of {topic}"),
-                    answer: format!("lost {:?}", read.lost),
+                    answer: format!("lost {:?}: {}", read.lost, read.evidence.join("; ")),
                 });
             }
         }

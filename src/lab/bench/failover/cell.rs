@@ -17,7 +17,7 @@ use crate::lab::fault::Fault;
 use crate::lab::names::{BrokerId, Listener};
 use crate::lab::options::ClusterOptions;
 use crate::lab::settled::await_settled;
-use crate::lab::trio::{Controllers, Trio, TrioOptions};
+use crate::lab::trio::{Controllers, Trio};
 
 /// The broker that is struck: it leads every partition of the topic.
 const VICTIM: BrokerId = BrokerId(1);
@@ -85,9 +85,7 @@ impl Cell {
 }
 
 async fn start_trio(cluster: &Cluster, ground: &Ground, controllers: Controllers) -> Result<Trio, LabError> {
-    let may_fence = (controllers == Controllers::Told).to_string();
-    let mut options = TrioOptions::auto(&ground.program).with("act", "fence.heartbeat", &may_fence);
-    options.controllers = controllers;
+    let options = ground.shipped(controllers);
     let trio = Trio::start(cluster, &cluster.folder().join("trio"), options).await?;
     trio.await_leader(WARM_WITHIN).await?;
     Ok(trio)

@@ -6,7 +6,9 @@
 
 mod cell;
 mod figure;
+mod goal;
 mod report;
+mod spread;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

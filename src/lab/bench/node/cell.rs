@@ -16,7 +16,7 @@ use crate::lab::cluster::Cluster;
 use crate::lab::names::{BrokerId, Listener, Target};
 use crate::lab::options::ClusterOptions;
 use crate::lab::settled::await_settled;
-use crate::lab::trio::{NODES, Trio, TrioOptions};
+use crate::lab::trio::{NODES, Trio};
 
 /// Partitions of one topic: a cluster of thousands has many topics, whose names and settings a node holds as well.
 const TOPIC_PARTITIONS: usize = 100;
@@ -48,7 +48,8 @@ impl Cell {
         for plan in topics(self.partitions, &cluster.brokers()) {
             cluster.create_topic(&plan).await?;
         }
-        let trio = Trio::start(&cluster, &cluster.folder().join("trio"), self.options(ground)).await?;
+        let trio =
+            Trio::start(&cluster, &cluster.folder().join("trio"), ground.shipped(self.arm.controllers())).await?;
         trio.await_leader(WARM_WITHIN).await?;
         await_settled(&trio, cluster.brokers().len(), WARM_WITHIN).await?;
         time::sleep(CALM_FOR).await;
@@ -71,18 +72,6 @@ impl Cell {
             load_before: busy,
             nodes,
         })
-    }
-
-    /// The settings of production, but for the mode: whoever may act is ready to.
-    fn options(self, ground: &Ground) -> TrioOptions {
-        let options = TrioOptions {
-            program: ground.program.clone(),
-            settings: Vec::new(),
-            controllers: self.arm.controllers(),
-            cluster_id: None,
-        };
-        let may_fence = (self.arm == Arm::Controllers).to_string();
-        options.with("act", "mode", "\"auto\"").with("act", "fence.heartbeat", &may_fence)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::lab::names::BrokerId;
 use crate::lab::options::ClusterOptions;
 use crate::lab::records;
 use crate::lab::settled::await_settled;
-use crate::lab::trio::{Controllers, NODES, Trio, TrioOptions};
+use crate::lab::trio::{Controllers, NODES, Trio};
 use crate::model::record::{Body, DecisionVerdict};
 
 const TOPIC: &str = "load";
@@ -99,14 +99,7 @@ impl Scene {
         let partitions = usize::try_from(PARTITIONS).unwrap_or_default();
         let replicas = (0..partitions).map(replicas).collect();
         cluster.create_topic(&TopicPlan { name: TOPIC.to_owned(), replicas, settings: Vec::new() }).await?;
-        let options = TrioOptions {
-            program: ground.program.clone(),
-            settings: Vec::new(),
-            controllers: Controllers::Told,
-            cluster_id: None,
-        };
-        let options = options.with("act", "mode", "\"auto\"").with("act", "fence.heartbeat", "true");
-        let trio = Trio::prepare(&cluster, &cluster.folder().join("trio"), options)?;
+        let trio = Trio::prepare(&cluster, &cluster.folder().join("trio"), ground.shipped(Controllers::Told))?;
         trio.init().await?;
         let load = start_load(&cluster, TOPIC, PARTITIONS, RECORDS_A_SECOND).await?;
         let hands = cluster.hands().await?;
