@@ -69,7 +69,10 @@ impl Asked {
         let (store, _created) = AuditStore::open(options, Head::GENESIS).await.unwrap();
         let head = store.append(chained(records)).await.unwrap();
         let (heads, seen) = watch::channel(BTreeMap::from([(ME, head)]));
-        let reads = Reads::new((ME, vec![NodeId(2), NodeId(3)], cluster), store, seen, started.desk.clone());
+        let others = [2, 3].map(NodeId);
+        let named = [ME].into_iter().chain(others).collect();
+        let station = Station { me: ME, peers: others.to_vec(), cluster, named, adviser: watch::channel(None).1 };
+        let reads = Reads::new(station, store, seen, started.desk.clone());
         let reads = std::sync::Arc::new(reads);
         let options = ServeOptions { socket: folder.path().join("s"), listen: None, roles: Roles::default() };
         let answer = move |request: crate::model::operator::OperatorRequest| {
@@ -197,4 +200,19 @@ async fn a_record_that_is_not_there_is_named_with_the_last_one() {
     let node = Asked::with(&some()).await;
     let (status, text) = node.says(Ask::AuditShow { index: RecordIndex(9) }).await;
     assert_eq!((status, text.as_str()), (ExitStatus::No, "there is no record 9; the last is 5\n"));
+}
+
+#[test]
+fn a_replacement_is_told_from_its_beginning_to_its_end() {
+    let ids = |ids: &[u64]| -> BTreeSet<NodeId> { ids.iter().copied().map(NodeId).collect() };
+    let told = |voters: &[u64], learners: &[u64]| {
+        let members = Members { voters: ids(voters), learners: ids(learners), ..Members::default() };
+        unsettled(&members, &ids(&[1, 2, 4]))
+    };
+    assert_eq!(told(&[1, 2, 4], &[]), Vec::<String>::new());
+    assert!(matches!(&told(&[], &[])[..], [alone] if alone.contains("waits to be admitted")));
+    let before = told(&[1, 2, 3], &[]);
+    assert!(matches!(&before[..], [new, old] if new.contains("does not belong") && old.contains("still votes")));
+    let during = told(&[1, 2, 3], &[4]);
+    assert!(matches!(&during[..], [new, old] if new.contains("is a learner") && old.contains("still votes")));
 }

@@ -16,7 +16,7 @@ fn check(fixture: &str, later: &str, expected: Expect) {
         Receipt::Done { not, .. } if not.is_empty() => "done".to_owned(),
         Receipt::Done { done, not } => format!("done {} not {}", done.len(), not[0].1.len()),
         Receipt::NotSent(_) => "not sent".to_owned(),
-        Receipt::NotDue | Receipt::Refused(_) | Receipt::Unanswered | Receipt::NotSeen | Receipt::Skipped => {
+        Receipt::NotDue | Receipt::NotSeen | Receipt::Refused(_) | Receipt::Unanswered | Receipt::Skipped => {
             format!("{receipt:?}")
         }
     };

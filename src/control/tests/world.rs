@@ -333,9 +333,14 @@ impl World {
         self.event(Event::Applied { errand, result });
     }
 
-    /// Answers the oldest read-back with the present shape.
+    /// Answers the oldest read-back with the present shape, which the probe has seen as well.
     pub(super) fn read_back(&mut self) {
         self.shape();
+        self.read_back_alone();
+    }
+
+    /// Answers the oldest read-back with the present shape; the probe has not looked since.
+    pub(super) fn read_back_alone(&mut self) {
         let errand = self.read_backs.remove(0);
         let topology = Some(self.topology.clone());
         self.event(Event::ReadBack { errand, topology });
