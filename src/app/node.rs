@@ -164,7 +164,8 @@ impl Node {
         let neighbours = Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser };
         let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
-        let station = Station { me: settings.node.id, cluster, named: members, adviser: adviser_trouble };
+        let peers = others.clone().collect();
+        let station = Station { me: settings.node.id, peers, cluster, named: members, adviser: adviser_trouble };
         let reads = Reads::new(station, audit.clone(), heads_seen, started.desk.clone());
         let feeds = (kept, started.history);
         let history = History::new(audit, started.desk, feeds, others.collect(), (opened, checkpoint));
@@ -251,7 +252,8 @@ async fn watch_pause_file(path: std::path::PathBuf, tell: mpsc::Sender<PauseFile
         ticks.tick().await;
         let file = match tokio::fs::try_exists(&path).await {
             Ok(false) => PauseFile::Absent,
-            Ok(true) | Err(_) => PauseFile::Present,
+            Ok(true) => PauseFile::Present,
+            Err(_) => PauseFile::Unreadable,
         };
         if told != Some(file) {
             told = Some(file);

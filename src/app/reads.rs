@@ -1,5 +1,7 @@
 //! What any node answers from its own history: records, the chain's soundness, and why.
 
+mod verify;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,10 +12,10 @@ use crate::adapters::store::audit::{AuditError, AuditStore, Limit, Query, Select
 use crate::consensus::Members;
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::export::{Header, to_line};
-use crate::model::chain::{Agreement, Break, Head, Link, Verdict, compare_heads};
+use crate::model::chain::{Head, Link};
 use crate::model::ids::{CaseId, ClusterId, NodeId, PartitionId, RecordIndex};
 use crate::model::operator::question::{NamedPartition, Question};
-use crate::model::operator::{Answer, Ask, ChainFault, Entry, HeadPlace, HeadSeen, NotFound, Refusal, Verification};
+use crate::model::operator::{Answer, Ask, Entry, NotFound, Refusal};
 use crate::model::record::{Body, Record};
 use crate::render;
 
@@ -29,6 +31,7 @@ const PAGE_BYTES_MAX: usize = 512 << 10;
 /// Who answers, and what is wrong beside its history.
 pub(super) struct Station {
     pub(super) me: NodeId,
+    pub(super) peers: Vec<NodeId>,
     pub(super) cluster: ClusterId,
     /// The members that the settings name.
     pub(super) named: BTreeSet<NodeId>,
@@ -131,38 +134,6 @@ impl Reads {
         })
     }
 
-    async fn verify(&self) -> Result<Answer, AuditError> {
-        // The heads are taken first: what is stored afterwards must reach at least as far.
-        let heads = self.heads.borrow().clone();
-        let verdict = self.store.verify().await?;
-        let (head, mut faults) = match verdict {
-            Verdict::Whole(head) => (head, Vec::new()),
-            Verdict::Broken { at, how } => (self.store.head().await?, vec![broken(at, how)]),
-        };
-        let mut compared = Vec::new();
-        for (node, other) in heads {
-            let place = if node == self.station.me { HeadPlace::Checkpoint } else { HeadPlace::Peer(node) };
-            let held = self.store.get(other.index).await?.map(|link| link.hash);
-            match compare_heads(head, other, |_| held) {
-                Agreement::Holds { .. } => {}
-                // A peer may be ahead by what has not reached this node yet; its own state may not be.
-                Agreement::TailMissing { .. } if node != self.station.me => {}
-                Agreement::TailMissing { .. } => {
-                    faults.push(ChainFault::Shorter { last: head.index, place, there: other.index });
-                }
-                Agreement::Differs { at } => faults.push(ChainFault::Differs { index: at, place }),
-            }
-            compared.push(HeadSeen { place, head: Some((other.index, other.hash)) });
-        }
-        Ok(Answer::Verified(Verification {
-            node: self.station.me,
-            last: head.index,
-            head: head.hash,
-            faults,
-            compared,
-        }))
-    }
-
     async fn export(&self, from: RecordIndex) -> Result<Answer, AuditError> {
         let first = RecordIndex(from.0.max(1));
         let mut lines = Vec::new();
@@ -255,29 +226,5 @@ fn entry(link: Link) -> Option<Entry> {
     Some(Entry { index: link.index, hash: Some(link.hash), record })
 }
 
-fn broken(at: RecordIndex, how: Break) -> ChainFault {
-    match how {
-        Break::Dropped => ChainFault::Absent { index: at },
-        Break::Changed | Break::Inserted | Break::Reordered => ChainFault::Broken { index: at },
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_replacement_is_told_from_its_beginning_to_its_end() {
-        let ids = |ids: &[u64]| -> BTreeSet<NodeId> { ids.iter().copied().map(NodeId).collect() };
-        let told = |voters: &[u64], learners: &[u64]| {
-            let members = Members { voters: ids(voters), learners: ids(learners), ..Members::default() };
-            unsettled(&members, &ids(&[1, 2, 4]))
-        };
-        assert_eq!(told(&[1, 2, 4], &[]), Vec::<String>::new());
-        assert!(matches!(&told(&[], &[])[..], [alone] if alone.contains("waits to be admitted")));
-        let before = told(&[1, 2, 3], &[]);
-        assert!(matches!(&before[..], [new, old] if new.contains("does not belong") && old.contains("still votes")));
-        let during = told(&[1, 2, 3], &[4]);
-        assert!(matches!(&during[..], [new, old] if new.contains("is a learner") && old.contains("still votes")));
-    }
-}
+mod tests;

@@ -134,6 +134,7 @@ impl Controller {
             Event::PauseFile(file) => {
                 self.pause_file = file;
                 self.tell(now);
+                self.look_again(now);
             }
         }
         std::mem::take(&mut self.out)
@@ -188,7 +189,10 @@ impl Controller {
         if from == self.options.me || !self.options.voters.contains(&from) {
             return;
         }
-        let news = self.reports.get(&from).is_none_or(|(_, old)| is_news(&old.report, &report.report));
+        let news = self
+            .reports
+            .get(&from)
+            .is_none_or(|(_, old)| old.pause_file != report.pause_file || is_news(&old.report, &report.report));
         self.reports.insert(from, (now.at, report));
         if news {
             self.look_again(now);
@@ -216,7 +220,8 @@ impl Controller {
         self.reports.insert(self.options.me, (now, own));
         let reports: BTreeMap<NodeId, (Timestamp, Report)> =
             self.reports.iter().map(|(node, (at, said))| (*node, (*at, said.report.clone()))).collect();
-        let standing = self.state.standing(self.paused_here());
+        let mut standing = self.state.standing(self.paused_here());
+        standing.maintenance.clone_from(&self.options.policy.guard.maintenance);
         let gathered = Gathered {
             now,
             log_time,
@@ -229,11 +234,38 @@ impl Controller {
         assemble(&gathered, &self.options.policy)
     }
 
-    /// Any node's pause file pauses the trio, as long as that node is heard or was not heard to take it back.
+    /// Gives the node whose pause file pauses the trio, this one first: what a node says of its own file, or, where it is not
+    /// heard, what it last said. It fails closed: a node that falls silent with its file in place goes on pausing.
+    pub(super) fn paused_by_file(&self) -> Option<(NodeId, PauseFile)> {
+        let me = self.options.me;
+        let others = self.options.voters.iter().filter(|node| **node != me);
+        std::iter::once(&me)
+            .chain(others)
+            .map(|node| (*node, self.pause_file_of(*node).unwrap_or_default()))
+            .find(|(_, file)| file.pauses())
+    }
+
+    /// What a node says of its pause file; what is recorded of it where it is not heard.
+    fn pause_file_of(&self, node: NodeId) -> Option<PauseFile> {
+        self.pause_file_heard(node).or_else(|| self.state.pause_files.get(&node).copied())
+    }
+
+    fn pause_file_heard(&self, node: NodeId) -> Option<PauseFile> {
+        if node == self.options.me {
+            return Some(self.pause_file);
+        }
+        self.reports.get(&node).map(|(_, said)| said.pause_file)
+    }
+
+    /// Gives the pause files that are otherwise than recorded.
+    pub(super) fn pause_files_changed(&self) -> Vec<(NodeId, PauseFile)> {
+        let recorded = |node: &NodeId| self.state.pause_files.get(node).copied().unwrap_or_default();
+        let heard = self.options.voters.iter().filter_map(|node| Some((*node, self.pause_file_heard(*node)?)));
+        heard.filter(|(node, file)| recorded(node) != *file).collect()
+    }
+
     pub(super) fn paused_here(&self) -> PausedHere {
-        let by_file = self.pause_file == PauseFile::Present
-            || self.reports.values().any(|(_, said)| said.pause_file == PauseFile::Present);
-        if by_file { PausedHere::Yes } else { PausedHere::No }
+        if self.paused_by_file().is_some() { PausedHere::Yes } else { PausedHere::No }
     }
 
     pub(super) fn next_errand(&mut self) -> super::event::Errand {

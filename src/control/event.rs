@@ -10,6 +10,7 @@ use crate::model::ids::{CaseId, NodeId, RaftIndex, Term};
 use crate::model::observation::{LookNow, Observation, Report};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::{Class, PlanDigest, Step};
+pub use crate::model::record::PauseFile;
 use crate::model::record::{Receipt, Record};
 use crate::model::topology::Topology;
 
@@ -74,17 +75,6 @@ pub enum Event {
     PauseFile(PauseFile),
 }
 
-/// Whether this node's pause file is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PauseFile {
-    /// It is not.
-    #[default]
-    Absent,
-    /// It is, or cannot be told.
-    Present,
-}
-
 /// What a node sends to the trio's leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerReport {
@@ -134,6 +124,13 @@ pub enum Effect {
     Keep(Box<Kept>),
     /// Look at something at once.
     Look(LookNow),
+    /// Have another node ping this broker at once.
+    LookToo {
+        /// The node.
+        to: NodeId,
+        /// The broker.
+        broker: BrokerId,
+    },
     /// Send this node's report to the trio's leader.
     Report {
         /// The leader.

@@ -13,6 +13,7 @@ use crate::model::chain::Head;
 use crate::model::chain::chunk::to_entries;
 use crate::model::finding::FindingKind;
 use crate::model::ids::{BrokerId, CaseId, RecordIndex, Term};
+use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::PlanDigest;
 use crate::model::record::{Body, RECORD_VERSION, Record};
 use crate::model::time::{LogTime, Timestamp};
@@ -53,8 +54,14 @@ pub(super) struct Lead {
     pub(super) held: BTreeMap<CaseId, HeldMemo>,
     /// Since when a broker without a case has looked odd in a way that is given time to pass.
     pub(super) odd: BTreeMap<BrokerId, (FindingKind, Timestamp)>,
+    /// When all nodes were last asked to look at a broker that they contradict each other about.
+    pub(super) looked: BTreeMap<BrokerId, Timestamp>,
+    /// Since when a failback has been waited for, by case.
+    pub(super) waits: BTreeMap<CaseId, Timestamp>,
     /// Operators who wait for a record.
     pub(super) waiting: Vec<Waiting>,
+    /// Orders that wait for the records on their way.
+    pub(super) deferred: VecDeque<(u64, OperatorRequest)>,
     /// When the next round is due.
     round_due: Timestamp,
     /// What the adviser was asked, by plan.
@@ -111,7 +118,10 @@ impl Lead {
             reconciling: BTreeMap::new(),
             held: BTreeMap::new(),
             odd: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            waits: BTreeMap::new(),
             waiting: Vec::new(),
+            deferred: VecDeque::new(),
             round_due: now,
             advice: BTreeMap::new(),
             would: BTreeMap::new(),
@@ -160,6 +170,9 @@ impl Controller {
 
     pub(super) fn stop_leading(&mut self) {
         if let Some(lead) = self.lead.take() {
+            for (ticket, _) in lead.deferred {
+                self.out.push(Effect::Answer { ticket, answer: Box::new(Answer::Unanswered) });
+            }
             self.answer_deposed(lead.waiting);
         }
     }
@@ -263,6 +276,7 @@ impl Controller {
         if self.lead.as_ref().is_some_and(|lead| lead.cursor.is_some()) {
             self.advance(now);
         }
+        self.take_deferred(now);
         let Some(lead) = self.lead.as_mut() else { return };
         if !lead.is_settled() {
             return;

@@ -17,7 +17,7 @@ use crate::model::topology::Standing;
 
 use super::controller::{Controller, Now};
 use super::event::{PauseFile, Role};
-use super::state::{Case, Intent, Offer, PausedHere};
+use super::state::{Case, Intent, Offer};
 
 impl Controller {
     /// Gives how things stand from this node's point of view.
@@ -69,15 +69,16 @@ impl Controller {
     }
 
     fn pause_view(&self) -> Option<PauseView> {
-        if self.pause_file == PauseFile::Present {
-            return Some(PauseView::File);
-        }
+        let file = self.paused_by_file().map(|(node, file)| match file {
+            PauseFile::Unreadable => PauseView::Unreadable { node },
+            PauseFile::Present | PauseFile::Absent => PauseView::File { node },
+        });
         let by = self.state.paused.as_ref().map(|order| PauseView::By {
             by: order.by.clone(),
             reason: order.reason.clone(),
             since_wall_ms: order.wall_ms,
         });
-        by.or((self.paused_here() == PausedHere::Yes).then_some(PauseView::File))
+        file.or(by)
     }
 
     fn node_views(&self, now: Now) -> Vec<NodeView> {

@@ -58,7 +58,16 @@ pub fn plan_for(finding: &Finding, snapshot: &Snapshot, policy: &Policy) -> Resu
         (Place::Behind, None) if load.leads == 0 => draft.unregister(),
         (Place::Level, _) if load.leads == 0 => Err(NoPlan::NothingAffected),
         (Place::Untold, None) if load.leads == 0 => Err(NoPlan::NoFence),
-        (Place::Behind | Place::Untold, None) | (Place::Level, _) => draft.elect(),
+        // What it leads can go nowhere; it still blocks acks=all where it follows.
+        (Place::Behind, None) => match draft.elect() {
+            Err(NoPlan::NobodyFit(_))
+                if 0 < load.in_isr_with_others && policy.act.unregister == Permission::Allowed =>
+            {
+                draft.unregister()
+            }
+            elected => elected,
+        },
+        (Place::Untold, None) | (Place::Level, _) => draft.elect(),
     }
 }
 

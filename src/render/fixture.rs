@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::advice::{Settled, Why};
 use crate::model::finding::{Echo, Finding, FindingKind, Say, Vote};
 use crate::model::ids::{
     BrokerEpoch, BrokerId, CaseId, ClusterId, Digest, LeaderEpoch, NodeId, PartitionId, Person, Rack, RecordIndex,
@@ -243,7 +244,13 @@ fn acted() -> Decision {
         plan: Some(plan()),
         digest: Some(PLAN),
         ruling: Some(Ruling::Allowed),
-        verdict: DecisionVerdict::Act { valid_for: Duration::from_millis(800), cool_down_until: LogTime(427_041) },
+        advice: Some(Settled::Proceed(Why::NoAdviser)),
+        verdict: DecisionVerdict::Act {
+            valid_for: Duration::from_millis(800),
+            cool_down_until: LogTime(427_041),
+            cluster_cool_down_until: LogTime(1_927_041),
+            demoted_until: LogTime(427_041),
+        },
     }
 }
 
@@ -254,6 +261,7 @@ fn nothing(why: Inaction) -> Decision {
         plan: None,
         digest: None,
         ruling: None,
+        advice: None,
         verdict: DecisionVerdict::Nothing(why),
     }
 }
@@ -272,7 +280,6 @@ fn outcome() -> Outcome {
         timeline: vec![
             mark(Stage::Suspected, 0),
             mark(Stage::Confirmed, 31_400),
-            mark(Stage::Planned, 33_050),
             mark(Stage::Committed, 34_900),
             mark(Stage::Sent(1), 35_100),
             mark(Stage::Answered(1), 61_000),

@@ -67,11 +67,13 @@ fn head(view: &StatusView, style: Style) -> String {
             let line = format!("PAUSED by {} since {}: {}", escape(&by.0), wall(*since_wall_ms), escape(reason));
             text.push_str(&wrap(&line, style));
         }
-        Some(PauseView::File) => {
-            text.push_str(&wrap("PAUSED by the file PAUSE in this node's data directory; remove it to go on", style));
+        Some(PauseView::File { node }) => {
+            let line = format!("PAUSED by the file PAUSE in the data directory of {node}; remove it there to go on");
+            text.push_str(&wrap(&line, style));
         }
-        Some(PauseView::Unreadable) => {
-            text.push_str(&wrap("PAUSED: the switch cannot be read, which counts as on", style));
+        Some(PauseView::Unreadable { node }) => {
+            let line = format!("PAUSED: {node} cannot tell whether its pause file is there, which counts as there");
+            text.push_str(&wrap(&line, style));
         }
     }
     text

@@ -130,6 +130,7 @@ fn concerns(record: &Record, broker: BrokerId) -> bool {
         | Body::Withdrawn { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::PauseFile { .. }
         | Body::Attention { .. }
         | Body::Acknowledged { .. }
         | Body::Closed { .. } => false,

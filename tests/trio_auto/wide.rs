@@ -84,7 +84,7 @@ pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_ad
     println!("unregister: acks=1 after {one:?}, acks=all after {all:?}");
     stage
         .await_records(1, &play, "the outcome of the unregistration", |records| {
-            let done = intents(records).into_iter().find(|intent| struck_whole_broker(intent))?.outcome?;
+            let done = intents(records).into_iter().find(struck_whole_broker)?.outcome?;
             (done.end == End::Done).then_some(())
         })
         .await;

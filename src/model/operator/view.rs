@@ -96,10 +96,16 @@ pub enum PauseView {
         /// Since when, in milliseconds since 1970 UTC.
         since_wall_ms: u64,
     },
-    /// This node's pause file exists.
-    File,
-    /// The switch could not be read: it counts as on.
-    Unreadable,
+    /// A node's pause file exists.
+    File {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node cannot tell whether its pause file exists: it counts as there.
+    Unreadable {
+        /// The node.
+        node: NodeId,
+    },
 }
 
 /// One node of the trio.

@@ -185,7 +185,7 @@ fn a_follower_without_quorum_says_so_first() {
     let view = StatusView {
         leader: None,
         quorum: Quorum::Lost,
-        paused: Some(PauseView::File),
+        paused: Some(PauseView::File { node: NodeId(1) }),
         cluster: None,
         controller: None,
         nodes: vec![],
@@ -203,7 +203,7 @@ fn a_follower_without_quorum_says_so_first() {
         n1 knows no leader (term 7)
         cluster not known yet, controller not known, mode auto, policy 0c0c0c0c0c0c, history to record 12
         NO QUORUM: fewer than two of three nodes hear each other; nothing acts or is recorded
-        PAUSED by the file PAUSE in this node's data directory; remove it to go on
+        PAUSED by the file PAUSE in the data directory of n1; remove it there to go on
 
         NODE  ROLE  HEARD  DOUBT  CONTROLLER
 
@@ -242,10 +242,10 @@ fn a_history_that_is_not_whole_names_every_fault() {
         expect![[r#"
         the history of n2 is NOT whole: 2 faults
           record 17 is not the one that was chained: changed, inserted or re-ordered
-          it ends with record 40, but n1 knows 43: the last ones were removed
+          it ends with record 40, but n1 has 43: the last ones are missing here
         head 1111111111111111111111111111111111111111111111111111111111111111 at record 40
           the checkpoint in redb has 111111111111 at record 40
-          n3 could not be asked
+          n3 was NOT compared: not heard since this node started
     "#]],
     );
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::ids::{CaseId, RecordIndex};
-use crate::model::record::{Body, DecisionVerdict, Inaction, Record};
+use crate::model::ids::{CaseId, NodeId, RecordIndex};
+use crate::model::record::{Body, DecisionVerdict, Inaction, PauseFile, Record};
 use crate::model::ruling::Objection;
 
 use super::super::history::names_in;
@@ -18,6 +18,8 @@ struct Then<'a> {
     names: Names,
     paused: Option<(RecordIndex, &'a Record)>,
     mode: Option<(RecordIndex, String)>,
+    /// Nodes whose pause file was there.
+    files: BTreeMap<NodeId, (RecordIndex, PauseFile)>,
     open: BTreeMap<CaseId, Open<'a>>,
     last: Option<(RecordIndex, &'a Record)>,
     /// The first record after the minute.
@@ -70,6 +72,12 @@ fn learn<'a>(then: &mut Then<'a>, index: RecordIndex, record: &'a Record) {
     match &record.body {
         Body::Paused { .. } => then.paused = Some((index, record)),
         Body::Resumed { .. } => then.paused = None,
+        Body::PauseFile { node, file } if file.pauses() => {
+            then.files.insert(*node, (index, *file));
+        }
+        Body::PauseFile { node, .. } => {
+            then.files.remove(node);
+        }
         Body::PolicyIs { settings } => {
             then.mode = settings.get("mode").map(|mode| (index, mode.trim_matches('"').to_owned()));
         }
@@ -115,6 +123,10 @@ fn state(then: &Then<'_>, reply: &mut Reply) {
             escape(reason)
         ));
         reply.cite(index);
+    }
+    for (node, (index, file)) in &then.files {
+        reply.say(format!("  {} {node} (record {index})", sentences::pause_file(*file)));
+        reply.cite(*index);
     }
     if let Some((index, mode)) = &then.mode {
         match mode.as_str() {

@@ -193,6 +193,7 @@ impl Scene {
                 | Body::Approved { .. }
                 | Body::Rejected { .. }
                 | Body::Withdrawn { .. }
+                | Body::PauseFile { .. }
                 | Body::Paused { .. }
                 | Body::Resumed { .. }
                 | Body::Acknowledged { .. }
