@@ -29,6 +29,7 @@ async fn troubles(desk: &Desk, id: u8) -> Option<String> {
 #[test]
 fn a_wiped_node_is_refused_under_its_old_id_and_learns_before_it_votes_under_a_new_one() {
     on_ground(async |ground| {
+        ground.topic().await;
         let desk = Desk::open(ground, options("auto")).await;
         let (leader, lost) = desk.settled().await;
         let other = NODES.into_iter().find(|id| ![leader, lost].contains(id)).unwrap();
