@@ -21,12 +21,7 @@ setup: ## installs what tests, demo and benchmarks need, and says what it instal
 # integration tests; they queue by themselves (tests/common/alone.rs), so no --test-threads slows down the others.
 test: setup ## every check and every test, those on a real Kafka cluster included
 	@mkdir -p $(dir $(SKIPPED)) && rm -f $(SKIPPED)
-	cargo fmt --all --check
-	cargo clippy --locked --features lab --all-targets -- --deny warnings
-	cargo test --locked --features lab --no-fail-fast
-	tests/setup/links.sh $(TARGET)/debug/tanist
-	tests/setup/deny.sh $(SKIPPED)
-	@tests/setup/skipped.sh $(SKIPPED)
+	@tests/setup/test.sh $(TARGET) $(SKIPPED)
 
 demo: ## a real cluster and the trio: kills the leader and prints what happened (KEEP=1 stays up, LLM=off leaves the model out)
 	@tests/setup/setup.sh demo
@@ -36,6 +31,7 @@ demo: ## a real cluster and the trio: kills the leader and prints what happened 
 lint: ## format, Clippy and floors, without the tests
 	cargo fmt --all --check
 	cargo clippy --locked --features lab --all-targets -- --deny warnings
+	cargo clippy --locked --bin tanist -- --deny warnings
 	cargo tidy
 
 bless: ## writes the answers of scenarios and snapshots anew; read the diff line by line before you commit it

@@ -1,5 +1,6 @@
-//! The doors between the controller and the world, and their errors. Each has two real implementations, or it would
-//! be a struct. Looking (`Probe`) and touching (`Actuator`) are two doors: observe-only is a fact of wiring.
+//! The doors between the controller and the world, and their errors. Production has one real implementation of each, the
+//! simulation the other; what has only one is a struct. Looking (`Probe`) and touching (`Actuator`) are two doors: observe-only is
+//! a fact of wiring.
 
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -3,6 +3,9 @@
 //!
 //! Deliberately off the driver's path: a decision never waits for the history, which nothing that is decided reads.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
