@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::adapters::kafka::wire::{Connection, Options, Rights, TopicFilter, WireError};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
-use crate::config::Settings;
+use crate::config::{HostPort, Settings};
 use crate::consensus::{Members, Recovered};
 use crate::model::ids::ClusterId;
 use crate::surface::exit::{ExitStatus, Failure};
@@ -64,8 +64,21 @@ async fn cluster_of(settings: &Settings) -> anyhow::Result<ClusterId> {
     if let Some(cluster) = &settings.node.cluster {
         return Ok(cluster.clone());
     }
+    cluster_at(&settings.kafka.bootstrap_servers).await.map_err(|why| {
+        let what = format!(
+            "no broker of kafka.\"bootstrap.servers\" says which cluster it belongs to ({why}): start Kafka, correct the \
+             addresses, or set node.cluster"
+        );
+        Failure { status: ExitStatus::Unreachable, what }.into()
+    })
+}
+
+/// Gives the cluster that the first broker that answers belongs to.
+///
+/// Errors: why none of them says it.
+pub(super) async fn cluster_at(bootstrap: &[HostPort]) -> Result<ClusterId, String> {
     let mut last = None;
-    for peer in endpoints(&settings.kafka.bootstrap_servers) {
+    for peer in endpoints(bootstrap) {
         let asked = async {
             let connection = Connection::open(&peer, &Options::new(Rights::ReadOnly)).await?;
             Ok::<_, WireError>(connection.topology(TopicFilter::Brokers, ASK_WITHIN).await?.body.cluster_id)
@@ -76,15 +89,7 @@ async fn cluster_of(settings: &Settings) -> anyhow::Result<ClusterId> {
             Err(error) => last = Some(error),
         }
     }
-    let why = last.map_or_else(|| "none of them names its cluster".to_owned(), |error| error.to_string());
-    Err(Failure {
-        status: ExitStatus::Unreachable,
-        what: format!(
-            "no broker of kafka.\"bootstrap.servers\" says which cluster it belongs to ({why}): start Kafka, correct the \
-             addresses, or set node.cluster"
-        ),
-    }
-    .into())
+    Err(last.map_or_else(|| "none of them names its cluster".to_owned(), |error| error.to_string()))
 }
 
 /// Refuses an id that a running peer has met with another data directory: its votes may still count.

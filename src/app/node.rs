@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use super::adviser::adviser;
+use super::desk::Desk;
 use super::history::History;
 use super::reads::Reads;
 use super::{audit_dir, endpoints, raft_dir, tied_to};
@@ -24,8 +25,8 @@ use crate::adapters::llm_adviser::ModelOrRules;
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
-use crate::config::Settings;
 use crate::config::sections::Peer;
+use crate::config::{HostPort, Settings};
 use crate::consensus::PeerOptions;
 use crate::control::event::PauseFile;
 use crate::control::state::State;
@@ -34,7 +35,6 @@ use crate::decide::policy::Mode;
 use crate::driver::{Driver, Inlets, Neighbours, Question, Stopped};
 use crate::model::chain::Head;
 use crate::model::ids::{ClusterId, Listener, NodeId};
-use crate::model::operator::{Answer, OperatorRequest};
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
 
@@ -57,9 +57,6 @@ const PAUSE_LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How many requests of operators may wait.
 const QUESTIONS_MAX: usize = 64;
-
-/// How long an operator's request may take in all.
-const ANSWER_WITHIN: Duration = Duration::from_secs(12);
 
 /// How long the first history may take to open: 100,000 records a second.
 const AUDIT_OPEN_WITHIN: Duration = Duration::from_secs(60);
@@ -113,6 +110,7 @@ struct Node {
     pause_file: mpsc::Sender<PauseFile>,
     pause_path: std::path::PathBuf,
     addresses: BTreeMap<NodeId, String>,
+    bootstrap: Vec<HostPort>,
 }
 
 impl Node {
@@ -166,8 +164,9 @@ impl Node {
         let history = History::new(audit, started.desk, feeds, others.collect(), (opened, checkpoint));
         let addresses =
             settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
+        let bootstrap = settings.kafka.bootstrap_servers.clone();
         let pause_path = settings.node.data_dir.join("PAUSE");
-        Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses })
+        Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses, bootstrap })
     }
 
     async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
@@ -175,7 +174,12 @@ impl Node {
         let warm = tokio::spawn(keep_warm(self.hand));
         let pause = tokio::spawn(watch_pause_file(self.pause_path, self.pause_file));
         let history = tokio::spawn(self.history.run());
-        let desk = Arc::new(Desk { reads: self.reads, questions: self.questions, addresses: self.addresses });
+        let desk = Arc::new(Desk {
+            reads: self.reads,
+            questions: self.questions,
+            addresses: self.addresses,
+            bootstrap: self.bootstrap,
+        });
         let served = tokio::spawn(self.served.serve(
             move |request| {
                 let desk = Arc::clone(&desk);
@@ -194,36 +198,6 @@ impl Node {
         // The driver is gone, so the history's inlet is closed: it writes what it holds and ends.
         let _ = tokio::time::timeout(Duration::from_secs(3), history).await;
         stopped
-    }
-}
-
-/// Where operators' requests are answered or handed on.
-struct Desk {
-    reads: Reads,
-    questions: mpsc::Sender<Question>,
-    addresses: BTreeMap<NodeId, String>,
-}
-
-impl Desk {
-    async fn answer(&self, request: OperatorRequest) -> Answer {
-        if let Some(answer) = self.reads.answer(&request.ask).await {
-            return answer;
-        }
-        let (reply, answer) = oneshot::channel();
-        if self.questions.send(Question { request, reply }).await.is_err() {
-            return Answer::Unanswered;
-        }
-        match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            Ok(Ok(Answer::NotLeader { leader, .. })) => {
-                Answer::NotLeader { leader, address: self.addresses.get(&leader).cloned() }
-            }
-            Ok(Ok(Answer::Status(mut view))) => {
-                view.troubles.extend(self.reads.troubles().await);
-                Answer::Status(view)
-            }
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Answer::Unanswered,
-        }
     }
 }
 

@@ -189,7 +189,10 @@ impl Controller {
         if from == self.options.me || !self.options.voters.contains(&from) {
             return;
         }
-        let news = self.reports.get(&from).is_none_or(|(_, old)| old.pause_file != report.pause_file || is_news(&old.report, &report.report));
+        let news = self
+            .reports
+            .get(&from)
+            .is_none_or(|(_, old)| old.pause_file != report.pause_file || is_news(&old.report, &report.report));
         self.reports.insert(from, (now.at, report));
         if news {
             self.look_again(now);
@@ -208,7 +211,12 @@ impl Controller {
     }
 
     fn own_report(&self, now: Timestamp) -> PeerReport {
-        PeerReport { report: self.watch.report(now), pause_file: self.pause_file, head: self.state.head }
+        PeerReport {
+            report: self.watch.report(now),
+            pause_file: self.pause_file,
+            head: self.state.head,
+            policy: self.policy_digest,
+        }
     }
 
     /// Fuses what is known now into the picture that a decision is made on.

@@ -100,9 +100,8 @@ impl Controller {
             lead.odd.retain(|broker, _| found.contains(broker));
             lead.held.retain(|id, _| self.state.cases.contains_key(id));
             lead.would.retain(|id, _| self.state.cases.contains_key(id));
-            lead.waits.retain(|id, _| {
-                self.state.cases.get(id).is_some_and(|case| !found.contains(&case.finding.broker))
-            });
+            lead.waits
+                .retain(|id, _| self.state.cases.get(id).is_some_and(|case| !found.contains(&case.finding.broker)));
             lead.advice.retain(|_, asked| self.state.cases.contains_key(&asked.case));
         }
     }
@@ -192,9 +191,7 @@ impl Controller {
     /// advice is awaited.
     fn verdict(&mut self, now: Now, seat: Seat<'_>, subject: Subject<'_>, ruling: &Ruling) -> Option<Judged> {
         match (self.options.policy.mode, ruling) {
-            (_, Ruling::Held(objections)) => {
-                Some((DecisionVerdict::Nothing(Inaction::Held(objections.clone())), None))
-            }
+            (_, Ruling::Held(objections)) => Some((DecisionVerdict::Nothing(Inaction::Held(objections.clone())), None)),
             (Mode::Observe, Ruling::Allowed | Ruling::NeedsApproval { .. }) => {
                 let said = seat.case.is_some_and(|case| case.would == Some(subject.digest));
                 let says = !said && self.may_say_would(now.at, seat.id());

@@ -32,8 +32,7 @@ pub(super) fn look_back(sent: &[(&Step, &Receipt)], topology: &Topology) -> Seen
             continue;
         }
         let (_, not) = sort(step, topology);
-        let missed: PartitionSet =
-            not.iter().filter(|id| !judged.contains(id) && !is_left_out(id, receipt)).collect();
+        let missed: PartitionSet = not.iter().filter(|id| !judged.contains(id) && !is_left_out(id, receipt)).collect();
         if !missed.is_empty() {
             lacking.insert(step.number, missed);
         }
@@ -142,8 +141,7 @@ fn way(plan: &Plan, topology: &Topology) -> Way {
     let due = |when: When| plan.steps.iter().filter(move |step| step.when == when);
     // An order that changed is the trio's doing; a leader that changed may be Kafka's own.
     let ordered = due(When::EchoLevelStillRed).filter(|step| matches!(step.act, Act::Elect { .. })).count();
-    let elections =
-        due(When::EchoLevelStillRed).filter(|step| ordered == 0 || matches!(step.act, Act::Elect { .. }));
+    let elections = due(When::EchoLevelStillRed).filter(|step| ordered == 0 || matches!(step.act, Act::Elect { .. }));
     if !due(When::AtOnce).any(in_effect) {
         Way::NotBegun
     } else if plan.steps.iter().any(|step| matches!(step.act, Act::Fence { .. }) && in_effect(step)) {

@@ -60,7 +60,9 @@ pub fn plan_for(finding: &Finding, snapshot: &Snapshot, policy: &Policy) -> Resu
         (Place::Untold, None) if load.leads == 0 => Err(NoPlan::NoFence),
         // What it leads can go nowhere; it still blocks acks=all where it follows.
         (Place::Behind, None) => match draft.elect() {
-            Err(NoPlan::NobodyFit(_)) if 0 < load.in_isr_with_others && policy.act.unregister == Permission::Allowed => {
+            Err(NoPlan::NobodyFit(_))
+                if 0 < load.in_isr_with_others && policy.act.unregister == Permission::Allowed =>
+            {
                 draft.unregister()
             }
             elected => elected,
@@ -100,7 +102,7 @@ impl<'a> Draft<'a> {
 
     /// The life to fence, where a fence is permitted and its condition, the echo, can be heard at all.
     fn fence_epoch(&self) -> Option<BrokerEpoch> {
-        let heard = !self.snapshot.missing.contains(&Missing::Probe(ProbeKind::Pulse));
+        let heard = !self.snapshot.is_blind(ProbeKind::Pulse);
         if self.policy.act.fence_heartbeat == Permission::Forbidden || !heard {
             return None;
         }

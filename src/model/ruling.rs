@@ -145,13 +145,7 @@ impl Objection {
     /// Tells whether the objection goes away without anybody doing anything: no reason to wake a person.
     #[must_use]
     pub fn passes_by_itself(&self) -> bool {
-        matches!(
-            self,
-            Self::CoolDown { .. }
-                | Self::PlanInFlight(_)
-                | Self::FactsMoved
-                | Self::StaleSnapshot { .. }
-        )
+        matches!(self, Self::CoolDown { .. } | Self::PlanInFlight(_) | Self::FactsMoved | Self::StaleSnapshot { .. })
     }
 
     /// Gives the objection's name, as records, metrics and tables use it.

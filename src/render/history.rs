@@ -142,7 +142,9 @@ fn opinion_text(opinion: &Opinion) -> String {
 
 fn settled(settled: Settled) -> String {
     match settled {
-        Settled::Proceed(Why::ClassNeedsNone) => "advice: asked for beside it, as the class needs none first".to_owned(),
+        Settled::Proceed(Why::ClassNeedsNone) => {
+            "advice: asked for beside it, as the class needs none first".to_owned()
+        }
         Settled::Proceed(Why::Approved) => "advice: the model found nothing against it".to_owned(),
         Settled::Proceed(Why::NoAdviser) => "advice: none, as no adviser is configured".to_owned(),
         Settled::Proceed(Why::SilenceWhileWritesFail(why)) => {

@@ -77,7 +77,9 @@ impl ExitStatus {
             Refusal::Role { .. } | Refusal::Expired { .. } | Refusal::ObserveOnly | Refusal::AuditRebuilding => {
                 Self::No
             }
-            Refusal::AlreadyApproved { .. } | Refusal::Held(_) | Refusal::NoPlan(_) | Refusal::PausedByFile { .. } => Self::Held,
+            Refusal::AlreadyApproved { .. } | Refusal::Held(_) | Refusal::NoPlan(_) | Refusal::PausedByFile { .. } => {
+                Self::Held
+            }
             Refusal::Busy => Self::Unreachable,
             Refusal::Version { .. } => Self::Usage,
         }

@@ -132,9 +132,9 @@ impl Cursor {
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step.receipt, Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered | Receipt::NotSeen))
+        self.steps.iter().any(|step| {
+            matches!(step.receipt, Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered | Receipt::NotSeen)
+        })
     }
 
     pub(super) fn has_touched(&self) -> bool {

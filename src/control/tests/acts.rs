@@ -9,8 +9,8 @@ use crate::decide::fixture::PLAIN;
 use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::{NodeId, Term};
 use crate::model::plan::Act;
-use crate::model::snapshot::CoolDown;
 use crate::model::record::{Attention, Body, DecisionVerdict, End, NotSent, Receipt, StepRefusal};
+use crate::model::snapshot::CoolDown;
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }

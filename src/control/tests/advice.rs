@@ -12,7 +12,15 @@ use crate::model::record::DecisionVerdict;
 
 fn says(verdict: Verdict) -> Outcome {
     let (reasons, risks, missing, dropped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    Outcome::Said(Grounded { verdict, confidence_pct: 50, reasons, risks, missing, alternative: Alternative::None, dropped })
+    Outcome::Said(Grounded {
+        verdict,
+        confidence_pct: 50,
+        reasons,
+        risks,
+        missing,
+        alternative: Alternative::None,
+        dropped,
+    })
 }
 
 /// A broker that follows is dead: only unregistering it helps, which is of class R2.

@@ -50,7 +50,9 @@ fn waits(world: &World) -> Vec<&'static str> {
             Some("not stable")
         } else if let Body::StillHeld { why: Inaction::NoPlan(NoPlan::NobodyFit(_)), .. } = body {
             Some("nobody fit")
-        } else if let Body::Attention { what: Attention::Finding { why: Inaction::NoPlan(NoPlan::NobodyFit(_)), .. } } = body {
+        } else if let Body::Attention { what: Attention::Finding { why: Inaction::NoPlan(NoPlan::NobodyFit(_)), .. } } =
+            body
+        {
             Some("told")
         } else {
             None

@@ -16,8 +16,8 @@ use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
 use crate::model::advice::{Brief, NoOpinion, Opinion, Outcome as Said};
 use crate::model::chain::Head;
 use crate::model::ids::{
-    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId, Person, RaftIndex,
-    RequestId, Term,
+    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId,
+    Person, RaftIndex, RequestId, Term,
 };
 use crate::model::observation::{
     Fact, LineChange, LogEnd, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading, TopologySource,
@@ -268,7 +268,8 @@ impl World {
         for from in [NodeId(2), NodeId(3)].into_iter().filter(|from| !self.silent.contains(from)).collect::<Vec<_>>() {
             let report = heard[&from].report.clone();
             let pause_file = self.files.get(&from).copied().unwrap_or_default();
-            let report = PeerReport { report, pause_file, head: Head::GENESIS };
+            let policy = self.controller.policy_digest;
+            let report = PeerReport { report, pause_file, head: Head::GENESIS, policy };
             self.event(Event::Reported { from, report });
         }
     }
