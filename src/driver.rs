@@ -18,7 +18,7 @@ use crate::control::{Controller, Now};
 use crate::decide::advice::budget;
 use crate::model::chain::Head;
 use crate::model::ids::NodeId;
-use crate::model::observation::{Fact, Observation, OwnHealth};
+use crate::model::observation::{Fact, LookNow, Observation, OwnHealth};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::Step;
 use crate::model::record::{NotSent, Receipt, StepRefusal};
@@ -222,6 +222,7 @@ where
                 self.publish(from, head);
                 self.step(Event::Reported { from, report: *report });
             }
+            PeerWords::Look(broker) => self.neighbours.probe.look_now(LookNow::Ping(broker)),
             PeerWords::Asked { ticket, request } => {
                 let ours = self.ticket(Asker::Peer { node: from, ticket });
                 self.step(Event::Asked { ticket: ours, request: *request });
@@ -289,6 +290,7 @@ where
                 let _ = self.keep.send(*kept);
             }
             Effect::Look(look) => self.neighbours.probe.look_now(look),
+            Effect::LookToo { to, broker } => self.neighbours.ledger.tell(to, PeerWords::Look(broker)),
             Effect::Report { to, report } => self.neighbours.ledger.tell(to, PeerWords::Report(report)),
             Effect::Apply { errand, step, term, within } => {
                 let hand = Arc::clone(&self.neighbours.hand);

@@ -225,7 +225,8 @@ impl Controller {
         self.reports.insert(self.options.me, (now, own));
         let reports: BTreeMap<NodeId, (Timestamp, Report)> =
             self.reports.iter().map(|(node, (at, said))| (*node, (*at, said.report.clone()))).collect();
-        let standing = self.state.standing(self.paused_here());
+        let mut standing = self.state.standing(self.paused_here());
+        standing.maintenance.clone_from(&self.options.policy.guard.maintenance);
         let gathered = Gathered {
             now,
             log_time,

@@ -126,6 +126,13 @@ pub enum Effect {
     Keep(Box<Kept>),
     /// Look at something at once.
     Look(LookNow),
+    /// Have another node ping this broker at once.
+    LookToo {
+        /// The node.
+        to: NodeId,
+        /// The broker.
+        broker: BrokerId,
+    },
     /// Send this node's report to the trio's leader.
     Report {
         /// The leader.

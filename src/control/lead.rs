@@ -52,6 +52,8 @@ pub(super) struct Lead {
     pub(super) held: BTreeMap<CaseId, HeldMemo>,
     /// Since when a broker without a case has looked odd in a way that is given time to pass.
     pub(super) odd: BTreeMap<BrokerId, (FindingKind, Timestamp)>,
+    /// When all nodes were last asked to look at a broker that they contradict each other about.
+    pub(super) looked: BTreeMap<BrokerId, Timestamp>,
     /// Since when a failback has been waited for, by case.
     pub(super) waits: BTreeMap<CaseId, Timestamp>,
     /// Operators who wait for a record.
@@ -113,6 +115,7 @@ impl Lead {
             reconciling: BTreeMap::new(),
             held: BTreeMap::new(),
             odd: BTreeMap::new(),
+            looked: BTreeMap::new(),
             waits: BTreeMap::new(),
             waiting: Vec::new(),
             deferred: VecDeque::new(),

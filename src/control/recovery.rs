@@ -94,7 +94,7 @@ impl Controller {
         let patience = self.options.policy.act.failback_after.saturating_mul(WAITS_MAX);
         let Some(lead) = self.lead.as_mut() else { return };
         let waiting_since = *lead.waits.entry(id).or_insert(now.at);
-        let news = !lead.held.get(&id).is_some_and(|memo| memo.why.same_kind(&why));
+        let news = lead.held.get(&id).is_none_or(|memo| !memo.why.same_kind(&why));
         let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at, seen: now.at };
         if news {
             lead.held.insert(id, fresh.clone());

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use crate::decide::deliberate::{Deliberation, deliberate};
+use crate::decide::detect::contradicted;
 use crate::decide::policy::Mode;
 use crate::model::advice::Settled;
 use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::{BrokerId, CaseId};
+use crate::model::observation::LookNow;
 use crate::model::plan::{Class, PlanDigest};
 use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, Withdrawal};
 use crate::model::ruling::Ruling;
@@ -19,6 +21,7 @@ use crate::model::time::{LogTime, Timestamp};
 use super::advising::Subject;
 use super::considered::Considered;
 use super::controller::{Controller, Now};
+use super::event::Effect;
 use super::lead::CaseRef;
 use super::state::Case;
 
@@ -28,6 +31,9 @@ const ODD_PATIENCE: Duration = Duration::from_secs(2);
 /// How long nodes may doubt themselves before that is a case. Doubt falls by one a second, from 8 to below 4 in 5 s: what
 /// lasts twice that is no burst.
 const DOUBT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often all three are asked to look at a broker that they contradict each other about: one ping beside the usual four.
+const LOOK_TOGETHER_EVERY: Duration = Duration::from_secs(1);
 
 /// How often a non-decision that goes on is written down again.
 pub(super) const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
@@ -81,6 +87,7 @@ impl Controller {
             self.write(CaseRef::None, Body::PauseFile { node, file });
         }
         self.expire_offers(&snapshot);
+        self.look_together(now.at, &snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
         for deliberation in &deliberations {
             self.consider(now, &snapshot, deliberation);
@@ -113,6 +120,24 @@ impl Controller {
             let body = Body::Founded { cluster: cluster.clone() };
             if let Some(lead) = self.lead.as_mut() {
                 lead.write(CaseRef::None, body);
+            }
+        }
+    }
+
+    /// Where nodes contradict each other, all three look at once: within one interval the split heals or is no flap.
+    fn look_together(&mut self, now: Timestamp, snapshot: &Snapshot) {
+        let split = contradicted(snapshot, &self.options.policy);
+        let me = self.options.me;
+        let Some(lead) = self.lead.as_mut() else { return };
+        lead.looked.retain(|broker, at| split.contains(broker) && now.since(*at) < LOOK_TOGETHER_EVERY);
+        for broker in split {
+            if lead.looked.contains_key(&broker) {
+                continue;
+            }
+            lead.looked.insert(broker, now);
+            self.out.push(Effect::Look(LookNow::Ping(broker)));
+            for to in self.options.voters.iter().filter(|node| **node != me) {
+                self.out.push(Effect::LookToo { to: *to, broker });
             }
         }
     }

@@ -141,12 +141,13 @@ fn way(plan: &Plan, topology: &Topology) -> Way {
     let due = |when: When| plan.steps.iter().filter(move |step| step.when == when);
     // An order that changed is the trio's doing; a leader that changed may be Kafka's own.
     let ordered = due(When::EchoLevelStillRed).filter(|step| matches!(step.act, Act::Elect { .. })).count();
-    let elections = due(When::EchoLevelStillRed).filter(|step| ordered == 0 || matches!(step.act, Act::Elect { .. }));
+    let mut elections =
+        due(When::EchoLevelStillRed).filter(|step| ordered == 0 || matches!(step.act, Act::Elect { .. }));
     if !due(When::AtOnce).any(in_effect) {
         Way::NotBegun
     } else if plan.steps.iter().any(|step| matches!(step.act, Act::Fence { .. }) && in_effect(step)) {
         Way::Fenced
-    } else if elections.into_iter().any(in_effect) {
+    } else if elections.any(in_effect) {
         Way::Elected
     } else {
         Way::Begun

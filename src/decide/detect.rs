@@ -149,6 +149,16 @@ pub fn is_green(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> bool 
     votes::tally(broker, snapshot, policy).well()
 }
 
+/// Gives the brokers that some nodes see red and others see serving: all are to look again at once, and together.
+#[must_use]
+pub fn contradicted(snapshot: &Snapshot, policy: &Policy) -> Vec<BrokerId> {
+    let split = |broker: &BrokerId| {
+        let tally = votes::tally(*broker, snapshot, policy);
+        0 < tally.red && 0 < tally.serves
+    };
+    brokers(snapshot).into_iter().filter(split).collect()
+}
+
 /// Every broker that is in the cluster's shape or has an open case.
 fn brokers(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
     snapshot.topology.brokers.keys().chain(snapshot.standing.cases.keys()).copied().collect()

@@ -311,6 +311,7 @@ impl Draft {
             ("observe", []) => policy.mode = Mode::Observe,
             ("request-max", [limit]) => policy.act.max_partitions_per_request = limit.parse().ok()?,
             ("batch", [limit]) => policy.act.failback_batch = limit.parse().ok()?,
+            ("at-risk", [limit]) => policy.guard.at_risk_records_max = limit.parse().ok()?,
             ("leaders-max", [limit]) => policy.score.leaders_max = limit.parse().ok()?,
             ("never", [broker]) => {
                 policy.score.promotion.insert(broker.parse().ok()?, PromotionRule::Never);

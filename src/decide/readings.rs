@@ -57,13 +57,18 @@ pub struct Shape {
 }
 
 impl Readings {
-    /// Takes in a shape of the cluster; one older than the newest of its source is dropped.
+    /// Takes in a shape of the cluster. Of one older than the newest of its source only later elections are believed: what is
+    /// known must not depend on which of two brokers' answers comes first.
     pub(super) fn note_topology(&mut self, reading: &TopologyReading) {
         let (place, probe) = match reading.source {
             TopologySource::Observer => (&mut self.sources.observer, ProbeKind::Observer),
             TopologySource::Metadata(_) => (&mut self.sources.brokers, ProbeKind::Metadata),
         };
-        if place.as_ref().is_some_and(|known| reading.sent_at < known.sent_at) {
+        if let Some(known) = place.as_mut().filter(|known| reading.sent_at < known.sent_at) {
+            if let TopologySource::Metadata(_) = reading.source {
+                known.topology = believe_higher(&known.topology, &reading.topology);
+                self.merge();
+            }
             return;
         }
         // A view of a broker that lags must not undo an election that we have seen.

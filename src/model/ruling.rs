@@ -123,6 +123,15 @@ pub enum Objection {
         /// The limit.
         limit: u32,
     },
+    /// Moving a live leader would drop more acks=1 records of one topic than the policy allows.
+    AtRisk {
+        /// The partitions of the topic.
+        partitions: PartitionSet,
+        /// The old leader's tail beyond the new leader's log end; none where a log end is not known.
+        records: Option<u64>,
+        /// The limit.
+        limit: u64,
+    },
     /// Two steps change the same partition at once.
     TwiceAtOnce {
         /// The partition.
@@ -169,6 +178,7 @@ impl Objection {
             Self::OnlyMember { .. } => "OnlyMember",
             Self::TooManyMoves { .. } => "TooManyMoves",
             Self::TargetFull { .. } => "TargetFull",
+            Self::AtRisk { .. } => "AtRisk",
             Self::TwiceAtOnce { .. } => "TwiceAtOnce",
             Self::PlanInFlight(_) => "PlanInFlight",
             Self::EpochUnknown(_) => "EpochUnknown",

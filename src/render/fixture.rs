@@ -280,7 +280,6 @@ fn outcome() -> Outcome {
         timeline: vec![
             mark(Stage::Suspected, 0),
             mark(Stage::Confirmed, 31_400),
-            mark(Stage::Planned, 33_050),
             mark(Stage::Committed, 34_900),
             mark(Stage::Sent(1), 35_100),
             mark(Stage::Answered(1), 61_000),

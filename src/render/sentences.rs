@@ -60,6 +60,13 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         Objection::TargetFull { target, leaders, limit } => {
             format!("{target} would lead {}, at most {limit} are allowed", count(*leaders, "partition"))
         }
+        Objection::AtRisk { partitions, records: Some(records), limit } => {
+            let set = names.set(partitions);
+            format!("{} of {set} would be lost, at most {limit} may be", count(*records, "acks=1 record"))
+        }
+        Objection::AtRisk { partitions, records: None, .. } => {
+            format!("how many acks=1 records of {} would be lost is not known", names.set(partitions))
+        }
         Objection::TwiceAtOnce { partition } => format!("two steps change {} at once", names.partition(partition)),
         Objection::PlanInFlight(case) => format!("the plan of {case} is in flight: one at a time"),
         Objection::EpochUnknown(broker) => format!("the epoch of {broker} is not known, and the act needs it"),

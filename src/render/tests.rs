@@ -174,8 +174,7 @@ fn a_case_is_told_from_the_first_red_to_the_order_restored() {
             after 1 beat; it led 4 partitions
           2026-11-22 03:12:07.460 record 7: plan 5e5e5e5e5e5e: done and verified
               +0.0 ms suspected: red for the leader of the trio
-               +31 ms confirmed: red for n1 and n2
-               +33 ms planned and guarded
+               +31 ms confirmed, planned and guarded: red for n1 and n2
                         orders-0..2: b3 is to lead, Kafka itself would choose b2
                           b3 score 27 (lag 0, rack 0, load 100, health 0), place 3 in the original order
                           b2 score 154 (lag 200, rack 0, load 300, health 0), place 2 in the original order
@@ -225,8 +224,7 @@ fn a_broker_beside_a_time_is_told_as_it_was_then() {
             after 1 beat; it led 4 partitions
           2026-11-22 03:12:07.460 record 7: plan 5e5e5e5e5e5e: done and verified
               +0.0 ms suspected: red for the leader of the trio
-               +31 ms confirmed: red for n1 and n2
-               +33 ms planned and guarded
+               +31 ms confirmed, planned and guarded: red for n1 and n2
                         orders-0..2: b3 is to lead, Kafka itself would choose b2
                           b3 score 27 (lag 0, rack 0, load 100, health 0), place 3 in the original order
                           b2 score 154 (lag 200, rack 0, load 300, health 0), place 2 in the original order

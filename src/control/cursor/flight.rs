@@ -83,9 +83,7 @@ impl Cursor {
             base,
         };
         cursor.mark(base, Stage::Suspected);
-        // The round that finds a majority plans in the same breath.
         cursor.mark(now.minus(commit), Stage::Confirmed);
-        cursor.mark(now.minus(commit), Stage::Planned);
         cursor.mark(now, Stage::Committed);
         cursor
     }

@@ -7,9 +7,10 @@ use crate::control::Advice;
 use crate::control::event::{Event, PauseFile, Role};
 use crate::decide::fixture::PLAIN;
 use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
-use crate::model::ids::{NodeId, Term};
-use crate::model::plan::Act;
-use crate::model::record::{Attention, Body, DecisionVerdict, End, NotSent, Receipt, StepRefusal};
+use crate::model::ids::{BrokerId, NodeId, Term};
+use crate::model::plan::{Act, Candidate, Unfit, Verdict};
+use crate::model::record::{Attention, Body, DecisionVerdict, End, Inaction, NotSent, Receipt, StepRefusal};
+use crate::model::ruling::Objection;
 use crate::model::snapshot::CoolDown;
 
 fn policy(mode: Mode) -> Policy {
@@ -177,6 +178,27 @@ fn each_act_starts_the_cool_downs_of_the_policy() {
     };
     assert_eq!(ends(PLAIN, policy(Mode::Auto)), (Some(7), Some(700), None));
     assert_eq!(ends(FOLLOWER, unregistering()), (Some(7), Some(700), Some(70)));
+}
+
+#[test]
+fn nothing_is_done_about_a_broker_in_maintenance_and_nobody_is_to_lead_there() {
+    let maintained = |broker: BrokerId| {
+        let guard = GuardPolicy { maintenance: [broker].into(), ..GuardPolicy::default() };
+        let mut world = World::leading(Policy { guard, ..policy(Mode::Auto) });
+        world.kill();
+        world.commit();
+        world
+    };
+    let own = maintained(VICTIM);
+    assert!(own.sent.is_empty(), "{:?}", own.sent);
+    let held = DecisionVerdict::Nothing(Inaction::Held(vec![Objection::Maintenance(VICTIM)]));
+    assert_eq!(own.decisions()[0].verdict, held);
+    let target = maintained(BrokerId(2));
+    let to: Vec<_> = target.sent[0].step.act.moves().iter().map(|one| one.to[0]).collect();
+    assert_eq!(to, [BrokerId(3)]);
+    let choices = &target.decisions()[0].plan.as_ref().unwrap().choices;
+    let unfit = |one: &Candidate| one.broker == BrokerId(2) && one.verdict == Verdict::Unfit(Unfit::Maintenance);
+    assert!(choices.iter().all(|choice| choice.candidates.iter().any(unfit)), "{choices:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod acts;
 mod advice;
 mod asks;
 mod failback;
+mod fuzz;
 mod people;
 mod reconciled;
 mod records;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::world::{GONE, World};
+use super::world::{GONE, VICTIM, World};
 use crate::control::event::{Event, PauseFile};
 use crate::control::state::State;
 use crate::decide::policy::{GuardPolicy, Mode, Policy};
+use crate::model::ids::NodeId;
 use crate::model::operator::Ask;
 use crate::model::record::{Attention, Body};
 
@@ -88,6 +89,22 @@ fn a_person_is_told_when_nobody_can_tell_for_long_and_not_at_once() {
     // The second node is red while the first goes on being answered.
     let split = "n2 sees b1 silent 4s sent 5s\n";
     assert_eq!(told_of(split, 6), ["Conflict b1"]);
+}
+
+#[test]
+fn where_nodes_contradict_each_other_all_three_look_at_once_and_again_each_second() {
+    let mut world = auto();
+    world.pinged.clear();
+    world.peers_say("n2 sees b1 silent 900ms sent 5s\n");
+    let all: Vec<_> = (1..=3).map(|node| (NodeId(node), VICTIM)).collect();
+    assert_eq!(world.pinged, all);
+    world.pass(Duration::from_millis(750));
+    assert_eq!(world.pinged, all);
+    world.pass(Duration::from_millis(500));
+    assert_eq!(world.pinged.len(), 6);
+    world.peers_say("");
+    pass(&mut world, 3);
+    assert_eq!(world.pinged.len(), 6);
 }
 
 #[test]

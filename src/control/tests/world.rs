@@ -20,7 +20,8 @@ use crate::model::ids::{
     Person, RaftIndex, RequestId, Term,
 };
 use crate::model::observation::{
-    Fact, LineChange, LogEnd, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading, TopologySource,
+    Fact, LineChange, LogEnd, LookNow, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading,
+    TopologySource,
 };
 use crate::model::operator::{Answer, Ask, OperatorRequest};
 use crate::model::plan::{Class, Intention, PlanDigest, Step};
@@ -79,6 +80,8 @@ pub(super) struct World {
     pub(super) sent: Vec<Sent>,
     /// Read-backs that wait for an answer.
     pub(super) read_backs: Vec<Errand>,
+    /// Which node was asked to ping which broker out of turn.
+    pub(super) pinged: Vec<(NodeId, BrokerId)>,
     /// What the adviser was asked.
     pub(super) briefs: Vec<(CaseId, PlanDigest, Class, Brief)>,
     /// Every answer to an operator.
@@ -141,6 +144,7 @@ impl World {
             records: Vec::new(),
             sent: Vec::new(),
             read_backs: Vec::new(),
+            pinged: Vec::new(),
             briefs: Vec::new(),
             answers: Vec::new(),
             victim: Victim::Up,
@@ -175,6 +179,8 @@ impl World {
                 Effect::ReadBack { errand, .. } => self.read_backs.push(errand),
                 Effect::Answer { ticket, answer } => self.answers.push((ticket, *answer)),
                 Effect::Advise { case, plan, class, brief } => self.briefs.push((case, plan, class, *brief)),
+                Effect::Look(LookNow::Ping(broker)) => self.pinged.push((NodeId(1), broker)),
+                Effect::LookToo { to, broker } => self.pinged.push((to, broker)),
                 Effect::Look(_) | Effect::Report { .. } | Effect::Warn(_) => {}
             }
         }

@@ -235,6 +235,7 @@ fn raised_in(objection: &Objection) -> fn() {
         Objection::OnlyMember { .. } => only_member,
         Objection::TooManyMoves { .. } => too_many_moves,
         Objection::TargetFull { .. } => target_full,
+        Objection::AtRisk { .. } => at_risk,
         Objection::TwiceAtOnce { .. } => twice_at_once,
         Objection::PlanInFlight(_) => plan_in_flight,
         Objection::EpochUnknown(_) => epoch_unknown_and_another_life,
@@ -262,6 +263,17 @@ fn target_full() {
 fn a_broker_that_gets_its_own_order_back_gains_no_leader() {
     // b1 leads six already; the step for an echo that finds it well names it first again.
     assert_eq!(names(&objections(&refused("policy fence\n"), "policy leaders-max 6\n")), [""; 0]);
+}
+
+#[test]
+fn at_risk() {
+    let behind = "ends p1 1=6000 2=1000 3=1000\nends p2 1=2000 2=1000 3=1000\n";
+    let partitions = (0..=5).map(partition).collect();
+    let held = Objection::AtRisk { partitions, records: Some(6000), limit: 5999 };
+    assert_eq!(objections(&cut(), &format!("{behind}policy at-risk 5999\n")), [held]);
+    assert_eq!(objections(&cut(), &format!("{behind}policy at-risk 6000\n")), []);
+    // The dead one's tail is lost whoever moves.
+    assert_eq!(objections(&refused(""), &format!("{behind}policy at-risk 0\n")), []);
 }
 
 #[test]
@@ -345,6 +357,9 @@ fn a_failback_needs_a_green_broker_and_small_batches() {
     assert_eq!(names(&change("cool-down b1 c-4 10s\n")), ["CoolDown"]);
     assert_eq!(names(&change("cool-down b1 c-5 10s\n")), [""; 0]);
     assert_eq!(names(&change("maintenance b1\n")), ["Maintenance"]);
+    assert_eq!(names(&change("ends p0..p5 1=1000 2=1100 3=1000\npolicy at-risk 599\n")), ["AtRisk"]);
+    assert_eq!(names(&change("ends p0..p5 1=1000 2=1100 3=1000\npolicy at-risk 600\n")), [""; 0]);
+    assert_eq!(names(&change("ends p3 2=1000 3=1000\n")), ["AtRisk"], "how far it has caught up is not known");
 }
 
 fn edit_move(plan: &mut Plan, edit: impl FnOnce(&mut Vec<BrokerId>)) {

@@ -377,3 +377,17 @@ fn metrics_tell_how_soon_and_how_wrongly_a_broker_would_be_red() {
     assert_eq!((metrics.stalls, metrics.tail_index_permille, metrics.false_acts_permille), (0, None, 0));
     assert_eq!(story.watch.metrics(BrokerId(9), at(0)), None);
 }
+
+#[test]
+fn a_log_end_is_news_while_a_broker_is_red_and_not_before() {
+    let mut story = Story::calm();
+    let reading = || {
+        let log_ends = std::iter::once((partition(0), LogEnd { offset: Offset(5), leader_epoch: None })).collect();
+        Fact::Offsets(OffsetsReading { broker: BrokerId(2), sent_at: at(10), log_ends })
+    };
+    assert!(!story.fact(at(20), reading()));
+    story.line(30, LineChange::Closed);
+    story.line(40, LineChange::Refused);
+    story.line(60, LineChange::Refused);
+    assert!(story.fact(at(80), reading()));
+}

@@ -96,10 +96,10 @@ pub(super) fn print(done: &Done, fault_wall_ms: u64, broker: BrokerId, all: &Rec
 }
 
 fn stages(done: &Done, fault_wall_ms: u64) -> Vec<(Option<Duration>, String)> {
-    let planned =
-        done.outcome.timeline.iter().find(|mark| mark.stage == Stage::Planned).map_or(0, |mark| mark.after_us);
+    let confirmed =
+        done.outcome.timeline.iter().find(|mark| mark.stage == Stage::Confirmed).map_or(0, |mark| mark.after_us);
     let lead = Duration::from_millis(done.decided_wall_ms.saturating_sub(fault_wall_ms));
-    let first_red = lead.saturating_sub(Duration::from_micros(planned));
+    let first_red = lead.saturating_sub(Duration::from_micros(confirmed));
     let mark = |mark: &crate::model::record::Mark| {
         (Some(first_red + Duration::from_micros(mark.after_us)), stage(mark.stage, &done.decision))
     };
@@ -114,11 +114,10 @@ fn stage(stage: Stage, decision: &Decision) -> String {
     };
     match stage {
         Stage::Suspected => "suspected   by the leader of the trio".to_owned(),
-        Stage::Confirmed => "confirmed   by a majority".to_owned(),
-        Stage::Planned => {
+        Stage::Confirmed => {
             let moved: usize =
                 decision.plan.iter().flat_map(|plan| &plan.choices).map(|choice| choice.partitions.len()).sum();
-            format!("planned     {moved} partitions, guarded")
+            format!("confirmed   by a majority, and planned: {moved} partitions, guarded")
         }
         Stage::Committed => "committed   by two of three".to_owned(),
         Stage::Sent(number) => format!("sent        step {number}, {}", act(number)),

@@ -119,10 +119,8 @@ pub struct Mark {
 pub enum Stage {
     /// The leader's own first red.
     Suspected,
-    /// A majority is red.
+    /// A majority is red; the round that finds so has planned and guarded in the same instant.
     Confirmed,
-    /// Plan made and guarded.
-    Planned,
     /// Intent committed.
     Committed,
     /// A step was sent.

@@ -11,7 +11,7 @@ use futures::future::join_all;
 use tokio::sync::Mutex;
 
 use crate::adapters::kafka::wire::{
-    ClusterView, Connection, Endpoint, Endpoints, ErrorCode, Options, TopicFilter, Topology, WireError,
+    ClusterView, Connection, Endpoint, Endpoints, ErrorCode, Options, TopicFilter, TopicPartition, Topology, WireError,
 };
 use crate::model::ids::{BrokerId, TopicId};
 
@@ -173,6 +173,22 @@ impl Contacts {
             let asked = async { self.to(&peer).await?.cluster(Endpoints::Brokers, within).await };
             match tokio::time::timeout(within, asked).await {
                 Ok(Ok(answer)) => return Some(answer.body),
+                Ok(Err(_)) | Err(_) => self.forget(&peer).await,
+            }
+        }
+        None
+    }
+
+    /// Asks brokers but for `not` what is being reassigned; gives the first answer.
+    pub(super) async fn reassignments(
+        &self,
+        not: &BTreeSet<BrokerId>,
+        within: Duration,
+    ) -> Option<BTreeSet<TopicPartition>> {
+        for peer in self.brokers(not).await {
+            let asked = async { self.to(&peer).await?.reassignments(within).await };
+            match tokio::time::timeout(within, asked).await {
+                Ok(Ok(answer)) => return Some(answer.body.into_iter().map(|one| one.partition).collect()),
                 Ok(Err(_)) | Err(_) => self.forget(&peer).await,
             }
         }
