@@ -12,6 +12,8 @@ use crate::adapters::store::redb_log::{Owner, RaftStore};
 use crate::config::{HostPort, Settings};
 use crate::consensus::{Members, Recovered};
 use crate::model::ids::ClusterId;
+use crate::render;
+use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
 
 use super::{CLUSTER_FILE, endpoints, node, raft_dir};
@@ -20,32 +22,42 @@ use super::{CLUSTER_FILE, endpoints, node, raft_dir};
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 
 /// Prepares the directory of a node of a new trio.
-pub(super) async fn init(settings: &Settings) -> anyhow::Result<ExitStatus> {
+pub(super) async fn init(settings: &Settings, output: Output) -> anyhow::Result<ExitStatus> {
     let (cluster, life) = (cluster_of(settings).await?, *Uuid::new_v4().as_bytes());
     refuse_if_known(settings, &cluster, life).await?;
     let voters = Members::voters(settings.peers.iter().map(|peer| peer.id));
     prepare(settings, &cluster, life, &Recovered::first_members(voters))?;
-    say(&format!(
+    let words = format!(
         "{} is ready for node {} beside Kafka cluster {cluster}",
         settings.node.data_dir.display(),
         settings.node.id
-    ))
+    );
+    say(settings, &cluster, words, output)
 }
 
 /// Prepares the directory of a node that waits until the trio admits it under its new id.
-pub(super) async fn rejoin(settings: &Settings) -> anyhow::Result<ExitStatus> {
+pub(super) async fn rejoin(settings: &Settings, output: Output) -> anyhow::Result<ExitStatus> {
     let (cluster, life) = (cluster_of(settings).await?, *Uuid::new_v4().as_bytes());
     refuse_if_known(settings, &cluster, life).await?;
     prepare(settings, &cluster, life, &Recovered::waiting_to_be_admitted())?;
-    say(&format!(
+    let words = format!(
         "{} is ready: node {} will be admitted as a learner once it runs, and votes when it has caught up",
         settings.node.data_dir.display(),
         settings.node.id
-    ))
+    );
+    say(settings, &cluster, words, output)
 }
 
-fn say(words: &str) -> anyhow::Result<ExitStatus> {
-    writeln!(std::io::stdout(), "{words}")?;
+fn say(settings: &Settings, cluster: &ClusterId, words: String, output: Output) -> anyhow::Result<ExitStatus> {
+    let text = match output {
+        Output::Table => format!("{words}\n"),
+        Output::Json => {
+            let (node, dir) = (settings.node.id, settings.node.data_dir.display().to_string());
+            let content = serde_json::json!({ "node": node, "cluster": cluster, "data_dir": dir, "words": words });
+            render::machine::line("prepared", content)
+        }
+    };
+    write!(std::io::stdout(), "{text}")?;
     Ok(ExitStatus::Yes)
 }
 

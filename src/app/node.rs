@@ -11,16 +11,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
-use super::adviser::adviser;
+use super::adviser::{adviser, try_out};
 use super::desk::Desk;
 use super::history::History;
+use super::leave::hand_over;
 use super::reads::Reads;
 use super::{audit_dir, endpoints, raft_dir, tied_to};
 use crate::adapters::clock;
 use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
 use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
 use crate::adapters::kafka::wire::{Options, Rights};
-use crate::adapters::ledger::{self, LedgerOptions};
+use crate::adapters::ledger::{self, LedgerDesk, LedgerOptions};
 use crate::adapters::llm_adviser::ModelOrRules;
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
@@ -111,6 +112,9 @@ struct Node {
     pause_path: std::path::PathBuf,
     addresses: BTreeMap<NodeId, String>,
     bootstrap: Vec<HostPort>,
+    adviser: Arc<ModelOrRules>,
+    ledger: LedgerDesk,
+    me: NodeId,
 }
 
 impl Node {
@@ -149,24 +153,41 @@ impl Node {
             advice,
         };
         let controller = Controller::new(options, State::default());
+        let adviser = Arc::new(adviser);
         let (keep, kept) = mpsc::unbounded_channel();
         let (questions, question_inlet) = mpsc::channel(QUESTIONS_MAX);
         let (pause_file, pause_inlet) = mpsc::channel(4);
         let (heads, heads_seen) = watch::channel(BTreeMap::new());
         let probe = KafkaProbe::start(probe_options(settings, cluster.clone()));
         let neighbours =
-            Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser: Arc::new(adviser) };
-        let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
+            Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser: Arc::clone(&adviser) };
+        let (tell_rebuilt, rebuilt) = mpsc::channel(1);
+        let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet, rebuilt };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
         let whose = (settings.node.id, others.clone().collect(), cluster);
         let reads = Reads::new(whose, audit.clone(), heads_seen, started.desk.clone());
+        let ledger = started.desk.clone();
         let feeds = (kept, started.history);
-        let history = History::new(audit, started.desk, feeds, others.collect(), (opened, checkpoint));
+        let history = History::new(audit, started.desk, feeds, (others.collect(), tell_rebuilt), (opened, checkpoint));
         let addresses =
             settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
         let bootstrap = settings.kafka.bootstrap_servers.clone();
         let pause_path = settings.node.data_dir.join("PAUSE");
-        Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses, bootstrap })
+        Ok(Self {
+            driver,
+            served,
+            questions,
+            reads,
+            history,
+            hand,
+            pause_file,
+            pause_path,
+            addresses,
+            bootstrap,
+            adviser,
+            ledger,
+            me: settings.node.id,
+        })
     }
 
     async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
@@ -174,11 +195,15 @@ impl Node {
         let warm = tokio::spawn(keep_warm(self.hand));
         let pause = tokio::spawn(watch_pause_file(self.pause_path, self.pause_file));
         let history = tokio::spawn(self.history.run());
+        let (tell_trouble, adviser_trouble) = watch::channel(None);
+        let adviser = Arc::clone(&self.adviser);
+        let tried = tokio::spawn(async move { try_out(&adviser, &tell_trouble).await });
         let desk = Arc::new(Desk {
             reads: self.reads,
             questions: self.questions,
             addresses: self.addresses,
             bootstrap: self.bootstrap,
+            adviser_trouble,
         });
         let served = tokio::spawn(self.served.serve(
             move |request| {
@@ -189,10 +214,15 @@ impl Node {
                 let _ = hushed.await;
             },
         ));
-        let stopped = self.driver.run(stop).await;
+        let (ledger, me) = (self.ledger, self.me);
+        let stopped = self.driver.run(async {
+            stop.await;
+            hand_over(&ledger, me).await;
+        });
+        let stopped = stopped.await;
         let _ = hush.send(());
         let _ = tokio::time::timeout(Duration::from_secs(2), served).await;
-        for task in [warm, pause] {
+        for task in [warm, pause, tried] {
             task.abort();
         }
         // The driver is gone, so the history's inlet is closed: it writes what it holds and ends.

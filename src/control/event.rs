@@ -73,6 +73,8 @@ pub enum Event {
     },
     /// The pause file of this node appeared or went away (unreadable counts as there).
     PauseFile(PauseFile),
+    /// The history of this node was damaged and set aside: it is rebuilt, and a person must be told.
+    HistoryRebuilt,
 }
 
 /// What a node sends to the trio's leader.
@@ -86,6 +88,8 @@ pub struct PeerReport {
     pub head: Head,
     /// The policy of its own settings: what is in force while another leads may differ.
     pub policy: Digest,
+    /// Whether its history was set aside and that is not recorded yet.
+    pub history_rebuilt: bool,
 }
 
 /// This node's place in the trio.

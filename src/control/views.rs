@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::decide::watch::BrokerMetrics;
 use crate::model::canon::to_canonical_bytes;
 use crate::model::ids::{BrokerId, CaseId, NodeId, Term};
 use crate::model::observation::{Blindness, Heard, Light, ProbeKind};
 use crate::model::operator::view::{
-    AttentionView, AuditHead, BlindView, BrokerView, CaseView, Difference, Latest, NodeView, PauseView, PlanBrief,
-    PlanState, PlanView, Quorum, Seen, StatusView,
+    AttentionView, AuditHead, BlindView, BrokerView, CaseView, Difference, Judged, Latest, NodeView, PauseView,
+    PlanBrief, PlanState, PlanView, Quorum, Seen, StatusView,
 };
 use crate::model::operator::{Answer, DigestPrefix, NotFound};
 use crate::model::plan::{Plan, PlanDigest};
@@ -41,7 +42,7 @@ impl Controller {
             policy: self.state.policy.unwrap_or(self.policy_digest),
             nodes: self.node_views(now),
             controller: snapshot.controller,
-            brokers: broker_views(&snapshot),
+            brokers: self.broker_views(now, &snapshot),
             cases: self.state.cases.iter().map(|(id, case)| self.case_view(*id, case, &snapshot)).collect(),
             plans: self.plan_briefs(&snapshot),
             attentions: self
@@ -108,6 +109,15 @@ impl Controller {
             }
         };
         self.options.voters.iter().map(view).collect()
+    }
+
+    fn broker_views(&self, now: Now, snapshot: &Snapshot) -> Vec<BrokerView> {
+        let mut views = broker_views(snapshot);
+        for view in &mut views {
+            view.failed_dirs = self.watch.readings().log_dirs.get(&view.id).map(|dirs| dirs.failed_dirs);
+            view.judged = self.watch.metrics(view.id, now.at).map(judged);
+        }
+        views
     }
 
     fn case_view(&self, id: CaseId, case: &Case, snapshot: &Snapshot) -> CaseView {
@@ -209,6 +219,11 @@ fn topics(plan: &Plan, snapshot: &Snapshot) -> BTreeMap<crate::model::ids::Topic
     named.collect()
 }
 
+fn judged(metrics: BrokerMetrics) -> Judged {
+    let BrokerMetrics { gap, tau, stalls, tail_index_permille, detection, false_acts_permille } = metrics;
+    Judged { gap, tau, stalls, tail_index_permille, detection, false_acts_permille }
+}
+
 fn broker_views(snapshot: &Snapshot) -> Vec<BrokerView> {
     let mut ids: BTreeSet<BrokerId> = snapshot.topology.brokers.keys().copied().collect();
     ids.extend(snapshot.heard.values().flat_map(|heard| heard.report.brokers.keys().copied()));
@@ -227,6 +242,8 @@ fn broker_views(snapshot: &Snapshot) -> Vec<BrokerView> {
             leads: load.leads,
             replicas: load.replicas,
             seen: seen.collect(),
+            failed_dirs: None,
+            judged: None,
         }
     };
     ids.into_iter().map(view).collect()

@@ -24,6 +24,7 @@ pub(super) fn status(view: &StatusView, style: Style) -> String {
         ("Plans", view.plans.iter().map(|plan| plan_line(&plan.digest.short(), plan.case, &plan.state)).collect()),
         ("Attention", attentions(view)),
         ("Not known", missing(view)),
+        ("Disks", failed_dirs(view)),
         ("Not seen from this node", super::blind::sentences(view)),
         ("Settings that differ", other_policies(view)),
         ("Trouble on this node", view.troubles.iter().map(|trouble| escape(trouble)).collect()),
@@ -217,6 +218,13 @@ fn attentions(view: &StatusView) -> Vec<String> {
         lines.push("once seen: tanist audit acknowledge NUMBER".to_owned());
     }
     lines
+}
+
+/// Names the brokers that lost log dirs: what lies there is offline, and is judged by nothing else here.
+fn failed_dirs(view: &StatusView) -> Vec<String> {
+    let failed =
+        view.brokers.iter().filter_map(|broker| Some((broker.id, broker.failed_dirs.filter(|dirs| 0 < *dirs)?)));
+    failed.map(|(id, dirs)| format!("{id} cannot use {}: look at its disks", count(dirs, "log dir"))).collect()
 }
 
 /// Names the nodes whose own settings would decide otherwise than those in force, if they led.

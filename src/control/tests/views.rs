@@ -9,7 +9,7 @@ use crate::model::canon::to_canonical_bytes;
 use crate::model::ids::{NodeId, RaftIndex, Term};
 use crate::model::operator::view::{Latest, StatusView};
 use crate::model::operator::{Answer, Ask};
-use crate::model::record::{Body, End, RECORD_VERSION, Record};
+use crate::model::record::{Attention, Body, End, RECORD_VERSION, Record};
 use crate::model::time::LogTime;
 
 fn status(world: &mut World) -> StatusView {
@@ -85,4 +85,30 @@ fn the_mode_and_policy_in_force_are_told_and_what_each_node_would_bring() {
     assert_eq!((view.mode, view.policy), (Mode::Auto, other.digest()));
     let own = Policy { mode: Mode::Approve, ..Policy::default() }.digest();
     assert!(view.nodes.iter().all(|node| node.policy == Some(own)), "{:?}", view.nodes);
+}
+
+#[test]
+fn how_well_each_broker_can_be_judged_is_told() {
+    let view = status(&mut in_mode(Mode::Observe));
+    assert!(view.brokers.iter().all(|broker| broker.judged.is_some_and(|judged| judged.gap < judged.tau)));
+}
+
+#[test]
+fn a_history_that_was_set_aside_is_told_once_each_time() {
+    let told = |world: &World, node| {
+        let what = Body::Attention { what: Attention::AuditRebuilt { node: NodeId(node) } };
+        world.records.iter().filter(|record| record.body == what).count()
+    };
+    let mut world = in_mode(Mode::Auto);
+    world.event(Event::HistoryRebuilt);
+    world.live(Duration::from_secs(2));
+    assert_eq!(told(&world, 1), 1);
+    let index = *world.controller.state().attentions.keys().next().unwrap();
+    world.ask(7, Ask::Acknowledge { index });
+    world.live(Duration::from_secs(2));
+    assert_eq!((told(&world, 1), world.controller.state().attentions.len()), (1, 0));
+    world.event(Event::HistoryRebuilt);
+    world.rebuilt.insert(NodeId(2));
+    world.live(Duration::from_secs(2));
+    assert_eq!((told(&world, 1), told(&world, 2)), (2, 1));
 }

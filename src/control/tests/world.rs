@@ -96,6 +96,8 @@ pub(super) struct World {
     pub(super) files: BTreeMap<NodeId, PauseFile>,
     /// Peers that are not heard.
     pub(super) silent: BTreeSet<NodeId>,
+    /// Peers whose history was set aside.
+    pub(super) rebuilt: BTreeSet<NodeId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,6 +154,7 @@ impl World {
             peers: "",
             files: BTreeMap::new(),
             silent: BTreeSet::new(),
+            rebuilt: BTreeSet::new(),
         };
         world.look();
         world.pass(Duration::from_secs(5));
@@ -275,7 +278,13 @@ impl World {
             let report = heard[&from].report.clone();
             let pause_file = self.files.get(&from).copied().unwrap_or_default();
             let policy = self.controller.policy_digest;
-            let report = PeerReport { report, pause_file, head: Head::GENESIS, policy };
+            let report = PeerReport {
+                report,
+                pause_file,
+                head: Head::GENESIS,
+                policy,
+                history_rebuilt: self.rebuilt.contains(&from),
+            };
             self.event(Event::Reported { from, report });
         }
     }

@@ -152,6 +152,30 @@ pub struct BrokerView {
     pub replicas: u32,
     /// What each node sees; a node that is missing here has not been heard.
     pub seen: BTreeMap<NodeId, Seen>,
+    /// How many of its log dirs answered with an error; none where they were not read.
+    pub failed_dirs: Option<u32>,
+    /// How well the telling node can judge it; none where it never heard of it.
+    pub judged: Option<Judged>,
+}
+
+/// How well one node can judge one broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The usual gap between two answers.
+    #[serde(with = "millis", rename = "gap_ms")]
+    pub gap: Duration,
+    /// The silence beyond which it is red.
+    #[serde(with = "millis", rename = "tau_ms")]
+    pub tau: Duration,
+    /// Pauses that ended well and count towards its tail.
+    pub stalls: u32,
+    /// The index of its Pareto tail; none while too few stalls are known.
+    pub tail_index_permille: Option<u64>,
+    /// From its falling silent to red, on average.
+    #[serde(with = "millis", rename = "detection_ms")]
+    pub detection: Duration,
+    /// Needless reds to expect in the budget's period.
+    pub false_acts_permille: u64,
 }
 
 /// What one node sees of one broker.

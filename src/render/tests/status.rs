@@ -137,6 +137,14 @@ fn what_is_not_seen_says_why_and_what_to_do() {
 }
 
 #[test]
+fn a_broker_that_lost_a_log_dir_is_named() {
+    let mut view = status();
+    view.brokers[1].failed_dirs = Some(1);
+    let text = answer(&Answer::Status(Box::new(view)), Style::plain(110));
+    assert!(text.contains("\nDisks\n  b2 cannot use 1 log dir: look at its disks\n"), "{text}");
+}
+
+#[test]
 fn a_node_with_other_settings_than_those_in_force_is_named() {
     let mut view = status();
     view.nodes[1].policy = Some(Digest([0x0d; 32]));
@@ -169,6 +177,8 @@ fn status() -> StatusView {
         leads: 4,
         replicas: 12,
         seen: seen.into_iter().map(|(node, seen)| (NodeId(node), seen)).collect(),
+        failed_dirs: Some(0),
+        judged: None,
     };
     let dead = seen(Light::RedRefused, PulseState::Missing);
     let silent = Attention::Zombie { broker: b(3), epoch: None };
