@@ -19,7 +19,7 @@ use super::reads::Reads;
 use super::{audit_dir, endpoints, raft_dir, tied_to};
 use crate::adapters::clock;
 use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
-use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
+use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions, Rhythm};
 use crate::adapters::kafka::wire::{Options, Rights};
 use crate::adapters::ledger::{self, LedgerDesk, LedgerOptions};
 use crate::adapters::llm_adviser::ModelOrRules;
@@ -308,8 +308,19 @@ fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
     options.controllers = controllers(settings);
     options.cluster = Some(cluster);
     options.client_id = settings.kafka.client_id.as_str().into();
-    options.rhythm.ping = settings.policy().detect.ping_interval;
+    options.rhythm = rhythm(settings);
     options
+}
+
+fn rhythm(settings: &Settings) -> Rhythm {
+    Rhythm {
+        ping: settings.policy().detect.ping_interval,
+        shape: settings.kafka.look_shape,
+        pulse: settings.kafka.look_pulse,
+        offsets: settings.kafka.look_offsets,
+        rounds: settings.kafka.look_rounds,
+        ..Rhythm::default()
+    }
 }
 
 /// How links between nodes are protected.
@@ -375,4 +386,14 @@ pub(super) async fn is_refused(
         None
     };
     tokio::time::timeout(MEET_WITHIN, said).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_defaults_are_the_probes_own() {
+        assert_eq!(format!("{:?}", rhythm(&Settings::example())), format!("{:?}", Rhythm::default()));
+    }
 }
