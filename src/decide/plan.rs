@@ -25,7 +25,7 @@ use crate::model::ids::{BrokerEpoch, BrokerId, CaseId, Person};
 use crate::model::observation::{ProbeKind, PulseState};
 use crate::model::plan::{Act, Class, NativeFate, Origin, OriginalOrder, Plan, PlanDigest, Precondition, Step, When};
 use crate::model::record::NoPlan;
-use crate::model::snapshot::{Missing, Snapshot};
+use crate::model::snapshot::Snapshot;
 use crate::model::topology::PartitionSet;
 
 /// Gives the plan that answers a finding.

@@ -30,6 +30,9 @@ impl Reads {
     pub(super) async fn back(&self, to: RecordIndex, texts: &[String], until: Until) -> Result<Back, AuditError> {
         let mut back = Back { entries: Vec::new(), from: RecordIndex(to.0.saturating_add(1)) };
         let mut query = Query { to, ..Query::newest(Select::All, 1000) };
+        if to == RecordIndex(0) {
+            return Ok(back);
+        }
         for _ in 0..PAGES_MAX {
             let page = self.store.find(query).await?;
             let Some(last) = page.links.last().map(|link| link.index) else { break };

@@ -34,14 +34,16 @@ impl Reads {
             cases.extend(self.cases(Select::Broker(broker)).await?);
         }
         if let Some(partition) = &question.partition {
-            for id in self.ids_of(partition, &mut found).await? {
+            for id in self.ids_of(partition, &found).await? {
                 cases.extend(self.cases(Select::Partition(id)).await?);
             }
         }
         for case in cases {
             self.gather(&mut found, Query::newest(Select::Case(case), RECENT_MAX)).await?;
         }
-        if let Some(moment) = question.moment {
+        // A time beside something else only says how far that is told.
+        let alone = question.case.is_none() && question.broker.is_none() && question.partition.is_none();
+        if let Some(moment) = question.moment.filter(|_| alone) {
             read = self.around(moment, &mut found).await?;
         }
         let records: Vec<(RecordIndex, Record)> = found.into_iter().collect();
@@ -96,7 +98,7 @@ impl Reads {
     }
 
     /// Gives the partitions that went by a name: a topic that was made anew has another id.
-    async fn ids_of(&self, name: &NamedPartition, found: &mut Gathered) -> Result<BTreeSet<PartitionId>, AuditError> {
+    async fn ids_of(&self, name: &NamedPartition, found: &Gathered) -> Result<BTreeSet<PartitionId>, AuditError> {
         let mut topics = topics_named(&name.topic, found.values());
         if topics.is_empty() {
             let oldest =

@@ -6,21 +6,13 @@ use std::time::Duration;
 use expect_test::expect;
 
 use super::shows;
-use crate::model::finding::FindingKind;
-use crate::model::ids::{CaseId, ClusterId, ControllerId, Digest, NodeId, Person, Rack, RecordIndex, Term};
-use crate::model::observation::{Light, PulseState};
-use crate::model::operator::view::{
-    AttentionView, AuditHead, BrokerView, CaseView, Difference, Latest, Mode, NodeView, PauseView, PlanBrief,
-    PlanState, PlanView, Quorum, Seen, StatusView,
-};
+use crate::model::ids::{CaseId, Digest, NodeId, Person, RecordIndex, Term};
+use crate::model::operator::view::{Difference, PlanState, PlanView};
 use crate::model::operator::{Answer, ChainFault, Entry, HeadPlace, HeadSeen, Refusal, Role, Verification};
-use crate::model::record::{Attention, End, Inaction};
 use crate::model::ruling::{Objection, Ruling};
-use crate::model::snapshot::Missing;
 use crate::model::time::LogTime;
-use crate::model::topology::Standing;
 use crate::render::fixture::{ORDERS, PLAN, b, history, orders, plan};
-use crate::render::{Colour, Style, answer};
+use crate::render::{Style, answer};
 
 #[test]
 fn the_history_is_listed_one_line_a_record() {

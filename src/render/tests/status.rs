@@ -59,7 +59,7 @@ fn the_status_fits_on_a_screen() {
 
 #[test]
 fn each_case_says_what_was_last_done_in_it() {
-    let last = |last| {
+    let last = |last: Option<Latest>| {
         let mut view = status();
         view.cases.iter_mut().for_each(|case| case.last = last.clone());
         answer(&Answer::Status(Box::new(view)), Style::plain(120))
