@@ -1,18 +1,15 @@
 //! From `[adviser]` to an adviser: the model, where a server is named, else the rules alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::watch;
 
-use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, RulesOnly};
+use crate::adapters::llm_adviser::{
+    AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, Probed, RulesOnly,
+};
 use crate::config::sections::Adviser;
-
-/// How long a model may take for its first answer: a cold one loads for a minute.
-const PROBE_WITHIN: Duration = Duration::from_secs(60);
-
-/// How often a model that does not answer is tried again.
-const PROBE_EVERY: Duration = Duration::from_secs(60);
 
 /// Gives the adviser that the settings name.
 pub(super) fn adviser(settings: &Adviser) -> anyhow::Result<ModelOrRules> {
@@ -27,25 +24,39 @@ pub(super) fn adviser(settings: &Adviser) -> anyhow::Result<ModelOrRules> {
     Ok(ModelOrRules::Model(Box::new(LlmAdviser::new(options)?)))
 }
 
-/// Asks a model one small question, and again each minute until it answers in our schema; says meanwhile what is wrong.
-pub(super) async fn try_out(adviser: &ModelOrRules, trouble: &watch::Sender<Option<String>>) {
-    let ModelOrRules::Model(model) = adviser else { return };
+/// How long the server may take to show in which form it answers; a small model on a busy machine reads our question in seconds.
+const PROBE_WITHIN: Duration = Duration::from_secs(60);
+
+/// How soon a server that did not answer in our schema is tried again: it may only have been started after this node.
+const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// Finds the form in which the server answers, until one works; tells what is wrong meanwhile, as a sentence for `status`.
+pub(super) async fn probe(adviser: Arc<ModelOrRules>, trouble: watch::Sender<Option<String>>) {
+    let ModelOrRules::Model(model) = adviser.as_ref() else { return };
     loop {
         let probed = model.probe(PROBE_WITHIN).await;
-        let Some(why) = probed.doubt else {
-            tracing::info!(shape = ?probed.shape, passed_over = ?probed.passed_over, "the adviser answers");
-            trouble.send_replace(None);
+        let told = told(&probed);
+        match &told {
+            None => tracing::info!(shape = ?probed.shape, "the adviser answers in our schema"),
+            Some(trouble) => tracing::warn!(passed_over = ?probed.passed_over, "{trouble}"),
+        }
+        // Without anybody to tell, the log says it.
+        let _ = trouble.send(told);
+        if probed.doubt.is_none() {
             return;
-        };
-        let words = format!(
-            "The adviser does not answer as asked ({}): plans go by the rules alone. Check [adviser] url, model and \
-             key_file; it is tried again each minute.",
-            why.name()
-        );
-        tracing::warn!("{words}");
-        trouble.send_replace(Some(words));
-        tokio::time::sleep(PROBE_EVERY).await;
+        }
+        tokio::time::sleep(PROBE_AGAIN_AFTER).await;
     }
+}
+
+fn told(probed: &Probed) -> Option<String> {
+    let tried = probed.passed_over.len().saturating_add(1);
+    let why = probed.doubt?;
+    Some(format!(
+        "The adviser's server does not answer in our schema ({}, {tried} of its forms tried): the rules decide alone until it \
+         does; see [adviser].",
+        why.name()
+    ))
 }
 
 fn options(settings: &Adviser, url: &str, model: &str) -> AdviserOptions {
@@ -70,21 +81,13 @@ fn options(settings: &Adviser, url: &str, model: &str) -> AdviserOptions {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_server_that_is_not_there_is_a_trouble_that_says_what_to_check() {
-        // Nobody listens there any more.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        crate::adapters::llm_adviser::install_ring();
-        let (url, model) = (format!("http://127.0.0.1:{port}/v1"), "m");
-        let adviser = LlmAdviser::new(options(&Adviser::example(), &url, model)).unwrap();
-        let (trouble, mut told) = watch::channel(None);
-        let adviser = ModelOrRules::Model(Box::new(adviser));
-        tokio::select! {
-            () = try_out(&adviser, &trouble) => panic!("it answers"),
-            changed = told.changed() => changed.unwrap(),
-        }
-        let words = told.borrow().clone().unwrap();
-        assert!(words.contains("rules alone") && words.contains("[adviser] url"), "{words}");
+    #[test]
+    fn a_server_that_answers_is_no_trouble_and_one_that_does_not_is_named() {
+        let shape = crate::adapters::llm_adviser::Ladder::default().shape();
+        let probed = |doubt| Probed { shape, doubt, passed_over: Vec::new() };
+        assert_eq!(told(&probed(None)), None);
+        let said = told(&probed(Some(crate::model::advice::NoOpinion::Unreachable))).unwrap();
+        assert!(said.contains("unreachable") && said.contains("[adviser]"), "{said}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::init::cluster_at;
 use super::reads::Reads;
@@ -31,8 +31,6 @@ pub(super) struct Desk {
     pub(super) addresses: BTreeMap<NodeId, String>,
     /// Where Kafka is, by the settings.
     pub(super) bootstrap: Vec<HostPort>,
-    /// What is wrong with the adviser, where something is.
-    pub(super) adviser_trouble: watch::Receiver<Option<String>>,
 }
 
 impl Desk {
@@ -68,7 +66,6 @@ impl Desk {
             other => return Err(Box::new(other)),
         };
         view.troubles.extend(self.reads.troubles().await);
-        view.troubles.extend(self.adviser_trouble.borrow().clone());
         if view.blind.iter().any(|one| one.why == Blindness::WrongCluster) {
             view.troubles.push(self.wrong_cluster().await);
         }

@@ -1,6 +1,6 @@
 //! `tanist run`: one node, put together from its settings and taken apart in good order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,14 @@ use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::adviser::{adviser, try_out};
+use super::adviser::{adviser, probe as probe_adviser};
 use super::desk::Desk;
 use super::history::History;
 use super::leave::hand_over;
-use super::reads::Reads;
+use super::reads::{Reads, Station};
 use super::{audit_dir, endpoints, raft_dir, tied_to};
 use crate::adapters::clock;
 use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
@@ -112,9 +113,10 @@ struct Node {
     pause_path: std::path::PathBuf,
     addresses: BTreeMap<NodeId, String>,
     bootstrap: Vec<HostPort>,
-    adviser: Arc<ModelOrRules>,
     ledger: LedgerDesk,
     me: NodeId,
+    /// Finds out in which form the adviser's server answers.
+    probing: JoinHandle<()>,
 }
 
 impl Node {
@@ -128,6 +130,7 @@ impl Node {
         let checkpoint = ledger::checkpoint(&store)?.map_or(Head::GENESIS, |checkpoint| checkpoint.head);
         let (audit, opened) = AuditStore::open(audit_options(settings, &cluster), checkpoint).await?;
         tracing::info!("{opened}");
+        let members: BTreeSet<NodeId> = settings.peers.iter().map(|peer| peer.id).collect();
         let others = settings.peers.iter().map(|peer| peer.id).filter(|id| *id != settings.node.id);
         let known = ledger::known_stores(&store, others.clone())?;
         let (events, inbound) = mpsc::channel(1024);
@@ -138,42 +141,42 @@ impl Node {
             keep_entries: settings.audit.log_entries_kept,
             ..PeerOptions::new(settings.node.id, seed)
         };
-        let wanted = settings.peers.iter().map(|peer| peer.id).collect();
-        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted };
+        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted: members.clone() };
         let started = ledger::start(options, store, links, inbound)?;
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
-        let adviser = adviser(&settings.adviser)?;
-        let advice = if matches!(adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
+        let adviser = Arc::new(adviser(&settings.adviser)?);
+        let advice = if matches!(*adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
         let options = ControllerOptions {
             me: settings.node.id,
-            voters: settings.peers.iter().map(|peer| peer.id).collect(),
+            voters: members.clone(),
             path: Listener(CLIENT_PATH.to_owned()),
             no_vote_on: settings.node.shares_host_with.clone(),
             policy,
             advice,
         };
         let controller = Controller::new(options, State::default());
-        let adviser = Arc::new(adviser);
         let (keep, kept) = mpsc::unbounded_channel();
         let (questions, question_inlet) = mpsc::channel(QUESTIONS_MAX);
         let (pause_file, pause_inlet) = mpsc::channel(4);
         let (heads, heads_seen) = watch::channel(BTreeMap::new());
         let probe = KafkaProbe::start(probe_options(settings, cluster.clone()));
-        let neighbours =
-            Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser: Arc::clone(&adviser) };
+        let (trouble, adviser_trouble) = watch::channel(None);
+        let probing = tokio::spawn(probe_adviser(Arc::clone(&adviser), trouble));
+        let neighbours = Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser };
         let (tell_rebuilt, rebuilt) = mpsc::channel(1);
         let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet, rebuilt };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
-        let whose = (settings.node.id, others.clone().collect(), cluster);
-        let reads = Reads::new(whose, audit.clone(), heads_seen, started.desk.clone());
-        let ledger = started.desk.clone();
+        let peers = others.clone().collect();
+        let station = Station { me: settings.node.id, peers, cluster, named: members, adviser: adviser_trouble };
+        let reads = Reads::new(station, audit.clone(), heads_seen, started.desk.clone());
+        let (ledger, me) = (started.desk.clone(), settings.node.id);
         let feeds = (kept, started.history);
         let history = History::new(audit, started.desk, feeds, (others.collect(), tell_rebuilt), (opened, checkpoint));
         let addresses =
             settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
         let bootstrap = settings.kafka.bootstrap_servers.clone();
         let pause_path = settings.node.data_dir.join("PAUSE");
-        Ok(Self {
+        let node = Self {
             driver,
             served,
             questions,
@@ -184,10 +187,11 @@ impl Node {
             pause_path,
             addresses,
             bootstrap,
-            adviser,
             ledger,
-            me: settings.node.id,
-        })
+            me,
+            probing,
+        };
+        Ok(node)
     }
 
     async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
@@ -195,15 +199,11 @@ impl Node {
         let warm = tokio::spawn(keep_warm(self.hand));
         let pause = tokio::spawn(watch_pause_file(self.pause_path, self.pause_file));
         let history = tokio::spawn(self.history.run());
-        let (tell_trouble, adviser_trouble) = watch::channel(None);
-        let adviser = Arc::clone(&self.adviser);
-        let tried = tokio::spawn(async move { try_out(&adviser, &tell_trouble).await });
         let desk = Arc::new(Desk {
             reads: self.reads,
             questions: self.questions,
             addresses: self.addresses,
             bootstrap: self.bootstrap,
-            adviser_trouble,
         });
         let served = tokio::spawn(self.served.serve(
             move |request| {
@@ -222,7 +222,7 @@ impl Node {
         let stopped = stopped.await;
         let _ = hush.send(());
         let _ = tokio::time::timeout(Duration::from_secs(2), served).await;
-        for task in [warm, pause, tried] {
+        for task in [warm, pause, self.probing] {
             task.abort();
         }
         // The driver is gone, so the history's inlet is closed: it writes what it holds and ends.

@@ -5,13 +5,14 @@ mod plans;
 mod verify;
 mod why;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::adapters::ledger::LedgerDesk;
 use crate::adapters::store::audit::{AuditError, AuditStore, Limit, Query, Select};
+use crate::consensus::Members;
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::export::{Header, to_line};
 use crate::model::chain::{Head, Link};
@@ -24,11 +25,20 @@ const RECENT_MAX: usize = 500;
 /// How much of an export travels in one answer. Units: bytes.
 const PAGE_BYTES_MAX: usize = 512 << 10;
 
+/// Who answers, and what is wrong beside its history.
+pub(super) struct Station {
+    pub(super) me: NodeId,
+    pub(super) peers: Vec<NodeId>,
+    pub(super) cluster: ClusterId,
+    /// The members that the settings name.
+    pub(super) named: BTreeSet<NodeId>,
+    /// What is wrong with the adviser's server, if anything.
+    pub(super) adviser: watch::Receiver<Option<String>>,
+}
+
 /// The history of this node, for reading.
 pub(super) struct Reads {
-    me: NodeId,
-    peers: Vec<NodeId>,
-    cluster: ClusterId,
+    station: Station,
     store: AuditStore,
     heads: watch::Receiver<BTreeMap<NodeId, Head>>,
     desk: LedgerDesk,
@@ -36,17 +46,17 @@ pub(super) struct Reads {
 
 impl Reads {
     pub(super) fn new(
-        (me, peers, cluster): (NodeId, Vec<NodeId>, ClusterId),
+        station: Station,
         store: AuditStore,
         heads: watch::Receiver<BTreeMap<NodeId, Head>>,
         desk: LedgerDesk,
     ) -> Self {
-        Self { me, peers, cluster, store, heads, desk }
+        Self { station, store, heads, desk }
     }
 
     /// Gives the Kafka cluster that this node is tied to.
     pub(super) fn cluster(&self) -> &ClusterId {
-        &self.cluster
+        &self.station.cluster
     }
 
     /// Answers what is about the history; none for everything else.
@@ -78,6 +88,7 @@ impl Reads {
         let mut troubles = Vec::new();
         match self.desk.status(Duration::from_secs(1)).await {
             Some(status) => {
+                troubles.extend(unsettled(&status.peer.members, &self.station.named));
                 for (node, why) in &status.refusals {
                     troubles.push(format!("{node} and this node do not speak with each other: {why}."));
                 }
@@ -92,7 +103,8 @@ impl Reads {
             }
             None => troubles.push("The log of this node does not answer: its disk may hang.".to_owned()),
         }
-        let committed = self.heads.borrow().get(&self.me).copied();
+        troubles.extend(self.station.adviser.borrow().clone());
+        let committed = self.heads.borrow().get(&self.station.me).copied();
         if let (Ok(head), Some(committed)) = (self.store.head().await, committed)
             && head.index.0.saturating_add(u64::try_from(RECENT_MAX).unwrap_or_default()) < committed.index.0
         {
@@ -138,10 +150,36 @@ impl Reads {
     }
 
     fn header(&self) -> Result<Option<String>, AuditError> {
-        let line = Header::new(&self.cluster.0, Head::GENESIS).to_line();
+        let line = Header::new(&self.station.cluster.0, Head::GENESIS).to_line();
         let line = line.map_err(|error| AuditError::Down { why: error.to_string() })?;
         Ok(Some(String::from_utf8_lossy(&line).into_owned()))
     }
+}
+
+/// Says where the trio's members are not yet those that the settings name: a lost node is being replaced.
+fn unsettled(members: &Members, named: &BTreeSet<NodeId>) -> Vec<String> {
+    if members.voters.is_empty() {
+        return vec![
+            "This node waits to be admitted to the trio: do the settings of the other two name it?".to_owned(),
+        ];
+    }
+    let learns = |node: &&NodeId| members.learners.contains(node);
+    let absent = |node: &&NodeId| !members.voters.contains(node) && !members.learners.contains(node);
+    let learners = named
+        .iter()
+        .filter(learns)
+        .map(|node| format!("{node} is a learner: it is told everything, and votes once it has caught up."));
+    let strangers = named.iter().filter(absent).map(|node| {
+        format!(
+            "{node} does not belong to the trio yet: it is admitted once it runs and the leader's settings name it."
+        )
+    });
+    let leftover = members.voters.difference(named).map(|node| {
+        format!(
+            "{node} still votes although the settings do not name it: it is replaced once the new node has caught up."
+        )
+    });
+    learners.chain(strangers).chain(leftover).collect()
 }
 
 fn entry(link: Link) -> Option<Entry> {

@@ -48,7 +48,7 @@ impl Controller {
 
     /// Gives what advice makes of a plan now, without waiting for any; none where its word is not in yet.
     pub(super) fn settled(&self, subject: Subject<'_>) -> Option<Settled> {
-        let (class, urgency) = (subject.plan.class, urgency(subject.finding));
+        let (class, urgency) = (subject.plan.class, urgency(subject.finding, subject.snapshot));
         if self.options.advice == Advice::Off && class <= Class::R2 {
             return Some(Settled::Proceed(Why::NoAdviser));
         }
@@ -62,7 +62,7 @@ impl Controller {
     /// Gives the ruling after advice on an R2 that the guard allows, and what settled it; none while the adviser is still
     /// being asked.
     pub(super) fn after_advice(&mut self, now: Now, subject: Subject<'_>) -> Option<(Ruling, Settled)> {
-        let urgency = urgency(subject.finding);
+        let urgency = urgency(subject.finding, subject.snapshot);
         let class = subject.plan.class;
         if self.options.advice == Advice::Off {
             let opinion = unasked(&brief(subject.finding, subject.plan, subject.snapshot).brief, NoOpinion::Off);

@@ -67,8 +67,11 @@ impl Controller {
                 }
             }
             Body::Outcome(outcome) => {
-                if let Some(lead) = self.lead.as_mut() {
-                    lead.cursor.take_if(|cursor| cursor.digest == outcome.plan);
+                let Some(lead) = self.lead.as_mut() else { return };
+                if let Some(ended) = lead.cursor.take_if(|cursor| cursor.digest == outcome.plan) {
+                    lead.acted = Some(now.at);
+                    let not = ended.broker.into_iter().collect();
+                    self.out.push(Effect::Look(LookNow::Topology { not }));
                 }
             }
             Body::Founded { .. }

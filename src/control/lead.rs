@@ -46,6 +46,8 @@ pub(super) struct Lead {
     outbox: VecDeque<Item>,
     /// The plan in flight.
     pub(super) cursor: Option<Cursor>,
+    /// When an act of this leader last ended: a shape of the cluster that is older does not show what it did.
+    pub(super) acted: Option<Timestamp>,
     /// Intents of earlier leaders, being read back.
     pub(super) reconciling: BTreeMap<Errand, PlanDigest>,
     /// Non-decisions that go on, by case.
@@ -112,6 +114,7 @@ impl Lead {
             batch: None,
             outbox: VecDeque::new(),
             cursor: None,
+            acted: None,
             reconciling: BTreeMap::new(),
             held: BTreeMap::new(),
             odd: BTreeMap::new(),

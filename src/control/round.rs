@@ -177,10 +177,17 @@ impl Controller {
             let body = Body::Reclassified { from: case.finding.kind, to: one.finding.clone() };
             self.write(CaseRef::Is(id), body);
         }
-        if self.state.intents.values().any(|intent| intent.case == id) {
+        if self.state.intents.values().any(|intent| intent.case == id) || self.predates_our_act(now.at, snapshot) {
             return;
         }
         self.decide(now, Seat { at: CaseRef::Is(id), case: Some(&case), snapshot }, &Considered::Found(one.clone()));
+    }
+
+    /// Tells whether the cluster's shape was read before the last act ended: a plan made on it would do the same again. Once it
+    /// is too old for any plan the guard says so.
+    fn predates_our_act(&self, now: Timestamp, snapshot: &Snapshot) -> bool {
+        let ended = self.lead.as_ref().and_then(|lead| lead.acted).map(|acted| now.since(acted));
+        ended.is_some_and(|ago| ago < snapshot.topology_age && ago < self.options.policy.guard.topology_age_max)
     }
 
     fn is_worth_a_case(&mut self, now: Timestamp, finding: &Finding) -> bool {

@@ -29,16 +29,22 @@ pub(crate) fn fenced_off() -> TrioOptions {
     TrioOptions::auto(env!("CARGO_BIN_EXE_tanist"))
 }
 
-/// Gives the settings of a trio that knows no controller and so can fence nobody.
+/// Gives the settings of a trio that knows no controller and so can fence nobody by heartbeat; it may unregister.
 pub(crate) fn public_apis() -> TrioOptions {
     let options = TrioOptions { controllers: Controllers::Untold, ..fenced_off() };
-    options.with("act", "fence.heartbeat", "false")
+    options.with("act", "fence.heartbeat", "false").with("act", "fence.unregister", "true")
 }
 
-/// Starts the cluster that all cases share.
-pub(crate) async fn cluster() -> Arc<Cluster> {
+/// Gives the settings of a trio that may send R2 by itself, unless its adviser is against it, and fences nobody.
+pub(crate) fn unregisters(adviser_url: &str) -> TrioOptions {
+    let options = public_apis().with("act", "auto_r2", "[\"Unregister\"]");
+    options.with("adviser", "url", &format!("{adviser_url:?}")).with("adviser", "model", "\"small\"")
+}
+
+/// Starts a cluster that cases share.
+pub(crate) async fn cluster(brokers: i32) -> Arc<Cluster> {
     let began = clock::now();
-    let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
+    let cluster = Cluster::start(ClusterOptions { brokers, ..ClusterOptions::default() }).await.unwrap();
     println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
     Arc::new(cluster)
 }
@@ -81,8 +87,9 @@ impl Stage {
         let topic = self.cluster.create_topic(&plan).await.unwrap();
         assert!(topic.partitions.iter().all(|one| one.leader == Some(VICTIM.0)), "{topic:?}");
         let led = u32::try_from(topic.partitions.len()).unwrap();
+        let brokers = self.cluster.brokers().len();
         self.await_status("the trio to know the topic and have no case", |status| {
-            calm(status) && status.brokers.iter().any(|one| one.id == VICTIM && led <= one.leads)
+            calm(status, brokers) && status.brokers.iter().any(|one| one.id == VICTIM && led <= one.leads)
         })
         .await;
         let steady = self.load(&topic);
@@ -183,7 +190,8 @@ impl Stage {
 
     /// Waits until every node sees every broker well and no case is open.
     pub(crate) async fn await_calm(&self) {
-        self.await_status("every broker green for every node, and no case", calm).await;
+        let brokers = self.cluster.brokers().len();
+        self.await_status("every broker green for every node, and no case", |status| calm(status, brokers)).await;
     }
 
     /// Gives what a node has recorded since the case began.
@@ -233,10 +241,10 @@ impl Stage {
     }
 }
 
-fn calm(status: &StatusView) -> bool {
+fn calm(status: &StatusView, brokers: usize) -> bool {
     let well = |light: &Light| *light == Light::Green;
     status.cases.is_empty()
-        && status.brokers.len() == 3
+        && status.brokers.len() == brokers
         && status.brokers.iter().all(|one| {
             matches!(one.standing, Standing::Active | Standing::Unknown)
                 && one.seen.len() == NODES.len()

@@ -15,4 +15,5 @@ mod ground;
 mod minority;
 mod observe;
 mod pause;
+mod rejoin;
 mod succession;

@@ -73,7 +73,10 @@ impl Asked {
         let (store, _created) = AuditStore::open(options, Head::GENESIS).await.unwrap();
         let head = store.append(chained(records)).await.unwrap();
         let (heads, seen) = watch::channel(BTreeMap::from([(ME, head)]));
-        let reads = Reads::new((ME, vec![NodeId(2), NodeId(3)], cluster), store, seen, started.desk.clone());
+        let others = [2, 3].map(NodeId);
+        let named = [ME].into_iter().chain(others).collect();
+        let station = Station { me: ME, peers: others.to_vec(), cluster, named, adviser: watch::channel(None).1 };
+        let reads = Reads::new(station, store, seen, started.desk.clone());
         let reads = std::sync::Arc::new(reads);
         let asked = std::sync::Arc::clone(&reads);
         let options = ServeOptions { socket: folder.path().join("s"), listen: None, roles: Roles::default() };
@@ -294,4 +297,19 @@ async fn a_time_long_ago_is_answered_with_what_stood_then() {
     assert!(text.contains("  no case was open"), "{text}");
     assert!(text.contains("nothing was recorded within this minute"), "{text}");
     assert!(text.contains("between record 2501 and record 2502 lie"), "{text}");
+}
+
+#[test]
+fn a_replacement_is_told_from_its_beginning_to_its_end() {
+    let ids = |ids: &[u64]| -> BTreeSet<NodeId> { ids.iter().copied().map(NodeId).collect() };
+    let told = |voters: &[u64], learners: &[u64]| {
+        let members = Members { voters: ids(voters), learners: ids(learners), ..Members::default() };
+        unsettled(&members, &ids(&[1, 2, 4]))
+    };
+    assert_eq!(told(&[1, 2, 4], &[]), Vec::<String>::new());
+    assert!(matches!(&told(&[], &[])[..], [alone] if alone.contains("waits to be admitted")));
+    let before = told(&[1, 2, 3], &[]);
+    assert!(matches!(&before[..], [new, old] if new.contains("does not belong") && old.contains("still votes")));
+    let during = told(&[1, 2, 3], &[4]);
+    assert!(matches!(&during[..], [new, old] if new.contains("is a learner") && old.contains("still votes")));
 }

@@ -46,7 +46,13 @@ impl Reads {
             head: head.map(|head| (head.index, head.hash)),
         };
         let compared = elsewhere.into_iter().map(seen).collect();
-        Ok(Answer::Verified(Verification { node: self.me, last: head.index, head: head.hash, faults, compared }))
+        Ok(Answer::Verified(Verification {
+            node: self.station.me,
+            last: head.index,
+            head: head.hash,
+            faults,
+            compared,
+        }))
     }
 
     /// Gives every head that is kept apart from the history; none where it could not be had.
@@ -54,9 +60,9 @@ impl Reads {
         let heads = self.heads.borrow().clone();
         let mut elsewhere = vec![
             (HeadPlace::Checkpoint, self.desk.checkpointed(READ_BACK_WITHIN).await),
-            (HeadPlace::Committed, heads.get(&self.me).copied()),
+            (HeadPlace::Committed, heads.get(&self.station.me).copied()),
         ];
-        elsewhere.extend(self.peers.iter().map(|node| (HeadPlace::Peer(*node), heads.get(node).copied())));
+        elsewhere.extend(self.station.peers.iter().map(|node| (HeadPlace::Peer(*node), heads.get(node).copied())));
         elsewhere
     }
 

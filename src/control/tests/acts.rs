@@ -79,6 +79,29 @@ fn what_reading_back_does_not_show_is_not_recorded_as_done() {
 }
 
 #[test]
+fn nothing_is_planned_on_a_shape_that_was_read_before_the_last_act_ended() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.commit();
+    world.done();
+    world.skip(Duration::from_millis(50));
+    world.read_back_alone();
+    world.commit();
+    let acts = |world: &World| {
+        world.decisions().iter().filter(|one| matches!(one.verdict, DecisionVerdict::Act { .. })).count()
+    };
+    assert_eq!((world.outcomes().len(), acts(&world)), (1, 1));
+    world.skip(Duration::from_millis(300));
+    world.event(Event::Tick);
+    world.commit();
+    assert_eq!(acts(&world), 1, "the old shape still shows the victim leading");
+    world.pass(Duration::from_secs(2));
+    world.commit();
+    assert_eq!(acts(&world), 1, "the new one shows that it was done");
+    assert!(1 < world.decisions().len(), "and decisions go on: {:?}", world.kinds());
+}
+
+#[test]
 fn an_intent_is_proposed_in_auto_only() {
     let verdict = |mode| {
         let mut world = World::leading(policy(mode));

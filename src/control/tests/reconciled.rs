@@ -16,7 +16,9 @@ fn check(fixture: &str, later: &str, expected: Expect) {
         Receipt::Done { not, .. } if not.is_empty() => "done".to_owned(),
         Receipt::Done { done, not } => format!("done {} not {}", done.len(), not[0].1.len()),
         Receipt::NotSent(_) => "not sent".to_owned(),
-        other => format!("{other:?}"),
+        Receipt::NotDue | Receipt::NotSeen | Receipt::Refused(_) | Receipt::Unanswered | Receipt::Skipped => {
+            format!("{receipt:?}")
+        }
     };
     let steps: Vec<String> = outcome.steps.iter().map(|one| step(&one.receipt)).collect();
     expected.assert_eq(&format!("{:?}: {}", outcome.end, steps.join(", ")));

@@ -96,7 +96,6 @@ pub(super) struct World {
     pub(super) files: BTreeMap<NodeId, PauseFile>,
     /// Peers that are not heard.
     pub(super) silent: BTreeSet<NodeId>,
-    /// Peers whose history was set aside.
     pub(super) rebuilt: BTreeSet<NodeId>,
 }
 
@@ -343,9 +342,14 @@ impl World {
         self.event(Event::Applied { errand, result });
     }
 
-    /// Answers the oldest read-back with the present shape.
+    /// Answers the oldest read-back with the present shape, which the probe has seen as well.
     pub(super) fn read_back(&mut self) {
         self.shape();
+        self.read_back_alone();
+    }
+
+    /// Answers the oldest read-back with the present shape; the probe has not looked since.
+    pub(super) fn read_back_alone(&mut self) {
         let errand = self.read_backs.remove(0);
         let topology = Some(self.topology.clone());
         self.event(Event::ReadBack { errand, topology });

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::lab::LabError;
 use crate::lab::client::Recovery;
 use crate::lab::names::BrokerId;
-use crate::lab::trio::Said;
 use crate::model::finding::Say;
 use crate::model::ids::{CaseId, RecordIndex, TopicId};
 use crate::model::operator::Entry;
@@ -36,18 +34,6 @@ pub(super) struct Done {
     /// Wall time at which it was decided, in milliseconds.
     pub(super) decided_wall_ms: u64,
     pub(super) outcome: Outcome,
-}
-
-/// Reads the records of an answer to `audit list -o json`.
-///
-/// Errors: [`LabError::Command`] with what was answered instead.
-pub(super) fn entries(said: &Said) -> Result<Vec<Entry>, LabError> {
-    let answer = said.json()?;
-    let records = answer.get("records").cloned().unwrap_or(Value::Null);
-    serde_json::from_value(records).map_err(|error| LabError::Command {
-        command: "tanist audit list -o json".to_owned(),
-        output: format!("{error}: {}{}", said.out, said.err),
-    })
 }
 
 /// Gives the first plan with such an origin that was carried out to its end.

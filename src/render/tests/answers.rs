@@ -97,6 +97,7 @@ fn a_record_is_shown_whole() {
           s2 payments-0: serves -> does not serve; Kafka alone would do the same
         at risk: 1 record written with acks=1 to orders-1
         guard: allowed
+        advice: none, as no adviser is configured
     "#]],
     );
     shows(
