@@ -276,14 +276,8 @@ impl World {
         for from in [NodeId(2), NodeId(3)].into_iter().filter(|from| !self.silent.contains(from)).collect::<Vec<_>>() {
             let report = heard[&from].report.clone();
             let pause_file = self.files.get(&from).copied().unwrap_or_default();
-            let policy = self.controller.policy_digest;
-            let report = PeerReport {
-                report,
-                pause_file,
-                head: Head::GENESIS,
-                policy,
-                history_rebuilt: self.rebuilt.contains(&from),
-            };
+            let (policy, history_rebuilt) = (self.controller.policy_digest, self.rebuilt.contains(&from));
+            let report = PeerReport { report, pause_file, head: Head::GENESIS, policy, history_rebuilt };
             self.event(Event::Reported { from, report });
         }
     }
