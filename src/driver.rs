@@ -50,6 +50,8 @@ pub struct Inlets {
     pub questions: mpsc::Receiver<Question>,
     /// The pause file appeared or went away.
     pub pause_file: mpsc::Receiver<PauseFile>,
+    /// The history was damaged and set aside.
+    pub rebuilt: mpsc::Receiver<()>,
 }
 
 /// The neighbours of one node.
@@ -179,6 +181,7 @@ where
                 }
                 Some(question) = self.inlets.questions.recv() => self.question(question),
                 Some(file) = self.inlets.pause_file.recv() => self.step(Event::PauseFile(file)),
+                Some(()) = self.inlets.rebuilt.recv() => self.step(Event::HistoryRebuilt),
                 _ = ticks.tick() => {
                     let now = (self.now)();
                     let own = self.pace.ticked(now.at);

@@ -86,6 +86,10 @@ impl Controller {
         for (node, file) in self.pause_files_changed() {
             self.write(CaseRef::None, Body::PauseFile { node, file });
         }
+        let rebuilt = self.reports.iter().filter(|(_, (_, said))| said.history_rebuilt).map(|(node, _)| *node);
+        for node in rebuilt.collect::<Vec<_>>() {
+            self.tell_once(CaseRef::None, None, Attention::AuditRebuilt { node });
+        }
         self.expire_offers(&snapshot);
         self.look_together(now.at, &snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
