@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Tests that could not run here append a line each (tests/common/skip.rs); `make test` prints them last.
 SKIPPED := $(TARGET)/tmp/skipped.txt
 
-.PHONY: help setup test demo lint bless bench bench-failover release clean
+.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling release clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -45,6 +45,16 @@ bench-failover: ## the failover table on a real cluster; hours; resumable; resul
 	@tests/setup/setup.sh demo
 	cargo build --locked --release --features lab
 	$(TARGET)/release/tanist-lab bench-failover
+
+bench-node: ## what a node costs beside a healthy cluster of 2,000 partitions; a quarter of an hour; resumable
+	@tests/setup/setup.sh demo
+	cargo build --locked --release --features lab
+	$(TARGET)/release/tanist-lab bench-node
+
+bench-rolling: ## what clients feel of the trio in quiet and in rolling restarts; a quarter of an hour; resumable
+	@tests/setup/setup.sh demo
+	cargo build --locked --release --features lab
+	$(TARGET)/release/tanist-lab bench-rolling
 
 release: ## the one file to ship, checked for what it links
 	cargo build --locked --release

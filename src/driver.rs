@@ -18,10 +18,11 @@ use crate::control::{Controller, Now};
 use crate::decide::advice::budget;
 use crate::model::chain::Head;
 use crate::model::ids::NodeId;
-use crate::model::observation::{Fact, Observation, OwnHealth};
+use crate::model::observation::{Fact, LookNow, Observation, OwnHealth};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::Step;
 use crate::model::record::{NotSent, Receipt, StepRefusal};
+use crate::model::time::Timestamp;
 use crate::ports::{Actuator, Adviser, ApplyError, Ledger, LedgerEvent, PeerWords, Probe};
 
 /// How often time passes for the controller. Fine enough that silence is seen within a twentieth of its limit.
@@ -49,6 +50,8 @@ pub struct Inlets {
     pub questions: mpsc::Receiver<Question>,
     /// The pause file appeared or went away.
     pub pause_file: mpsc::Receiver<PauseFile>,
+    /// The history was damaged and set aside.
+    pub rebuilt: mpsc::Receiver<()>,
 }
 
 /// The neighbours of one node.
@@ -89,8 +92,29 @@ pub struct Driver<P, A, L, V> {
     errands: JoinSet<Event>,
     tickets: BTreeMap<u64, Asker>,
     last_ticket: u64,
-    last_sync: Duration,
+    pace: Pace,
     heads: watch::Sender<BTreeMap<NodeId, Head>>,
+}
+
+/// How well this process keeps time and gets its writes onto the disk.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When the next tick is due.
+    due: Timestamp,
+    /// The slowest write since the last tick; each is told once.
+    slowest_sync: Duration,
+}
+
+impl Pace {
+    fn synced(&mut self, took: Duration) {
+        self.slowest_sync = self.slowest_sync.max(took);
+    }
+
+    fn ticked(&mut self, now: Timestamp) -> OwnHealth {
+        let own = OwnHealth { timer_lag: now.since(self.due), fsync: std::mem::take(&mut self.slowest_sync) };
+        self.due = now.plus(TICK);
+        own
+    }
 }
 
 #[derive(Debug)]
@@ -124,7 +148,7 @@ where
             errands: JoinSet::new(),
             tickets: BTreeMap::new(),
             last_ticket: 0,
-            last_sync: Duration::ZERO,
+            pace: Pace::default(),
             heads: watch::Sender::default(),
         }
     }
@@ -139,7 +163,7 @@ where
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Stopped {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut due = (self.now)().at.plus(TICK);
+        self.pace.due = (self.now)().at.plus(TICK);
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -157,10 +181,10 @@ where
                 }
                 Some(question) = self.inlets.questions.recv() => self.question(question),
                 Some(file) = self.inlets.pause_file.recv() => self.step(Event::PauseFile(file)),
+                Some(()) = self.inlets.rebuilt.recv() => self.step(Event::HistoryRebuilt),
                 _ = ticks.tick() => {
                     let now = (self.now)();
-                    let own = OwnHealth { timer_lag: now.at.since(due), fsync: self.last_sync };
-                    due = now.at.plus(TICK);
+                    let own = self.pace.ticked(now.at);
                     self.step(Event::Observed(Observation { at: now.at, fact: Fact::Own(own) }));
                     self.step(Event::Tick);
                 }
@@ -175,9 +199,11 @@ where
             LedgerEvent::Dropped => self.step(Event::ProposalDropped),
             LedgerEvent::Install { index, state } => match State::thaw(&state) {
                 Ok(state) => {
+                    let (me, head) = (self.controller.me(), state.head);
                     for effect in self.controller.install(state) {
                         self.carry_out(effect);
                     }
+                    self.publish(me, head);
                 }
                 Err(error) => return Err(Stopped::Faulted(format!("the state at log index {index}: {error}"))),
             },
@@ -186,7 +212,7 @@ where
                 Err(error) => tracing::error!(%error, "the state cannot be written down: the log is not cut"),
             },
             LedgerEvent::Heard { from, words } => self.heard(from, words),
-            LedgerEvent::Synced(took) => self.last_sync = took,
+            LedgerEvent::Synced(took) => self.pace.synced(took),
             LedgerEvent::Faulted(why) => return Err(Stopped::Faulted(why)),
         }
         Ok(())
@@ -199,6 +225,7 @@ where
                 self.publish(from, head);
                 self.step(Event::Reported { from, report: *report });
             }
+            PeerWords::Look(broker) => self.neighbours.probe.look_now(LookNow::Ping(broker)),
             PeerWords::Asked { ticket, request } => {
                 let ours = self.ticket(Asker::Peer { node: from, ticket });
                 self.step(Event::Asked { ticket: ours, request: *request });
@@ -266,6 +293,7 @@ where
                 let _ = self.keep.send(*kept);
             }
             Effect::Look(look) => self.neighbours.probe.look_now(look),
+            Effect::LookToo { to, broker } => self.neighbours.ledger.tell(to, PeerWords::Look(broker)),
             Effect::Report { to, report } => self.neighbours.ledger.tell(to, PeerWords::Report(report)),
             Effect::Apply { errand, step, term, within } => {
                 let hand = Arc::clone(&self.neighbours.hand);
@@ -317,4 +345,36 @@ fn step_result(step: &Step, result: Result<Receipt, ApplyError>) -> StepResult {
     };
     let said = result.err().map(|error| format!("{} was not carried out: {error}", step.act.name()));
     StepResult { receipt, said }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::policy::Policy;
+    use crate::decide::watch::Watch;
+    use crate::model::ids::Listener;
+
+    /// What ten quiet seconds leave of the doubt that one slow write brings, and the most that it came to.
+    fn doubt_after_one_sync_of(took: Duration) -> (u8, u8) {
+        let mut watch = Watch::new(NodeId(1), &Policy::default(), Listener("CLIENTS".to_owned()), [].into());
+        let mut now = Timestamp(1_000_000);
+        let mut pace = Pace { due: now, slowest_sync: Duration::ZERO };
+        let mut most = 0;
+        pace.synced(took);
+        pace.synced(Duration::from_millis(1));
+        for _ in 0..200 {
+            let fact = Fact::Own(pace.ticked(now));
+            let _ = watch.note(&Observation { at: now, fact });
+            let _ = watch.tick(now);
+            most = watch.report(now).lhm.max(most);
+            now = now.plus(TICK);
+        }
+        (most, watch.report(now).lhm)
+    }
+
+    #[test]
+    fn one_slow_write_raises_doubt_once_and_is_forgotten() {
+        assert_eq!(doubt_after_one_sync_of(Duration::from_millis(300)), (1, 0));
+        assert_eq!(doubt_after_one_sync_of(Duration::from_millis(3)), (0, 0));
+    }
 }

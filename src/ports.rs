@@ -113,6 +113,8 @@ pub enum LedgerEvent {
 pub enum PeerWords {
     /// What the sender sees.
     Report(Box<PeerReport>),
+    /// Nodes contradict each other about this broker: the receiver is to ping it at once.
+    Look(BrokerId),
     /// An operator asked the sender; the receiver leads.
     Asked {
         /// How the sender finds the operator again.

@@ -1,8 +1,14 @@
 //! From `[adviser]` to an adviser: the model, where a server is named, else the rules alone.
 
-use anyhow::Context;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::adapters::llm_adviser::{AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, RulesOnly};
+use anyhow::Context;
+use tokio::sync::watch;
+
+use crate::adapters::llm_adviser::{
+    AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, Probed, RulesOnly,
+};
 use crate::config::sections::Adviser;
 
 /// Gives the adviser that the settings name.
@@ -16,6 +22,41 @@ pub(super) fn adviser(settings: &Adviser) -> anyhow::Result<ModelOrRules> {
         options.key = Some(ApiKey::new(&text)?);
     }
     Ok(ModelOrRules::Model(Box::new(LlmAdviser::new(options)?)))
+}
+
+/// How long the server may take to show in which form it answers; a small model on a busy machine reads our question in seconds.
+const PROBE_WITHIN: Duration = Duration::from_secs(60);
+
+/// How soon a server that did not answer in our schema is tried again: it may only have been started after this node.
+const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// Finds the form in which the server answers, until one works; tells what is wrong meanwhile, as a sentence for `status`.
+pub(super) async fn probe(adviser: Arc<ModelOrRules>, trouble: watch::Sender<Option<String>>) {
+    let ModelOrRules::Model(model) = adviser.as_ref() else { return };
+    loop {
+        let probed = model.probe(PROBE_WITHIN).await;
+        let told = told(&probed);
+        match &told {
+            None => tracing::info!(shape = ?probed.shape, "the adviser answers in our schema"),
+            Some(trouble) => tracing::warn!(passed_over = ?probed.passed_over, "{trouble}"),
+        }
+        // Without anybody to tell, the log says it.
+        let _ = trouble.send(told);
+        if probed.doubt.is_none() {
+            return;
+        }
+        tokio::time::sleep(PROBE_AGAIN_AFTER).await;
+    }
+}
+
+fn told(probed: &Probed) -> Option<String> {
+    let tried = probed.passed_over.len().saturating_add(1);
+    let why = probed.doubt?;
+    Some(format!(
+        "The adviser's server does not answer in our schema ({}, {tried} of its forms tried): the rules decide alone until it \
+         does; see [adviser].",
+        why.name()
+    ))
 }
 
 fn options(settings: &Adviser, url: &str, model: &str) -> AdviserOptions {
@@ -39,6 +80,15 @@ fn options(settings: &Adviser, url: &str, model: &str) -> AdviserOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_answers_is_no_trouble_and_one_that_does_not_is_named() {
+        let shape = crate::adapters::llm_adviser::Ladder::default().shape();
+        let probed = |doubt| Probed { shape, doubt, passed_over: Vec::new() };
+        assert_eq!(told(&probed(None)), None);
+        let said = told(&probed(Some(crate::model::advice::NoOpinion::Unreachable))).unwrap();
+        assert!(said.contains("unreachable") && said.contains("[adviser]"), "{said}");
+    }
 
     #[test]
     fn the_settings_defaults_are_the_advisers_own() {

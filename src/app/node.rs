@@ -1,6 +1,6 @@
 //! `tanist run`: one node, put together from its settings and taken apart in good order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +9,26 @@ use anyhow::Context;
 use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::adviser::adviser;
+use super::adviser::{adviser, probe as probe_adviser};
+use super::desk::Desk;
 use super::history::History;
-use super::reads::Reads;
+use super::leave::hand_over;
+use super::reads::{Reads, Station};
 use super::{audit_dir, endpoints, raft_dir, tied_to};
 use crate::adapters::clock;
 use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
-use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
+use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions, Rhythm};
 use crate::adapters::kafka::wire::{Options, Rights};
-use crate::adapters::ledger::{self, LedgerOptions};
+use crate::adapters::ledger::{self, LedgerDesk, LedgerOptions};
 use crate::adapters::llm_adviser::ModelOrRules;
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
-use crate::config::Settings;
 use crate::config::sections::Peer;
+use crate::config::{HostPort, Settings};
 use crate::consensus::PeerOptions;
 use crate::control::event::PauseFile;
 use crate::control::state::State;
@@ -34,7 +37,6 @@ use crate::decide::policy::Mode;
 use crate::driver::{Driver, Inlets, Neighbours, Question, Stopped};
 use crate::model::chain::Head;
 use crate::model::ids::{ClusterId, Listener, NodeId};
-use crate::model::operator::{Answer, OperatorRequest};
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
 
@@ -57,9 +59,6 @@ const PAUSE_LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How many requests of operators may wait.
 const QUESTIONS_MAX: usize = 64;
-
-/// How long an operator's request may take in all.
-const ANSWER_WITHIN: Duration = Duration::from_secs(12);
 
 /// How long the first history may take to open: 100,000 records a second.
 const AUDIT_OPEN_WITHIN: Duration = Duration::from_secs(60);
@@ -113,6 +112,11 @@ struct Node {
     pause_file: mpsc::Sender<PauseFile>,
     pause_path: std::path::PathBuf,
     addresses: BTreeMap<NodeId, String>,
+    bootstrap: Vec<HostPort>,
+    ledger: LedgerDesk,
+    me: NodeId,
+    /// Finds out in which form the adviser's server answers.
+    probing: JoinHandle<()>,
 }
 
 impl Node {
@@ -126,6 +130,7 @@ impl Node {
         let checkpoint = ledger::checkpoint(&store)?.map_or(Head::GENESIS, |checkpoint| checkpoint.head);
         let (audit, opened) = AuditStore::open(audit_options(settings, &cluster), checkpoint).await?;
         tracing::info!("{opened}");
+        let members: BTreeSet<NodeId> = settings.peers.iter().map(|peer| peer.id).collect();
         let others = settings.peers.iter().map(|peer| peer.id).filter(|id| *id != settings.node.id);
         let known = ledger::known_stores(&store, others.clone())?;
         let (events, inbound) = mpsc::channel(1024);
@@ -136,15 +141,14 @@ impl Node {
             keep_entries: settings.audit.log_entries_kept,
             ..PeerOptions::new(settings.node.id, seed)
         };
-        let wanted = settings.peers.iter().map(|peer| peer.id).collect();
-        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted };
+        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted: members.clone() };
         let started = ledger::start(options, store, links, inbound)?;
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
-        let adviser = adviser(&settings.adviser)?;
-        let advice = if matches!(adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
+        let adviser = Arc::new(adviser(&settings.adviser)?);
+        let advice = if matches!(*adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
         let options = ControllerOptions {
             me: settings.node.id,
-            voters: settings.peers.iter().map(|peer| peer.id).collect(),
+            voters: members.clone(),
             path: Listener(CLIENT_PATH.to_owned()),
             no_vote_on: settings.node.shares_host_with.clone(),
             policy,
@@ -156,17 +160,38 @@ impl Node {
         let (pause_file, pause_inlet) = mpsc::channel(4);
         let (heads, heads_seen) = watch::channel(BTreeMap::new());
         let probe = KafkaProbe::start(probe_options(settings, cluster.clone()));
-        let neighbours =
-            Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser: Arc::new(adviser) };
-        let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
+        let (trouble, adviser_trouble) = watch::channel(None);
+        let probing = tokio::spawn(probe_adviser(Arc::clone(&adviser), trouble));
+        let neighbours = Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser };
+        let (tell_rebuilt, rebuilt) = mpsc::channel(1);
+        let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet, rebuilt };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
-        let reads = Reads::new((settings.node.id, cluster), audit.clone(), heads_seen, started.desk.clone());
+        let peers = others.clone().collect();
+        let station = Station { me: settings.node.id, peers, cluster, named: members, adviser: adviser_trouble };
+        let reads = Reads::new(station, audit.clone(), heads_seen, started.desk.clone());
+        let (ledger, me) = (started.desk.clone(), settings.node.id);
         let feeds = (kept, started.history);
-        let history = History::new(audit, started.desk, feeds, others.collect(), (opened, checkpoint));
+        let history = History::new(audit, started.desk, feeds, (others.collect(), tell_rebuilt), (opened, checkpoint));
         let addresses =
             settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
+        let bootstrap = settings.kafka.bootstrap_servers.clone();
         let pause_path = settings.node.data_dir.join("PAUSE");
-        Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses })
+        let node = Self {
+            driver,
+            served,
+            questions,
+            reads,
+            history,
+            hand,
+            pause_file,
+            pause_path,
+            addresses,
+            bootstrap,
+            ledger,
+            me,
+            probing,
+        };
+        Ok(node)
     }
 
     async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
@@ -174,7 +199,12 @@ impl Node {
         let warm = tokio::spawn(keep_warm(self.hand));
         let pause = tokio::spawn(watch_pause_file(self.pause_path, self.pause_file));
         let history = tokio::spawn(self.history.run());
-        let desk = Arc::new(Desk { reads: self.reads, questions: self.questions, addresses: self.addresses });
+        let desk = Arc::new(Desk {
+            reads: self.reads,
+            questions: self.questions,
+            addresses: self.addresses,
+            bootstrap: self.bootstrap,
+        });
         let served = tokio::spawn(self.served.serve(
             move |request| {
                 let desk = Arc::clone(&desk);
@@ -184,45 +214,20 @@ impl Node {
                 let _ = hushed.await;
             },
         ));
-        let stopped = self.driver.run(stop).await;
+        let (ledger, me) = (self.ledger, self.me);
+        let stopped = self.driver.run(async {
+            stop.await;
+            hand_over(&ledger, me).await;
+        });
+        let stopped = stopped.await;
         let _ = hush.send(());
         let _ = tokio::time::timeout(Duration::from_secs(2), served).await;
-        for task in [warm, pause] {
+        for task in [warm, pause, self.probing] {
             task.abort();
         }
         // The driver is gone, so the history's inlet is closed: it writes what it holds and ends.
         let _ = tokio::time::timeout(Duration::from_secs(3), history).await;
         stopped
-    }
-}
-
-/// Where operators' requests are answered or handed on.
-struct Desk {
-    reads: Reads,
-    questions: mpsc::Sender<Question>,
-    addresses: BTreeMap<NodeId, String>,
-}
-
-impl Desk {
-    async fn answer(&self, request: OperatorRequest) -> Answer {
-        if let Some(answer) = self.reads.answer(&request.ask).await {
-            return answer;
-        }
-        let (reply, answer) = oneshot::channel();
-        if self.questions.send(Question { request, reply }).await.is_err() {
-            return Answer::Unanswered;
-        }
-        match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            Ok(Ok(Answer::NotLeader { leader, .. })) => {
-                Answer::NotLeader { leader, address: self.addresses.get(&leader).cloned() }
-            }
-            Ok(Ok(Answer::Status(mut view))) => {
-                view.troubles.extend(self.reads.troubles().await);
-                Answer::Status(view)
-            }
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Answer::Unanswered,
-        }
     }
 }
 
@@ -246,7 +251,8 @@ async fn watch_pause_file(path: std::path::PathBuf, tell: mpsc::Sender<PauseFile
         ticks.tick().await;
         let file = match tokio::fs::try_exists(&path).await {
             Ok(false) => PauseFile::Absent,
-            Ok(true) | Err(_) => PauseFile::Present,
+            Ok(true) => PauseFile::Present,
+            Err(_) => PauseFile::Unreadable,
         };
         if told != Some(file) {
             told = Some(file);
@@ -302,8 +308,19 @@ fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
     options.controllers = controllers(settings);
     options.cluster = Some(cluster);
     options.client_id = settings.kafka.client_id.as_str().into();
-    options.rhythm.ping = settings.policy().detect.ping_interval;
+    options.rhythm = rhythm(settings);
     options
+}
+
+fn rhythm(settings: &Settings) -> Rhythm {
+    Rhythm {
+        ping: settings.policy().detect.ping_interval,
+        shape: settings.kafka.look_shape,
+        pulse: settings.kafka.look_pulse,
+        offsets: settings.kafka.look_offsets,
+        rounds: settings.kafka.look_rounds,
+        ..Rhythm::default()
+    }
 }
 
 /// How links between nodes are protected.
@@ -369,4 +386,14 @@ pub(super) async fn is_refused(
         None
     };
     tokio::time::timeout(MEET_WITHIN, said).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_defaults_are_the_probes_own() {
+        assert_eq!(format!("{:?}", rhythm(&Settings::example())), format!("{:?}", Rhythm::default()));
+    }
 }

@@ -1,5 +1,10 @@
 //! What any node answers from its own history: records, the chain's soundness, and why.
 
+mod back;
+mod plans;
+mod verify;
+mod why;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -7,28 +12,33 @@ use tokio::sync::watch;
 
 use crate::adapters::ledger::LedgerDesk;
 use crate::adapters::store::audit::{AuditError, AuditStore, Limit, Query, Select};
+use crate::consensus::Members;
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::export::{Header, to_line};
-use crate::model::chain::{Agreement, Break, Head, Link, Verdict, compare_heads};
-use crate::model::ids::{CaseId, ClusterId, NodeId, PartitionId, RecordIndex};
-use crate::model::operator::question::{NamedPartition, Question};
-use crate::model::operator::{Answer, Ask, ChainFault, Entry, HeadPlace, HeadSeen, NotFound, Refusal, Verification};
-use crate::model::record::{Body, Record};
-use crate::render;
+use crate::model::chain::{Head, Link};
+use crate::model::ids::{CaseId, ClusterId, NodeId, RecordIndex};
+use crate::model::operator::{Answer, Ask, Entry, NotFound, Refusal};
 
 /// How many of the newest records a question is answered from besides those that it names: about a day of a calm cluster.
 const RECENT_MAX: usize = 500;
 
-/// How many cases that a broker was in are read whole.
-const CASES_MAX: usize = 20;
-
 /// How much of an export travels in one answer. Units: bytes.
 const PAGE_BYTES_MAX: usize = 512 << 10;
 
+/// Who answers, and what is wrong beside its history.
+pub(super) struct Station {
+    pub(super) me: NodeId,
+    pub(super) peers: Vec<NodeId>,
+    pub(super) cluster: ClusterId,
+    /// The members that the settings name.
+    pub(super) named: BTreeSet<NodeId>,
+    /// What is wrong with the adviser's server, if anything.
+    pub(super) adviser: watch::Receiver<Option<String>>,
+}
+
 /// The history of this node, for reading.
 pub(super) struct Reads {
-    me: NodeId,
-    cluster: ClusterId,
+    station: Station,
     store: AuditStore,
     heads: watch::Receiver<BTreeMap<NodeId, Head>>,
     desk: LedgerDesk,
@@ -36,12 +46,17 @@ pub(super) struct Reads {
 
 impl Reads {
     pub(super) fn new(
-        (me, cluster): (NodeId, ClusterId),
+        station: Station,
         store: AuditStore,
         heads: watch::Receiver<BTreeMap<NodeId, Head>>,
         desk: LedgerDesk,
     ) -> Self {
-        Self { me, cluster, store, heads, desk }
+        Self { station, store, heads, desk }
+    }
+
+    /// Gives the Kafka cluster that this node is tied to.
+    pub(super) fn cluster(&self) -> &ClusterId {
+        &self.station.cluster
     }
 
     /// Answers what is about the history; none for everything else.
@@ -73,6 +88,7 @@ impl Reads {
         let mut troubles = Vec::new();
         match self.desk.status(Duration::from_secs(1)).await {
             Some(status) => {
+                troubles.extend(unsettled(&status.peer.members, &self.station.named));
                 for (node, why) in &status.refusals {
                     troubles.push(format!("{node} and this node do not speak with each other: {why}."));
                 }
@@ -87,7 +103,8 @@ impl Reads {
             }
             None => troubles.push("The log of this node does not answer: its disk may hang.".to_owned()),
         }
-        let committed = self.heads.borrow().get(&self.me).copied();
+        troubles.extend(self.station.adviser.borrow().clone());
+        let committed = self.heads.borrow().get(&self.station.me).copied();
         if let (Ok(head), Some(committed)) = (self.store.head().await, committed)
             && head.index.0.saturating_add(u64::try_from(RECENT_MAX).unwrap_or_default()) < committed.index.0
         {
@@ -119,32 +136,6 @@ impl Reads {
         })
     }
 
-    async fn verify(&self) -> Result<Answer, AuditError> {
-        // The heads are taken first: what is stored afterwards must reach at least as far.
-        let heads = self.heads.borrow().clone();
-        let verdict = self.store.verify().await?;
-        let (head, mut faults) = match verdict {
-            Verdict::Whole(head) => (head, Vec::new()),
-            Verdict::Broken { at, how } => (self.store.head().await?, vec![broken(at, how)]),
-        };
-        let mut compared = Vec::new();
-        for (node, other) in heads {
-            let place = if node == self.me { HeadPlace::Checkpoint } else { HeadPlace::Peer(node) };
-            let held = self.store.get(other.index).await?.map(|link| link.hash);
-            match compare_heads(head, other, |_| held) {
-                Agreement::Holds { .. } => {}
-                // A peer may be ahead by what has not reached this node yet; its own state may not be.
-                Agreement::TailMissing { .. } if node != self.me => {}
-                Agreement::TailMissing { .. } => {
-                    faults.push(ChainFault::Shorter { last: head.index, place, there: other.index });
-                }
-                Agreement::Differs { at } => faults.push(ChainFault::Differs { index: at, place }),
-            }
-            compared.push(HeadSeen { place, head: Some((other.index, other.hash)) });
-        }
-        Ok(Answer::Verified(Verification { node: self.me, last: head.index, head: head.hash, faults, compared }))
-    }
-
     async fn export(&self, from: RecordIndex) -> Result<Answer, AuditError> {
         let first = RecordIndex(from.0.max(1));
         let mut lines = Vec::new();
@@ -159,51 +150,36 @@ impl Reads {
     }
 
     fn header(&self) -> Result<Option<String>, AuditError> {
-        let line = Header::new(&self.cluster.0, Head::GENESIS).to_line();
+        let line = Header::new(&self.station.cluster.0, Head::GENESIS).to_line();
         let line = line.map_err(|error| AuditError::Down { why: error.to_string() })?;
         Ok(Some(String::from_utf8_lossy(&line).into_owned()))
     }
-
-    async fn why(&self, question: &Question) -> Result<Answer, AuditError> {
-        let mut found: BTreeMap<RecordIndex, Record> = BTreeMap::new();
-        self.gather(&mut found, Query::newest(Select::All, RECENT_MAX)).await?;
-        let mut cases: BTreeSet<CaseId> = question.case.into_iter().collect();
-        if let Some(broker) = question.broker {
-            let about = self.store.find(Query::newest(Select::Broker(broker), RECENT_MAX)).await?;
-            cases.extend(
-                about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX),
-            );
-        }
-        if let Some(partition) = &question.partition {
-            for id in ids_of(partition, found.values()) {
-                let about = self.store.find(Query::newest(Select::Partition(id), RECENT_MAX)).await?;
-                cases.extend(
-                    about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX),
-                );
-            }
-        }
-        for case in cases {
-            self.gather(&mut found, Query::newest(Select::Case(case), RECENT_MAX)).await?;
-        }
-        let records: Vec<(RecordIndex, Record)> = found.into_iter().collect();
-        Ok(Answer::Explained(render::why(question, &records)))
-    }
-
-    async fn gather(&self, found: &mut BTreeMap<RecordIndex, Record>, query: Query) -> Result<(), AuditError> {
-        let page = self.store.find(query).await?;
-        found.extend(page.links.into_iter().filter_map(entry).map(|entry| (entry.index, entry.record)));
-        Ok(())
-    }
 }
 
-/// Gives the partitions that went by a name in these records: a topic that was made anew has another id.
-fn ids_of<'a>(name: &NamedPartition, records: impl Iterator<Item = &'a Record>) -> BTreeSet<PartitionId> {
-    let named = records.filter_map(|record| {
-        let Body::Decided(decision) = &record.body else { return None };
-        Some(&decision.snapshot.topology.topics)
+/// Says where the trio's members are not yet those that the settings name: a lost node is being replaced.
+fn unsettled(members: &Members, named: &BTreeSet<NodeId>) -> Vec<String> {
+    if members.voters.is_empty() {
+        return vec![
+            "This node waits to be admitted to the trio: do the settings of the other two name it?".to_owned(),
+        ];
+    }
+    let learns = |node: &&NodeId| members.learners.contains(node);
+    let absent = |node: &&NodeId| !members.voters.contains(node) && !members.learners.contains(node);
+    let learners = named
+        .iter()
+        .filter(learns)
+        .map(|node| format!("{node} is a learner: it is told everything, and votes once it has caught up."));
+    let strangers = named.iter().filter(absent).map(|node| {
+        format!(
+            "{node} does not belong to the trio yet: it is admitted once it runs and the leader's settings name it."
+        )
     });
-    let ids = named.flat_map(|topics| topics.iter().filter(|(_, topic)| topic.name == name.topic).map(|(id, _)| *id));
-    ids.map(|topic| PartitionId { topic, number: name.number }).collect()
+    let leftover = members.voters.difference(named).map(|node| {
+        format!(
+            "{node} still votes although the settings do not name it: it is replaced once the new node has caught up."
+        )
+    });
+    learners.chain(strangers).chain(leftover).collect()
 }
 
 fn entry(link: Link) -> Option<Entry> {
@@ -211,9 +187,5 @@ fn entry(link: Link) -> Option<Entry> {
     Some(Entry { index: link.index, hash: Some(link.hash), record })
 }
 
-fn broken(at: RecordIndex, how: Break) -> ChainFault {
-    match how {
-        Break::Dropped => ChainFault::Absent { index: at },
-        Break::Changed | Break::Inserted | Break::Reordered => ChainFault::Broken { index: at },
-    }
-}
+#[cfg(test)]
+mod tests;

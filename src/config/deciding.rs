@@ -145,6 +145,9 @@ section! {
 section! {
     /// When a plan is held.
     Guard in "guard" {
+        /// Brokers in maintenance, by id: nothing is done about them, nobody is to lead there, and their absence counts for
+        /// no blast radius. The same on all three nodes.
+        "maintenance" maintenance: BTreeSet<BrokerId>, default Policy::default().guard.maintenance;
         /// The oldest picture of the cluster's shape to act on.
         "topology_age_max" topology_age_max: Duration,
             default Policy::default().guard.topology_age_max, within "guard.topology_age_max_ms";
@@ -163,6 +166,9 @@ section! {
         /// A broker that lost leadership by an act of ours is no target for this long.
         "demoted_for" demoted_for: Duration,
             default Policy::default().guard.demoted_for, within "guard.demoted_for_ms";
+        /// The most records of one topic, written with acks=1, that moving a live leader may drop.
+        "at_risk_records_max" at_risk_records_max: u64,
+            default Policy::default().guard.at_risk_records_max, within "guard.at_risk_records_max";
     }
 }
 
@@ -255,12 +261,14 @@ impl ScoreSection {
 impl Guard {
     fn policy(&self) -> GuardPolicy {
         GuardPolicy {
+            maintenance: self.maintenance.clone(),
             topology_age_max: self.topology_age_max,
             log_end_age_max: self.log_end_age_max,
             blast_radius_permille: self.blast_radius_permille,
             broker_cool_down: self.broker_cool_down,
             cluster_cool_down: self.cluster_cool_down,
             demoted_for: self.demoted_for,
+            at_risk_records_max: self.at_risk_records_max,
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::decide::advice::{CONFIRM_AGAIN_AFTER, Confirmation, brief, budget, narrow, settle, unasked, urgency};
-use crate::model::advice::{NoOpinion, Opinion};
+use crate::model::advice::{NoOpinion, Opinion, Settled, Why};
 use crate::model::finding::Finding;
 use crate::model::ids::CaseId;
 use crate::model::plan::{Class, Plan, PlanDigest};
@@ -38,16 +38,31 @@ pub(super) struct Subject<'a> {
 }
 
 impl Controller {
-    /// Asks for a justification of an intent that is being carried out: nothing waits for it.
+    /// Asks for an opinion beside a plan that is carried out, offered or only told of: nothing waits for it.
     pub(super) fn justify(&mut self, now: Now, subject: Subject<'_>) {
-        if subject.plan.class <= Class::R1 && self.options.advice == Advice::On {
+        let asked = self.lead.as_ref().is_some_and(|lead| lead.advice.contains_key(&subject.digest));
+        if self.options.advice == Advice::On && !asked {
             self.ask(now, subject);
         }
     }
 
-    /// Gives the ruling after advice on an R2 that the guard allows; none while the adviser is still being asked.
-    pub(super) fn after_advice(&mut self, now: Now, subject: Subject<'_>) -> Option<Ruling> {
-        let urgency = urgency(subject.finding);
+    /// Gives what advice makes of a plan now, without waiting for any; none where its word is not in yet.
+    pub(super) fn settled(&self, subject: Subject<'_>) -> Option<Settled> {
+        let (class, urgency) = (subject.plan.class, urgency(subject.finding, subject.snapshot));
+        if self.options.advice == Advice::Off && class <= Class::R2 {
+            return Some(Settled::Proceed(Why::NoAdviser));
+        }
+        if class <= Class::R1 {
+            return Some(Settled::Proceed(Why::ClassNeedsNone));
+        }
+        let asked = self.lead.as_ref().and_then(|lead| lead.advice.get(&subject.digest))?;
+        Some(settle(class, urgency, asked.opinion.as_ref()?, Confirmation::Once))
+    }
+
+    /// Gives the ruling after advice on an R2 that the guard allows, and what settled it; none while the adviser is still
+    /// being asked.
+    pub(super) fn after_advice(&mut self, now: Now, subject: Subject<'_>) -> Option<(Ruling, Settled)> {
+        let urgency = urgency(subject.finding, subject.snapshot);
         let class = subject.plan.class;
         if self.options.advice == Advice::Off {
             let opinion = unasked(&brief(subject.finding, subject.plan, subject.snapshot).brief, NoOpinion::Off);
@@ -70,8 +85,8 @@ impl Controller {
         Some(self.narrowed(class, settle(class, urgency, &opinion, confirmation)))
     }
 
-    fn narrowed(&self, class: Class, settled: crate::decide::advice::Settled) -> Ruling {
-        narrow(Ruling::Allowed, settled, class, (1, self.options.policy.act.approval_expires))
+    fn narrowed(&self, class: Class, settled: Settled) -> (Ruling, Settled) {
+        (narrow(Ruling::Allowed, settled, class, (1, self.options.policy.act.approval_expires)), settled)
     }
 
     fn ask(&mut self, now: Now, subject: Subject<'_>) {

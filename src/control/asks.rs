@@ -15,10 +15,11 @@ use crate::model::record::{Body, DecisionVerdict, Withdrawal};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Snapshot;
 
+use super::advising::Subject;
 use super::considered::Considered;
 use super::controller::{Controller, Now};
-use super::event::{Effect, PauseFile, Role};
-use super::lead::CaseRef;
+use super::event::{Effect, Role};
+use super::lead::{CaseRef, Lead};
 use super::state::Offer;
 use super::views::differences;
 
@@ -72,6 +73,13 @@ impl Controller {
         }
         if self.state.has_seen(&request.by, request.id) {
             return Some(Answer::Done { record: None, plan: None });
+        }
+        // What is judged on the state waits for the records on their way, lest two people's yes count as if the other had not
+        // been said.
+        let judges = matches!(request.ask, Ask::Approve { .. } | Ask::Undo { .. });
+        if let Some(lead) = self.lead.as_mut().filter(|lead| judges && !lead.is_settled()) {
+            lead.deferred.push_back((ticket, request.clone()));
+            return None;
         }
         match &request.ask {
             Ask::Approve { digest } => self.approve(now, ticket, request, digest),
@@ -136,9 +144,8 @@ impl Controller {
 
     fn resume(&mut self, ticket: u64, request: &OperatorRequest) -> Option<Answer> {
         if self.state.paused.is_none() {
-            let file = self.reports.iter().find(|(_, (_, said))| said.pause_file == PauseFile::Present);
-            if let Some((node, _)) = file {
-                return Some(Answer::Refused(Refusal::PausedByFile { node: *node }));
+            if let Some((node, _)) = self.paused_by_file() {
+                return Some(Answer::Refused(Refusal::PausedByFile { node }));
             }
             return Some(Answer::Done { record: None, plan: None });
         }
@@ -217,7 +224,7 @@ impl Controller {
         }
         let _ = self.record_for(ticket, case, yes, Some(plan));
         let verdict = self.act(snapshot.taken_at);
-        let body = Body::Decided(Box::new(one.decision(&snapshot, verdict)));
+        let body = self.decided(offer.case, one, &snapshot, verdict);
         let _ = self.record_for(ticket, case, body, Some(plan));
         self.flush(now);
         None
@@ -235,6 +242,20 @@ impl Controller {
             Origin::Undo { of, by } => plan_undo(*of, by, &undo, snapshot, policy),
         };
         again.ok().map(|plan| self.restoring(plan, snapshot))
+    }
+
+    /// Gives the record of a decision that a person brought about, with what advice makes of it by now.
+    fn decided(&self, case: CaseId, one: &Considered, snapshot: &Snapshot, verdict: DecisionVerdict) -> Body {
+        let subject = one.plan().map(|(plan, digest)| Subject {
+            case: Some(case),
+            finding: one.finding(),
+            plan,
+            digest,
+            snapshot,
+        });
+        let advice = subject.and_then(|subject| self.settled(subject));
+        let parent = subject.and_then(|subject| self.parent_of(Some(case), subject.digest));
+        Body::Decided(Box::new(one.decision(snapshot, verdict, advice, parent)))
     }
 
     fn restoring(&self, plan: Plan, snapshot: &Snapshot) -> Considered {
@@ -262,10 +283,14 @@ impl Controller {
             return Some(Answer::Refused(Refusal::ObserveOnly));
         }
         let undo = self.state.undo_of(case);
+        if undo.is_empty() {
+            return Some(Answer::NotFound(NotFound::Case(case)));
+        }
         let log_time = self.lead.as_ref()?.log_time(now.at);
         let snapshot = self.snapshot(now.at, log_time);
-        let Ok(plan) = plan_undo(case, &request.by, &undo, &snapshot, &self.options.policy) else {
-            return Some(Answer::NotFound(NotFound::Case(case)));
+        let plan = match plan_undo(case, &request.by, &undo, &snapshot, &self.options.policy) {
+            Ok(plan) => plan,
+            Err(why) => return Some(Answer::Refused(Refusal::NoPlan(why))),
         };
         let one = self.restoring(plan, &snapshot);
         let Ok((_, plan, ruling)) = one.offer() else { return Some(Answer::NotFound(NotFound::Case(case))) };
@@ -273,12 +298,12 @@ impl Controller {
             Ruling::Held(objections) => Some(Answer::Refused(Refusal::Held(objections.clone()))),
             Ruling::Allowed => {
                 let verdict = self.act(snapshot.taken_at);
-                let body = Body::Decided(Box::new(one.decision(&snapshot, verdict)));
+                let body = self.decided(case, &one, &snapshot, verdict);
                 self.record_for(ticket, CaseRef::Is(case), body, Some(plan))
             }
             Ruling::NeedsApproval { people, expires_in, .. } => {
                 let verdict = DecisionVerdict::Offer { expires: snapshot.taken_at.plus(*expires_in), people: *people };
-                let body = Body::Decided(Box::new(one.decision(&snapshot, verdict)));
+                let body = self.decided(case, &one, &snapshot, verdict);
                 self.record_and_answer(ticket, CaseRef::Is(case), body, Answer::Offered { plan, people: *people })
             }
         }
@@ -296,6 +321,14 @@ impl Controller {
                 *place = Some(record);
             }
             self.out.push(Effect::Answer { ticket: one.ticket, answer: Box::new(answer) });
+        }
+    }
+
+    /// Takes up the orders that waited for records on their way, one after the other.
+    pub(super) fn take_deferred(&mut self, now: Now) {
+        let next = |lead: &mut Lead| if lead.is_settled() { lead.deferred.pop_front() } else { None };
+        while let Some((ticket, request)) = self.lead.as_mut().and_then(next) {
+            self.asked(now, ticket, request);
         }
     }
 

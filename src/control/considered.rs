@@ -1,6 +1,7 @@
 //! What a round has considered, whether it came from a finding or from a request to put an order back.
 
 use crate::decide::deliberate::{Deliberation, prune, prune_to_plan};
+use crate::model::advice::Settled;
 use crate::model::finding::Finding;
 use crate::model::plan::{Plan, PlanDigest};
 use crate::model::record::{Decision, DecisionVerdict, Inaction, NoPlan};
@@ -57,8 +58,14 @@ impl Considered {
         }
     }
 
-    /// Gives the decision as it is recorded: with the snapshot pruned to what it was made on.
-    pub(super) fn decision(&self, snapshot: &Snapshot, verdict: DecisionVerdict) -> Decision {
+    /// Gives the decision as it is recorded: with the snapshot pruned to what it was made on, and the plan that it follows.
+    pub(super) fn decision(
+        &self,
+        snapshot: &Snapshot,
+        verdict: DecisionVerdict,
+        advice: Option<Settled>,
+        parent: Option<PlanDigest>,
+    ) -> Decision {
         let pruned = match self {
             Self::Found(one) => prune(snapshot, one),
             Self::Restoring { plan, .. } => prune_to_plan(snapshot, plan),
@@ -66,9 +73,10 @@ impl Considered {
         Decision {
             finding: self.finding().cloned(),
             snapshot: Box::new(pruned),
-            plan: self.plan().map(|(plan, _)| plan.clone()),
+            plan: self.plan().map(|(plan, _)| Plan { parent, ..plan.clone() }),
             digest: self.plan().map(|(_, digest)| digest),
             ruling: self.ruling().cloned(),
+            advice,
             verdict,
         }
     }

@@ -10,6 +10,7 @@ use crate::decide::policy::Policy;
 use crate::decide::watch::{Noticed, Watch};
 use crate::model::ids::{Digest, Listener, NodeId, RaftIndex, Term};
 use crate::model::observation::Report;
+use crate::model::record::{Attention, Body};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{LogTime, Timestamp};
 
@@ -68,6 +69,8 @@ pub struct Controller {
     pub(super) state: State,
     pub(super) role: Role,
     pub(super) pause_file: PauseFile,
+    /// Whether this node's history was set aside and no record says so yet.
+    history_rebuilt: bool,
     pub(super) lead: Option<Lead>,
     pub(super) errands: u64,
     /// What the present step wants done.
@@ -98,6 +101,7 @@ impl Controller {
             state,
             role: Role::Leaderless(Term(0)),
             pause_file: PauseFile::Absent,
+            history_rebuilt: false,
             lead: None,
             errands: 0,
             out: Vec::new(),
@@ -131,9 +135,15 @@ impl Controller {
             Event::ReadBack { errand, topology } => self.was_read_back(now, errand, topology),
             Event::Advised { case, plan, opinion } => self.advised(now, case, plan, *opinion),
             Event::Asked { ticket, request } => self.asked(now, ticket, request),
+            Event::HistoryRebuilt => {
+                self.history_rebuilt = true;
+                self.tell(now);
+                self.look_again(now);
+            }
             Event::PauseFile(file) => {
                 self.pause_file = file;
                 self.tell(now);
+                self.look_again(now);
             }
         }
         std::mem::take(&mut self.out)
@@ -188,7 +198,10 @@ impl Controller {
         if from == self.options.me || !self.options.voters.contains(&from) {
             return;
         }
-        let news = self.reports.get(&from).is_none_or(|(_, old)| is_news(&old.report, &report.report));
+        let news = self
+            .reports
+            .get(&from)
+            .is_none_or(|(_, old)| old.pause_file != report.pause_file || is_news(&old.report, &report.report));
         self.reports.insert(from, (now.at, report));
         if news {
             self.look_again(now);
@@ -207,7 +220,13 @@ impl Controller {
     }
 
     fn own_report(&self, now: Timestamp) -> PeerReport {
-        PeerReport { report: self.watch.report(now), pause_file: self.pause_file, head: self.state.head }
+        PeerReport {
+            report: self.watch.report(now),
+            pause_file: self.pause_file,
+            head: self.state.head,
+            policy: self.policy_digest,
+            history_rebuilt: self.history_rebuilt,
+        }
     }
 
     /// Fuses what is known now into the picture that a decision is made on.
@@ -216,7 +235,8 @@ impl Controller {
         self.reports.insert(self.options.me, (now, own));
         let reports: BTreeMap<NodeId, (Timestamp, Report)> =
             self.reports.iter().map(|(node, (at, said))| (*node, (*at, said.report.clone()))).collect();
-        let standing = self.state.standing(self.paused_here());
+        let mut standing = self.state.standing(self.paused_here());
+        standing.maintenance.clone_from(&self.options.policy.guard.maintenance);
         let gathered = Gathered {
             now,
             log_time,
@@ -229,11 +249,38 @@ impl Controller {
         assemble(&gathered, &self.options.policy)
     }
 
-    /// Any node's pause file pauses the trio, as long as that node is heard or was not heard to take it back.
+    /// Gives the node whose pause file pauses the trio, this one first: what a node says of its own file, or, where it is not
+    /// heard, what it last said. It fails closed: a node that falls silent with its file in place goes on pausing.
+    pub(super) fn paused_by_file(&self) -> Option<(NodeId, PauseFile)> {
+        let me = self.options.me;
+        let others = self.options.voters.iter().filter(|node| **node != me);
+        std::iter::once(&me)
+            .chain(others)
+            .map(|node| (*node, self.pause_file_of(*node).unwrap_or_default()))
+            .find(|(_, file)| file.pauses())
+    }
+
+    /// What a node says of its pause file; what is recorded of it where it is not heard.
+    fn pause_file_of(&self, node: NodeId) -> Option<PauseFile> {
+        self.pause_file_heard(node).or_else(|| self.state.pause_files.get(&node).copied())
+    }
+
+    fn pause_file_heard(&self, node: NodeId) -> Option<PauseFile> {
+        if node == self.options.me {
+            return Some(self.pause_file);
+        }
+        self.reports.get(&node).map(|(_, said)| said.pause_file)
+    }
+
+    /// Gives the pause files that are otherwise than recorded.
+    pub(super) fn pause_files_changed(&self) -> Vec<(NodeId, PauseFile)> {
+        let recorded = |node: &NodeId| self.state.pause_files.get(node).copied().unwrap_or_default();
+        let heard = self.options.voters.iter().filter_map(|node| Some((*node, self.pause_file_heard(*node)?)));
+        heard.filter(|(node, file)| recorded(node) != *file).collect()
+    }
+
     pub(super) fn paused_here(&self) -> PausedHere {
-        let by_file = self.pause_file == PauseFile::Present
-            || self.reports.values().any(|(_, said)| said.pause_file == PauseFile::Present);
-        if by_file { PausedHere::Yes } else { PausedHere::No }
+        if self.paused_by_file().is_some() { PausedHere::Yes } else { PausedHere::No }
     }
 
     pub(super) fn next_errand(&mut self) -> super::event::Errand {
@@ -245,6 +292,9 @@ impl Controller {
         match self.state.apply(index, entry) {
             Ok(Some(kept)) => {
                 let record = kept.record.clone();
+                if record.body == (Body::Attention { what: Attention::AuditRebuilt { node: self.options.me } }) {
+                    self.history_rebuilt = false;
+                }
                 let head = kept.head;
                 self.out.push(Effect::Keep(Box::new(kept)));
                 self.record_committed(now, head, &record);

@@ -39,9 +39,15 @@ impl Controller {
     pub(super) fn carry_on(&mut self, now: Now, record: &Record) {
         match &record.body {
             Body::Decided(decision) => {
-                let DecisionVerdict::Act { valid_for, .. } = decision.verdict else { return };
                 let (Some(plan), Some(digest), Some(case)) = (&decision.plan, decision.digest, record.case) else {
                     return;
+                };
+                let finding = decision.finding.as_ref();
+                let subject = Subject { case: Some(case), finding, plan, digest, snapshot: &decision.snapshot };
+                let valid_for = match decision.verdict {
+                    DecisionVerdict::Act { valid_for, .. } => valid_for,
+                    DecisionVerdict::Offer { .. } | DecisionVerdict::WouldAct => return self.justify(now, subject),
+                    DecisionVerdict::Nothing(_) => return,
                 };
                 let red_for = decision.finding.as_ref().map_or(Duration::ZERO, |finding| finding.red_for);
                 let Some(lead) = self.lead.as_mut() else { return };
@@ -49,8 +55,6 @@ impl Controller {
                 let ago = lead.log_time(now.at).since(record.at);
                 let base = now.at.minus(ago).minus(red_for);
                 lead.cursor = Some(Cursor::start((case, digest, plan.clone()), now.at, valid_for, base, ago));
-                let finding = decision.finding.as_ref();
-                let subject = Subject { case: Some(case), finding, plan, digest, snapshot: &decision.snapshot };
                 self.justify(now, subject);
                 self.advance(now);
             }
@@ -63,8 +67,11 @@ impl Controller {
                 }
             }
             Body::Outcome(outcome) => {
-                if let Some(lead) = self.lead.as_mut() {
-                    lead.cursor.take_if(|cursor| cursor.digest == outcome.plan);
+                let Some(lead) = self.lead.as_mut() else { return };
+                if let Some(ended) = lead.cursor.take_if(|cursor| cursor.digest == outcome.plan) {
+                    lead.acted = Some(now.at);
+                    let not = ended.broker.into_iter().collect();
+                    self.out.push(Effect::Look(LookNow::Topology { not }));
                 }
             }
             Body::Founded { .. }
@@ -79,6 +86,7 @@ impl Controller {
             | Body::Withdrawn { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::PauseFile { .. }
             | Body::Attention { .. }
             | Body::Acknowledged { .. }
             | Body::Closed { .. } => {}
@@ -163,7 +171,7 @@ impl Controller {
                 self.send_next(now);
             }
             // Sent, perhaps in effect: nothing further is sent; reading back tells what it did.
-            Receipt::Unanswered | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotDue => {
+            Receipt::Unanswered | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotSeen | Receipt::NotDue => {
                 self.stop(now, number, result.receipt);
             }
         }
@@ -229,10 +237,13 @@ impl Controller {
                 cursor.mark(now.at, Stage::Verified);
                 self.verified(now);
             }
-            Some(Seen::Not) | None if now.at.since(since) < VERIFY_FOR => {
+            Some(Seen::Not(_)) | None if now.at.since(since) < VERIFY_FOR => {
                 cursor.at = At::Verifying { errand: None, since, due: now.at.plus(VERIFY_EVERY) };
             }
-            Some(Seen::Not) => self.end(None),
+            Some(Seen::Not(lacking)) => {
+                cursor.miss(&lacking);
+                self.end(None);
+            }
             // Nobody could tell: for a plan with a request in the dark this is what `Unknown` is for.
             None => self.end(Some(End::Unknown)),
         }
@@ -241,7 +252,7 @@ impl Controller {
 
     fn verified(&mut self, now: Now) {
         let Some(cursor) = self.cursor() else { return };
-        cursor.answer_the_dark();
+        cursor.verify();
         if cursor.next_step().is_none() || cursor.has_failed() {
             return self.end(None);
         }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use crate::model::advice::{Brief, Opinion};
 use crate::model::chain::Head;
 use crate::model::ids::BrokerId;
-use crate::model::ids::{CaseId, NodeId, RaftIndex, Term};
+use crate::model::ids::{CaseId, Digest, NodeId, RaftIndex, Term};
 use crate::model::observation::{LookNow, Observation, Report};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::{Class, PlanDigest, Step};
+pub use crate::model::record::PauseFile;
 use crate::model::record::{Receipt, Record};
 use crate::model::topology::Topology;
 
@@ -72,17 +73,8 @@ pub enum Event {
     },
     /// The pause file of this node appeared or went away (unreadable counts as there).
     PauseFile(PauseFile),
-}
-
-/// Whether this node's pause file is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PauseFile {
-    /// It is not.
-    #[default]
-    Absent,
-    /// It is, or cannot be told.
-    Present,
+    /// The history of this node was damaged and set aside: it is rebuilt, and a person must be told.
+    HistoryRebuilt,
 }
 
 /// What a node sends to the trio's leader.
@@ -94,6 +86,10 @@ pub struct PeerReport {
     pub pause_file: PauseFile,
     /// The head of its audit chain: removal of the last records shows by comparison.
     pub head: Head,
+    /// The policy of its own settings: what is in force while another leads may differ.
+    pub policy: Digest,
+    /// Whether its history was set aside and that is not recorded yet.
+    pub history_rebuilt: bool,
 }
 
 /// This node's place in the trio.
@@ -134,6 +130,13 @@ pub enum Effect {
     Keep(Box<Kept>),
     /// Look at something at once.
     Look(LookNow),
+    /// Have another node ping this broker at once.
+    LookToo {
+        /// The node.
+        to: NodeId,
+        /// The broker.
+        broker: BrokerId,
+    },
     /// Send this node's report to the trio's leader.
     Report {
         /// The leader.

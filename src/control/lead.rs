@@ -13,6 +13,7 @@ use crate::model::chain::Head;
 use crate::model::chain::chunk::to_entries;
 use crate::model::finding::FindingKind;
 use crate::model::ids::{BrokerId, CaseId, RecordIndex, Term};
+use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::PlanDigest;
 use crate::model::record::{Body, RECORD_VERSION, Record};
 use crate::model::time::{LogTime, Timestamp};
@@ -45,14 +46,22 @@ pub(super) struct Lead {
     outbox: VecDeque<Item>,
     /// The plan in flight.
     pub(super) cursor: Option<Cursor>,
+    /// When an act of this leader last ended: a shape of the cluster that is older does not show what it did.
+    pub(super) acted: Option<Timestamp>,
     /// Intents of earlier leaders, being read back.
     pub(super) reconciling: BTreeMap<Errand, PlanDigest>,
     /// Non-decisions that go on, by case.
     pub(super) held: BTreeMap<CaseId, HeldMemo>,
     /// Since when a broker without a case has looked odd in a way that is given time to pass.
     pub(super) odd: BTreeMap<BrokerId, (FindingKind, Timestamp)>,
+    /// When all nodes were last asked to look at a broker that they contradict each other about.
+    pub(super) looked: BTreeMap<BrokerId, Timestamp>,
+    /// Since when a failback has been waited for, by case.
+    pub(super) waits: BTreeMap<CaseId, Timestamp>,
     /// Operators who wait for a record.
     pub(super) waiting: Vec<Waiting>,
+    /// Orders that wait for the records on their way.
+    pub(super) deferred: VecDeque<(u64, OperatorRequest)>,
     /// When the next round is due.
     round_due: Timestamp,
     /// What the adviser was asked, by plan.
@@ -105,10 +114,14 @@ impl Lead {
             batch: None,
             outbox: VecDeque::new(),
             cursor: None,
+            acted: None,
             reconciling: BTreeMap::new(),
             held: BTreeMap::new(),
             odd: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            waits: BTreeMap::new(),
             waiting: Vec::new(),
+            deferred: VecDeque::new(),
             round_due: now,
             advice: BTreeMap::new(),
             would: BTreeMap::new(),
@@ -157,6 +170,9 @@ impl Controller {
 
     pub(super) fn stop_leading(&mut self) {
         if let Some(lead) = self.lead.take() {
+            for (ticket, _) in lead.deferred {
+                self.out.push(Effect::Answer { ticket, answer: Box::new(Answer::Unanswered) });
+            }
             self.answer_deposed(lead.waiting);
         }
     }
@@ -260,6 +276,7 @@ impl Controller {
         if self.lead.as_ref().is_some_and(|lead| lead.cursor.is_some()) {
             self.advance(now);
         }
+        self.take_deferred(now);
         let Some(lead) = self.lead.as_mut() else { return };
         if !lead.is_settled() {
             return;

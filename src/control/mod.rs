@@ -1,7 +1,7 @@
 //! THE CONTROLLER without I/O: `step(now, event) -> effects`, cases, execution cursor, cool-downs.
 //!
 //! Reading order: [`event`] (what it hears and wants), [`state`] (what the records amount to), `controller` (the door),
-//! `lead` (what only the leader holds), `round` (one round of decisions), `advising`, `cursor` (a plan in flight), `verify`
+//! `lead` (what only the leader holds), `round` (one round of decisions), `recovery` (the way back), `advising`, `cursor` (a plan in flight), `verify`
 //! (read back and reconciled), `asks` and `views` (operators).
 
 mod advising;
@@ -11,6 +11,7 @@ mod controller;
 mod cursor;
 pub mod event;
 mod lead;
+mod recovery;
 mod round;
 pub mod state;
 #[cfg(test)]

@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use crate::decide::deliberate::{Deliberation, deliberate};
-use crate::decide::guard::guard;
-use crate::decide::plan::{digest, plan_failback};
+use crate::decide::detect::contradicted;
 use crate::decide::policy::Mode;
-use crate::model::finding::{Finding, FindingKind};
+use crate::model::advice::Settled;
+use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::{BrokerId, CaseId};
-use crate::model::observation::Light;
+use crate::model::observation::LookNow;
 use crate::model::plan::{Class, PlanDigest};
-use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, NoPlan, Withdrawal};
+use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, Withdrawal};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{LogTime, Timestamp};
@@ -21,17 +21,22 @@ use crate::model::time::{LogTime, Timestamp};
 use super::advising::Subject;
 use super::considered::Considered;
 use super::controller::{Controller, Now};
+use super::event::Effect;
 use super::lead::CaseRef;
 use super::state::Case;
 
 /// How long an `Unknown` or a `Conflict` is given to pass before it becomes a case: start-up and a flap last less.
 const ODD_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often a non-decision that goes on is written down again.
-const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
+/// How long nodes may doubt themselves before that is a case. Doubt falls by one a second, from 8 to below 4 in 5 s: what
+/// lasts twice that is no burst.
+const DOUBT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A non-decision that lasted less when its case closes says nothing that the decision itself does not.
-const LAST_HELD_MIN: Duration = Duration::from_secs(1);
+/// How often all three are asked to look at a broker that they contradict each other about: one ping beside the usual four.
+const LOOK_TOGETHER_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a non-decision that goes on is written down again.
+pub(super) const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
 
 /// How long nothing is done about a finding before a person is told.
 const TELL_AFTER: Duration = Duration::from_secs(2);
@@ -44,10 +49,10 @@ const WOULD_EVERY: Duration = Duration::from_secs(10);
 
 /// Where a decision belongs (a case that is open, or the one that this batch opens), and what it is made on.
 #[derive(Debug, Clone, Copy)]
-struct Seat<'a> {
-    at: CaseRef,
-    case: Option<&'a Case>,
-    snapshot: &'a Snapshot,
+pub(super) struct Seat<'a> {
+    pub(super) at: CaseRef,
+    pub(super) case: Option<&'a Case>,
+    pub(super) snapshot: &'a Snapshot,
 }
 
 impl Seat<'_> {
@@ -59,15 +64,18 @@ impl Seat<'_> {
     }
 }
 
+/// What follows from a ruling, and what advice made of it.
+type Judged = (DecisionVerdict, Option<Settled>);
+
 /// A non-decision that goes on.
 #[derive(Debug, Clone)]
 pub(super) struct HeldMemo {
-    why: Inaction,
-    rounds: u64,
-    since: Timestamp,
-    written: Timestamp,
+    pub(super) why: Inaction,
+    pub(super) rounds: u64,
+    pub(super) since: Timestamp,
+    pub(super) written: Timestamp,
     /// The newest round that it counts.
-    seen: Timestamp,
+    pub(super) seen: Timestamp,
 }
 
 impl Controller {
@@ -75,7 +83,15 @@ impl Controller {
         let Some(log_time) = self.lead.as_ref().map(|lead| lead.log_time(now.at)) else { return };
         let snapshot = self.snapshot(now.at, log_time);
         self.found(&snapshot);
+        for (node, file) in self.pause_files_changed() {
+            self.write(CaseRef::None, Body::PauseFile { node, file });
+        }
+        let rebuilt = self.reports.iter().filter(|(_, (_, said))| said.history_rebuilt).map(|(node, _)| *node);
+        for node in rebuilt.collect::<Vec<_>>() {
+            self.tell_once(CaseRef::None, None, Attention::AuditRebuilt { node });
+        }
         self.expire_offers(&snapshot);
+        self.look_together(now.at, &snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
         for deliberation in &deliberations {
             self.consider(now, &snapshot, deliberation);
@@ -95,6 +111,8 @@ impl Controller {
             lead.odd.retain(|broker, _| found.contains(broker));
             lead.held.retain(|id, _| self.state.cases.contains_key(id));
             lead.would.retain(|id, _| self.state.cases.contains_key(id));
+            lead.waits
+                .retain(|id, _| self.state.cases.get(id).is_some_and(|case| !found.contains(&case.finding.broker)));
             lead.advice.retain(|_, asked| self.state.cases.contains_key(&asked.case));
         }
     }
@@ -106,6 +124,24 @@ impl Controller {
             let body = Body::Founded { cluster: cluster.clone() };
             if let Some(lead) = self.lead.as_mut() {
                 lead.write(CaseRef::None, body);
+            }
+        }
+    }
+
+    /// Where nodes contradict each other, all three look at once: within one interval the split heals or is no flap.
+    fn look_together(&mut self, now: Timestamp, snapshot: &Snapshot) {
+        let split = contradicted(snapshot, &self.options.policy);
+        let me = self.options.me;
+        let Some(lead) = self.lead.as_mut() else { return };
+        lead.looked.retain(|broker, at| split.contains(broker) && now.since(*at) < LOOK_TOGETHER_EVERY);
+        for broker in split {
+            if lead.looked.contains_key(&broker) {
+                continue;
+            }
+            lead.looked.insert(broker, now);
+            self.out.push(Effect::Look(LookNow::Ping(broker)));
+            for to in self.options.voters.iter().filter(|node| **node != me) {
+                self.out.push(Effect::LookToo { to: *to, broker });
             }
         }
     }
@@ -132,16 +168,26 @@ impl Controller {
             }
             return;
         };
+        if self.has_left(snapshot, &one.finding) {
+            return self.close_unless_in_flight(id, Closing::Gone);
+        }
         // A case keeps its finding once the trio has acted: the broker looks different *because* of the act.
         let renamed = case.acted.is_none() || case.finding.kind == FindingKind::LeaderNotServing;
         if case.finding.kind != one.finding.kind && renamed {
             let body = Body::Reclassified { from: case.finding.kind, to: one.finding.clone() };
             self.write(CaseRef::Is(id), body);
         }
-        if self.state.intents.values().any(|intent| intent.case == id) {
+        if self.state.intents.values().any(|intent| intent.case == id) || self.predates_our_act(now.at, snapshot) {
             return;
         }
         self.decide(now, Seat { at: CaseRef::Is(id), case: Some(&case), snapshot }, &Considered::Found(one.clone()));
+    }
+
+    /// Tells whether the cluster's shape was read before the last act ended: a plan made on it would do the same again. Once it
+    /// is too old for any plan the guard says so.
+    fn predates_our_act(&self, now: Timestamp, snapshot: &Snapshot) -> bool {
+        let ended = self.lead.as_ref().and_then(|lead| lead.acted).map(|acted| now.since(acted));
+        ended.is_some_and(|ago| ago < snapshot.topology_age && ago < self.options.policy.guard.topology_age_max)
     }
 
     fn is_worth_a_case(&mut self, now: Timestamp, finding: &Finding) -> bool {
@@ -153,60 +199,70 @@ impl Controller {
         if since.0 != finding.kind {
             *since = (finding.kind, now);
         }
-        ODD_PATIENCE <= now.since(since.1)
+        let says = |said: Say| finding.votes.values().any(|vote| vote.says == said);
+        let patience = if says(Say::Abstains) && !says(Say::Red) { DOUBT_PATIENCE } else { ODD_PATIENCE };
+        patience <= now.since(since.1)
     }
 
-    fn decide(&mut self, now: Now, seat: Seat<'_>, one: &Considered) {
+    pub(super) fn decide(&mut self, now: Now, seat: Seat<'_>, one: &Considered) {
         let (plan, digest, ruling) = match one.offer() {
             Ok(offer) => offer,
             Err(why) => return self.hold(now, seat, one, why),
         };
         let subject = Subject { case: seat.id(), finding: one.finding(), plan, digest, snapshot: seat.snapshot };
-        let Some(verdict) = self.verdict(now, seat, subject, ruling) else { return };
+        let Some((verdict, advice)) = self.verdict(now, seat, subject, ruling) else { return };
         if let DecisionVerdict::Nothing(why) = verdict {
             return self.hold(now, seat, one, why);
         }
         self.supersede(seat.at, Some(digest));
         let offered = matches!(verdict, DecisionVerdict::Offer { .. });
-        self.write(seat.at, Body::Decided(Box::new(one.decision(seat.snapshot, verdict))));
+        let parent = self.parent_of(seat.id(), digest);
+        self.write(seat.at, Body::Decided(Box::new(one.decision(seat.snapshot, verdict, advice, parent))));
         if offered {
             self.tell_once(seat.at, seat.id(), Attention::ApprovalWanted { plan: digest });
         }
     }
 
-    /// Gives what follows from a ruling; none where it was said before and still stands, or advice is awaited.
-    fn verdict(&mut self, now: Now, seat: Seat<'_>, subject: Subject<'_>, ruling: &Ruling) -> Option<DecisionVerdict> {
-        let taken_at = subject.snapshot.taken_at;
+    /// Gives what follows from a ruling, and what advice made of it; none where it was said before and still stands, or
+    /// advice is awaited.
+    fn verdict(&mut self, now: Now, seat: Seat<'_>, subject: Subject<'_>, ruling: &Ruling) -> Option<Judged> {
         match (self.options.policy.mode, ruling) {
-            (_, Ruling::Held(objections)) => Some(DecisionVerdict::Nothing(Inaction::Held(objections.clone()))),
+            (_, Ruling::Held(objections)) => Some((DecisionVerdict::Nothing(Inaction::Held(objections.clone())), None)),
             (Mode::Observe, Ruling::Allowed | Ruling::NeedsApproval { .. }) => {
                 let said = seat.case.is_some_and(|case| case.would == Some(subject.digest));
-                (!said && self.may_say_would(now.at, seat.id())).then_some(DecisionVerdict::WouldAct)
+                let says = !said && self.may_say_would(now.at, seat.id());
+                says.then(|| (DecisionVerdict::WouldAct, self.settled(subject)))
             }
-            (_, Ruling::NeedsApproval { people, expires_in, .. }) => {
-                let stands = self.state.offers.contains_key(&subject.digest);
-                let refused = seat.case.is_some_and(|case| case.rejected.contains(&subject.digest));
-                let expires = taken_at.plus(*expires_in);
-                (!stands && !refused).then_some(DecisionVerdict::Offer { expires, people: *people })
+            (_, Ruling::NeedsApproval { .. }) => {
+                self.offer_of(seat, subject, ruling).map(|offer| (offer, self.settled(subject)))
             }
             (Mode::Approve | Mode::Auto, Ruling::Allowed) => {
                 // Giving leadership back is no further try at the finding; it has as many of its own.
                 let acts_max = if subject.finding.is_some() { ACTS_MAX } else { ACTS_MAX.saturating_mul(2) };
                 if seat.case.is_some_and(|case| acts_max <= case.acts) {
-                    return Some(DecisionVerdict::Nothing(Inaction::TriedEnough));
+                    return Some((DecisionVerdict::Nothing(Inaction::TriedEnough), None));
                 }
                 if subject.plan.class <= Class::R1 {
-                    return Some(self.act(taken_at));
+                    return Some((self.act(subject.snapshot.taken_at), self.settled(subject)));
                 }
-                let ruling = self.after_advice(now, subject)?;
-                match ruling {
-                    Ruling::Allowed => Some(self.act(taken_at)),
-                    narrowed @ (Ruling::NeedsApproval { .. } | Ruling::Held(_)) => {
-                        self.verdict(now, seat, subject, &narrowed)
-                    }
-                }
+                let (narrowed, settled) = self.after_advice(now, subject)?;
+                let verdict = match &narrowed {
+                    Ruling::Allowed => self.act(subject.snapshot.taken_at),
+                    Ruling::NeedsApproval { .. } => self.offer_of(seat, subject, &narrowed)?,
+                    Ruling::Held(objections) => DecisionVerdict::Nothing(Inaction::Held(objections.clone())),
+                };
+                Some((verdict, Some(settled)))
             }
         }
+    }
+
+    /// Gives the offer that a ruling asks for; none where it stands already or a person said no to it.
+    fn offer_of(&self, seat: Seat<'_>, subject: Subject<'_>, ruling: &Ruling) -> Option<DecisionVerdict> {
+        let Ruling::NeedsApproval { people, expires_in, .. } = ruling else { return None };
+        let stands = self.state.offers.contains_key(&subject.digest);
+        let refused = seat.case.is_some_and(|case| case.rejected.contains(&subject.digest));
+        let expires = subject.snapshot.taken_at.plus(*expires_in);
+        (!stands && !refused).then_some(DecisionVerdict::Offer { expires, people: *people })
     }
 
     /// Gives the verdict of an intent, with its times.
@@ -215,6 +271,8 @@ impl Controller {
         DecisionVerdict::Act {
             valid_for: policy.act.valid_for,
             cool_down_until: taken_at.plus(policy.guard.broker_cool_down),
+            cluster_cool_down_until: taken_at.plus(policy.guard.cluster_cool_down),
+            demoted_until: taken_at.plus(policy.guard.demoted_for),
         }
     }
 
@@ -232,7 +290,9 @@ impl Controller {
 
     /// Writes a non-decision down once, counts it while it goes on, and tells a person when it lasts.
     fn hold(&mut self, now: Now, seat: Seat<'_>, one: &Considered, why: Inaction) {
-        let decision = || Body::Decided(Box::new(one.decision(seat.snapshot, DecisionVerdict::Nothing(why.clone()))));
+        let parent = one.plan().and_then(|(_, digest)| self.parent_of(seat.id(), digest));
+        let verdict = DecisionVerdict::Nothing(why.clone());
+        let decision = || Body::Decided(Box::new(one.decision(seat.snapshot, verdict.clone(), None, parent)));
         let (id, case) = (seat.at, seat.case);
         let Some(case_id) = seat.id() else { return self.write(id, decision()) };
         let Some(lead) = self.lead.as_mut() else { return };
@@ -287,64 +347,19 @@ impl Controller {
         }
     }
 
+    /// Gives the plan that another one of the same case follows: the offer that it supersedes, else what was carried out last.
+    pub(super) fn parent_of(&self, case: Option<CaseId>, digest: PlanDigest) -> Option<PlanDigest> {
+        let case = case?;
+        let offers = self.state.offers.iter().filter(|(plan, offer)| offer.case == case && **plan != digest);
+        let offered = offers.max_by_key(|(plan, offer)| (offer.record, **plan)).map(|(plan, _)| *plan);
+        let acted = self.state.cases.get(&case).and_then(|case| case.acted).map(|(plan, _)| plan);
+        offered.or(acted).filter(|parent| *parent != digest)
+    }
+
     pub(super) fn write(&mut self, id: CaseRef, body: Body) {
         if let Some(lead) = self.lead.as_mut() {
             lead.write(id, body);
         }
-    }
-
-    /// A broker that is no longer found: give back what was taken from it, then close.
-    fn consider_recovered(&mut self, now: Now, snapshot: &Snapshot, id: CaseId, case: &Case) {
-        if self.state.intents.values().any(|intent| intent.case == id) {
-            return;
-        }
-        let broker = case.finding.broker;
-        let undo = self.state.undo_of(id);
-        if undo.is_empty() {
-            let how = match case.acted {
-                Some((_, Some(_))) => Closing::FailedBack,
-                Some((_, None)) | None => Closing::Recovered,
-            };
-            return self.close(id, how);
-        }
-        if !self.is_stable(snapshot, broker) {
-            return;
-        }
-        let plan = match plan_failback(broker, id, &undo, snapshot, &self.options.policy) {
-            Ok(plan) => plan,
-            Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) => return self.close(id, Closing::FailedBack),
-            // Not caught up yet, or not known: the next round asks again.
-            Err(NoPlan::NobodyFit(_) | NoPlan::Blind | NoPlan::NoFence) => return,
-        };
-        let ruling = guard(&plan, None, snapshot, &self.options.policy);
-        let digest = digest(&plan);
-        let one = Considered::Restoring { plan, digest, ruling };
-        self.decide(now, Seat { at: CaseRef::Is(id), case: Some(case), snapshot }, &one);
-    }
-
-    /// Leadership is given back only to a broker that a majority has seen green for the stable period.
-    fn is_stable(&self, snapshot: &Snapshot, broker: BrokerId) -> bool {
-        let green = snapshot
-            .heard
-            .values()
-            .filter_map(|heard| heard.report.brokers.get(&broker))
-            .filter(|seen| seen.light == Light::Green && self.options.policy.act.failback_after <= seen.light_for);
-        snapshot.voters.len() < green.count().saturating_mul(2)
-    }
-
-    fn close(&mut self, id: CaseId, how: Closing) {
-        let memo = self.lead.as_mut().and_then(|lead| lead.held.remove(&id));
-        let lasted = |memo: &HeldMemo| memo.seen.since(memo.written);
-        if let Some(memo) = memo.filter(|memo| 1 < memo.rounds && LAST_HELD_MIN <= lasted(memo)) {
-            let over = lasted(&memo);
-            self.write(CaseRef::Is(id), Body::StillHeld { why: memo.why, rounds: memo.rounds, over });
-        }
-        let offers: Vec<PlanDigest> =
-            self.state.offers.iter().filter(|(_, offer)| offer.case == id).map(|(plan, _)| *plan).collect();
-        for plan in offers {
-            self.write(CaseRef::Is(id), Body::Withdrawn { plan, why: Withdrawal::CaseClosed });
-        }
-        self.write(CaseRef::Is(id), Body::Closed { how });
     }
 
     /// A case whose plan failed and that will not be tried again is a person's.

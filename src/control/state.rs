@@ -2,27 +2,32 @@
 //!
 //! Deliberately without clock or policy: whatever a rule needs (an expiry, a cool-down) stands in the record itself.
 
+mod frozen;
 mod parts;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::canon::{CanonError, from_canonical_bytes, to_canonical_bytes};
+use crate::model::canon::{CanonError, from_canonical_bytes};
 use crate::model::chain::Head;
 use crate::model::chain::chunk::Assembler;
 use crate::model::finding::Finding;
-use crate::model::ids::{BrokerId, CaseId, ClusterId, Digest, PartitionId, Person, RaftIndex, RecordIndex, RequestId};
+use crate::model::ids::{
+    BrokerId, CaseId, ClusterId, Digest, NodeId, PartitionId, Person, RaftIndex, RecordIndex, RequestId,
+};
+use crate::model::operator::view::Mode;
 use crate::model::plan::{Class, Origin, OriginalOrder, PlanDigest};
 use crate::model::record::{
-    Body, Closing, Decision, DecisionVerdict, Outcome, RECORD_VERSION, Receipt, Record, Withdrawal,
+    Body, Closing, Decision, DecisionVerdict, End, Outcome, PauseFile, RECORD_VERSION, Receipt, Record, Withdrawal,
 };
 use crate::model::snapshot::{CoolDown, OpenCase, StandingOrders};
 use crate::model::time::LogTime;
 use crate::model::topology::PartitionSet;
 
 use super::event::Kept;
-pub use parts::{Case, FirstOrder, Gone, Intent, Offer, PauseOrder, PausedHere, Told};
+pub use frozen::Unthawable;
+pub use parts::{Case, FirstOrder, Gone, Intent, Offer, PauseOrder, PausedHere, PutBack, Told};
 
 /// How many requests of operators are remembered to recognise a repeated one.
 ///
@@ -47,8 +52,12 @@ pub struct State {
     pub cluster: Option<ClusterId>,
     /// The policy in force.
     pub policy: Option<Digest>,
+    /// What automation may do under it.
+    pub mode: Option<Mode>,
     /// The pause order, if one stands.
     pub paused: Option<PauseOrder>,
+    /// Nodes whose pause file was there when they were last heard.
+    pub pause_files: BTreeMap<NodeId, PauseFile>,
     /// The open cases.
     pub cases: BTreeMap<CaseId, Case>,
     /// Plans that people may say yes to.
@@ -61,6 +70,8 @@ pub struct State {
     pub first_orders: BTreeMap<PartitionId, FirstOrder>,
     /// Cool-downs by broker.
     pub cool_downs: BTreeMap<BrokerId, CoolDown>,
+    /// Brokers that lost leadership by an act of ours: no targets until then.
+    pub demoted: BTreeMap<BrokerId, CoolDown>,
     /// The cluster-wide cool-down after an R2.
     pub cluster_cool_down: Option<CoolDown>,
     /// What people were told and have not acknowledged.
@@ -71,19 +82,6 @@ pub struct State {
     #[serde(skip)]
     unfinished: Assembler,
 }
-
-/// The state as a snapshot of the log carries it.
-#[derive(Serialize, Deserialize)]
-struct Frozen {
-    state: State,
-    /// The entries that put the assembler back, in hex.
-    unfinished: Vec<String>,
-}
-
-/// Why the bytes of a state snapshot cannot be taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the state snapshot cannot be read: {0}")]
-pub struct Unthawable(String);
 
 /// Why a committed entry was not taken as a record: every node skips it alike, and says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,13 +105,16 @@ impl Default for State {
             last_at: LogTime::default(),
             cluster: None,
             policy: None,
+            mode: None,
             paused: None,
+            pause_files: BTreeMap::new(),
             cases: BTreeMap::new(),
             offers: BTreeMap::new(),
             gone: VecDeque::new(),
             intents: BTreeMap::new(),
             first_orders: BTreeMap::new(),
             cool_downs: BTreeMap::new(),
+            demoted: BTreeMap::new(),
             cluster_cool_down: None,
             attentions: BTreeMap::new(),
             requests: VecDeque::new(),
@@ -145,27 +146,6 @@ impl State {
         Ok(Some(Kept { raft: index, head: self.head, bytes, record }))
     }
 
-    /// Gives the bytes of a snapshot of this state.
-    ///
-    /// Errors: the state holds something that has no canonical form, which is a defect.
-    pub fn freeze(&self) -> Result<Vec<u8>, CanonError> {
-        let unfinished = self.unfinished.to_entries().iter().map(hex::encode).collect();
-        to_canonical_bytes(&Frozen { state: self.clone(), unfinished })
-    }
-
-    /// Reads a state back from the bytes of its snapshot.
-    ///
-    /// Errors: [`Unthawable`] for bytes that [`State::freeze`] did not write.
-    pub fn thaw(bytes: &[u8]) -> Result<Self, Unthawable> {
-        let frozen: Frozen = from_canonical_bytes(bytes).map_err(|error| Unthawable(error.to_string()))?;
-        let mut state = frozen.state;
-        for entry in frozen.unfinished {
-            let entry = hex::decode(entry).map_err(|error| Unthawable(error.to_string()))?;
-            state.unfinished.push_entry(&entry).map_err(|error| Unthawable(error.to_string()))?;
-        }
-        Ok(state)
-    }
-
     /// Gives what decisions must respect; `here` is a pause that needs no quorum.
     #[must_use]
     pub fn standing(&self, pause: PausedHere) -> StandingOrders {
@@ -177,8 +157,7 @@ impl State {
             paused: self.paused.is_some() || pause == PausedHere::Yes,
             cool_downs: self.cool_downs.clone(),
             cluster_cool_down: self.cluster_cool_down,
-            // Whoever lost leadership by an act of ours is in cool-down for it: no target meanwhile.
-            demoted: self.cool_downs.clone(),
+            demoted: self.demoted.clone(),
             maintenance: BTreeSet::new(),
             in_flight: self.intents.values().map(|intent| intent.case).next(),
             cases: cases.collect(),
@@ -209,7 +188,10 @@ impl State {
     fn take(&mut self, record: &Record) {
         match &record.body {
             Body::Founded { cluster } => self.cluster = Some(cluster.clone()),
-            Body::PolicyIs { .. } => self.policy = Some(record.policy),
+            Body::PolicyIs { settings } => {
+                let mode = settings.get("mode").and_then(|mode| mode.trim_matches('"').parse().ok());
+                (self.policy, self.mode) = (Some(record.policy), mode);
+            }
             Body::Opened(finding) => self.open(record.at, finding),
             Body::Reclassified { to, .. } => self.with_case(record.case, |case| case.finding = to.clone()),
             Body::Decided(decision) => self.decide(record, decision),
@@ -241,6 +223,12 @@ impl State {
                 self.paused = None;
                 self.remember(by, *request);
             }
+            Body::PauseFile { node, file } if file.pauses() => {
+                self.pause_files.insert(*node, *file);
+            }
+            Body::PauseFile { node, .. } => {
+                self.pause_files.remove(node);
+            }
             Body::Attention { what } => {
                 let told = Told { what: what.clone(), wall_ms: record.wall_ms, case: record.case };
                 self.attentions.insert(self.head.index, told);
@@ -258,6 +246,7 @@ impl State {
     fn drop_expired(&mut self) {
         let now = self.last_at;
         self.cool_downs.retain(|_, cool_down| now < cool_down.until);
+        self.demoted.retain(|_, cool_down| now < cool_down.until);
         self.cluster_cool_down = self.cluster_cool_down.filter(|cool_down| now < cool_down.until);
     }
 
@@ -266,6 +255,7 @@ impl State {
             finding: finding.clone(),
             opened: at,
             acted: None,
+            put_back: PutBack::Not,
             acts: 0,
             rejected: BTreeSet::new(),
             would: None,
@@ -283,12 +273,12 @@ impl State {
 
     fn decide(&mut self, record: &Record, decision: &Decision) {
         match (&decision.verdict, &decision.plan, decision.digest, record.case) {
-            (DecisionVerdict::Act { cool_down_until, .. }, Some(plan), Some(digest), Some(case)) => {
+            (DecisionVerdict::Act { .. }, Some(plan), Some(digest), Some(case)) => {
                 self.offers.remove(&digest);
                 self.begin(
                     Intent { case, plan: plan.clone(), term: record.term, by: record.by, record: self.head.index },
                     digest,
-                    *cool_down_until,
+                    &decision.verdict,
                 );
             }
             (DecisionVerdict::Offer { expires, people }, Some(plan), Some(digest), Some(case)) => {
@@ -301,8 +291,11 @@ impl State {
                     record: self.head.index,
                 };
                 self.offers.insert(digest, offer);
+                self.with_case(Some(case), |case| case.inaction = None);
             }
-            (DecisionVerdict::WouldAct, _, digest, case) => self.with_case(case, |case| case.would = digest),
+            (DecisionVerdict::WouldAct, _, digest, case) => self.with_case(case, |case| {
+                (case.would, case.inaction) = (digest, None);
+            }),
             (DecisionVerdict::Nothing(why), _, _, case) => {
                 self.with_case(case, |case| case.inaction = Some(why.clone()))
             }
@@ -311,8 +304,10 @@ impl State {
         }
     }
 
-    fn begin(&mut self, intent: Intent, digest: PlanDigest, cool_down_until: LogTime) {
-        let cool_down = CoolDown { owner: intent.case, until: cool_down_until };
+    fn begin(&mut self, intent: Intent, digest: PlanDigest, act: &DecisionVerdict) {
+        let DecisionVerdict::Act { cool_down_until, cluster_cool_down_until, demoted_until, .. } = act else { return };
+        let owner = intent.case;
+        let until = |until: &LogTime| CoolDown { owner, until: *until };
         if let Origin::Finding { broker, .. } = &intent.plan.origin {
             for order in &intent.plan.undo {
                 for partition in order.partitions.iter() {
@@ -323,10 +318,11 @@ impl State {
                     });
                 }
             }
-            self.cool_downs.insert(*broker, cool_down);
+            self.cool_downs.insert(*broker, until(cool_down_until));
+            self.demoted.insert(*broker, until(demoted_until));
         }
         if Class::R2 <= intent.plan.class {
-            self.cluster_cool_down = Some(cool_down);
+            self.cluster_cool_down = Some(until(cluster_cool_down_until));
         }
         self.with_case(Some(intent.case), |case| {
             case.acted = Some((digest, None));
@@ -339,12 +335,19 @@ impl State {
     fn close_intent(&mut self, outcome: &Outcome) {
         let Some(intent) = self.intents.remove(&outcome.plan) else { return };
         self.with_case(Some(intent.case), |case| case.acted = Some((outcome.plan, Some(outcome.end))));
-        if matches!(intent.plan.origin, Origin::Failback { .. } | Origin::Undo { .. }) {
+        // Where nobody could tell what happened, the recorded order is kept: what is back already is found so.
+        let put_back = match &intent.plan.origin {
+            Origin::Finding { .. } => return,
+            Origin::Failback { .. } => PutBack::ByFailback,
+            Origin::Undo { .. } => PutBack::ByPerson,
+        };
+        if matches!(outcome.end, End::Done | End::Partly) {
             for step in &outcome.steps {
                 if let Receipt::Done { done, .. } = &step.receipt {
                     self.forget_orders(done);
                 }
             }
+            self.with_case(Some(intent.case), |case| case.put_back = put_back);
         }
     }
 

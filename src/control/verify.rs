@@ -1,44 +1,55 @@
 //! What a read-back shows: whether a step had the effect that was wanted, and what became of an earlier leader's intent.
 
-use crate::model::ids::BrokerId;
-use crate::model::plan::{Act, Intention, Step};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::ids::{BrokerId, PartitionId};
+use crate::model::plan::{Act, Intention, Plan, PlanDigest, Step, When};
 use crate::model::record::{Attention, Body, End, NotSent, Outcome, Receipt, StepOutcome, StepRefusal};
 use crate::model::topology::{PartitionSet, Standing, Topology};
 
 use super::controller::Controller;
 use super::event::{Effect, Errand};
 use super::lead::CaseRef;
-use super::state::Intent;
 
-/// What a read-back shows of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a read-back shows of the steps that were sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Its effect.
+    /// Their effects.
     AsWanted,
-    /// Something else.
-    Not,
+    /// These steps lack theirs: on which partitions, none named for an act on a whole broker.
+    Not(BTreeMap<u16, PartitionSet>),
 }
 
-/// Tells whether the cluster is as a step wanted it, but for partitions that its receipt left out.
-pub(super) fn seen_as_wanted(step: &Step, outcomes: &[StepOutcome], topology: &Topology) -> Seen {
-    let left_out: Vec<&PartitionSet> = outcomes
-        .iter()
-        .filter(|outcome| outcome.step == step.number)
-        .filter_map(|outcome| match &outcome.receipt {
-            Receipt::Done { not, .. } => Some(not.iter().map(|(_, set)| set)),
-            Receipt::NotDue | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered | Receipt::Skipped => {
-                None
+/// Gives what a read-back shows of steps with their receipts. The newest step that touched a partition says how it is to
+/// stand; partitions that a receipt left out are nobody's.
+pub(super) fn look_back(sent: &[(&Step, &Receipt)], topology: &Topology) -> Seen {
+    let (mut judged, mut lacking) = (BTreeSet::new(), BTreeMap::new());
+    for (step, receipt) in sent.iter().rev() {
+        if let Act::Fence { broker, .. } | Act::Unregister { broker, .. } = &step.act {
+            if !is_out(*broker, topology) {
+                lacking.insert(step.number, PartitionSet::default());
             }
-        })
-        .flatten()
-        .collect();
-    let (_, not) = sort(step, topology);
-    let missed = not.iter().any(|partition| !left_out.iter().any(|set| set.contains(&partition)));
-    match &step.act {
-        Act::Fence { broker, .. } | Act::Unregister { broker, .. } if is_out(*broker, topology) => Seen::AsWanted,
-        Act::Fence { .. } | Act::Unregister { .. } => Seen::Not,
-        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } if missed => Seen::Not,
-        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => Seen::AsWanted,
+            continue;
+        }
+        let (_, not) = sort(step, topology);
+        let missed: PartitionSet = not.iter().filter(|id| !judged.contains(id) && !is_left_out(id, receipt)).collect();
+        if !missed.is_empty() {
+            lacking.insert(step.number, missed);
+        }
+        judged.extend(step.act.moves().iter().flat_map(|one| one.partitions.iter()));
+    }
+    if lacking.is_empty() { Seen::AsWanted } else { Seen::Not(lacking) }
+}
+
+fn is_left_out(id: &PartitionId, receipt: &Receipt) -> bool {
+    match receipt {
+        Receipt::Done { not, .. } => not.iter().any(|(_, set)| set.contains(id)),
+        Receipt::NotDue
+        | Receipt::NotSent(_)
+        | Receipt::Refused(_)
+        | Receipt::Unanswered
+        | Receipt::NotSeen
+        | Receipt::Skipped => false,
     }
 }
 
@@ -82,7 +93,7 @@ impl Controller {
             if let Some(lead) = self.lead.as_mut() {
                 lead.reconciling.insert(errand, digest);
             }
-            self.out.push(Effect::ReadBack { errand, not: std::collections::BTreeSet::new() });
+            self.out.push(Effect::ReadBack { errand, not: BTreeSet::new() });
         }
     }
 
@@ -96,10 +107,10 @@ impl Controller {
             if let Some(lead) = self.lead.as_mut() {
                 lead.reconciling.insert(again, digest);
             }
-            self.out.push(Effect::ReadBack { errand: again, not: std::collections::BTreeSet::new() });
+            self.out.push(Effect::ReadBack { errand: again, not: BTreeSet::new() });
             return true;
         };
-        let outcome = reconciled(&intent, digest, topology);
+        let outcome = reconciled(&intent.plan, digest, topology);
         let (case, end) = (intent.case, outcome.end);
         self.write(CaseRef::Is(case), Body::Outcome(outcome));
         if end == End::Unknown {
@@ -109,33 +120,63 @@ impl Controller {
     }
 }
 
-/// Tells of each step of an abandoned intent whether it is done, not done, or cannot be told.
-fn reconciled(intent: &Intent, plan: crate::model::plan::PlanDigest, topology: &Topology) -> Outcome {
-    let mut steps = Vec::new();
+/// Which way an abandoned plan went, as far as the cluster shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Nothing of what is due at once is in effect: nothing else can have been sent.
+    NotBegun,
+    /// Begun, and no step that waits for the echo is in effect.
+    Begun,
+    /// The fence is.
+    Fenced,
+    /// The election after a level echo is.
+    Elected,
+}
+
+fn way(plan: &Plan, topology: &Topology) -> Way {
+    let in_effect = |step: &Step| match &step.act {
+        Act::Fence { broker, .. } | Act::Unregister { broker, .. } => is_out(*broker, topology),
+        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => !sort(step, topology).0.is_empty(),
+    };
+    let due = |when: When| plan.steps.iter().filter(move |step| step.when == when);
+    // An order that changed is the trio's doing; a leader that changed may be Kafka's own.
+    let ordered = due(When::EchoLevelStillRed).filter(|step| matches!(step.act, Act::Elect { .. })).count();
+    let mut elections =
+        due(When::EchoLevelStillRed).filter(|step| ordered == 0 || matches!(step.act, Act::Elect { .. }));
+    if !due(When::AtOnce).any(in_effect) {
+        Way::NotBegun
+    } else if plan.steps.iter().any(|step| matches!(step.act, Act::Fence { .. }) && in_effect(step)) {
+        Way::Fenced
+    } else if elections.any(in_effect) {
+        Way::Elected
+    } else {
+        Way::Begun
+    }
+}
+
+/// Tells of each step of an abandoned intent whether it is done, not done, not due, or cannot be told.
+pub(super) fn reconciled(plan: &Plan, digest: PlanDigest, topology: &Topology) -> Outcome {
+    let way = way(plan, topology);
+    let receipt = |step: &Step| match (step.when, way) {
+        (When::AtOnce | When::AfterPrevious, _)
+        | (When::EchoBehind | When::Afterwards, Way::Fenced)
+        | (When::EchoLevelStillRed, Way::Elected) => shown(step, topology),
+        (When::EchoBehind | When::EchoLevelStillRed, Way::Begun) => Receipt::NotSent(NotSent::Deposed),
+        (When::EchoBehind | When::EchoLevelStillRed | When::EchoLevelGreen | When::Afterwards, _) => Receipt::NotDue,
+    };
+    let steps: Vec<StepOutcome> =
+        plan.steps.iter().map(|step| StepOutcome { step: step.number, receipt: receipt(step) }).collect();
     let (mut done_any, mut not_any, mut dark) = (false, false, false);
-    for step in &intent.plan.steps {
-        let (wanted, not) = sort(step, topology);
-        let receipt = match &step.act {
-            Act::Fence { broker, .. } | Act::Unregister { broker, .. } if is_out(*broker, topology) => {
-                Receipt::Done { done: PartitionSet::default(), not: Vec::new() }
-            }
-            Act::Unregister { broker, .. } if !topology.brokers.contains_key(broker) => Receipt::Unanswered,
-            Act::Fence { .. } | Act::Unregister { .. } => Receipt::NotSent(NotSent::Deposed),
-            Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => match (wanted.is_empty(), not.is_empty()) {
-                (false, true) => Receipt::Done { done: wanted, not: Vec::new() },
-                (false, false) => Receipt::Done { done: wanted, not: vec![(StepRefusal::Stale, not)] },
-                (true, _) => Receipt::NotSent(NotSent::Deposed),
-            },
-        };
-        match &receipt {
+    for outcome in &steps {
+        match &outcome.receipt {
             Receipt::Done { not, .. } => {
                 done_any = true;
                 not_any |= !not.is_empty();
             }
-            Receipt::Unanswered => dark = true,
-            Receipt::NotDue | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Skipped => not_any = true,
+            Receipt::NotDue => {}
+            Receipt::Unanswered | Receipt::NotSeen => dark = true,
+            Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Skipped => not_any = true,
         }
-        steps.push(StepOutcome { step: step.number, receipt });
     }
     let end = match (dark, done_any, not_any) {
         (true, _, _) => End::Unknown,
@@ -143,5 +184,31 @@ fn reconciled(intent: &Intent, plan: crate::model::plan::PlanDigest, topology: &
         (false, true, true) => End::Partly,
         (false, false, _) => End::NotDone,
     };
-    Outcome { plan, steps, end, timeline: Vec::new() }
+    Outcome { plan: digest, steps, end, timeline: Vec::new() }
+}
+
+/// Gives what the cluster shows of one step that may have been sent.
+fn shown(step: &Step, topology: &Topology) -> Receipt {
+    match &step.act {
+        Act::Fence { broker, .. } if is_out(*broker, topology) => done(PartitionSet::default()),
+        Act::Fence { .. } => Receipt::NotSent(NotSent::Deposed),
+        // Whoever serves nothing may be fenced only: that it was unregistered is told by its registration alone.
+        Act::Unregister { broker, .. } => match topology.brokers.get(broker).map(|known| known.standing) {
+            Some(Standing::Unregistered) => done(PartitionSet::default()),
+            Some(Standing::Active | Standing::Fenced | Standing::ShuttingDown) => Receipt::NotSent(NotSent::Deposed),
+            Some(Standing::Unknown) | None => Receipt::Unanswered,
+        },
+        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => {
+            let (wanted, not) = sort(step, topology);
+            match (wanted.is_empty(), not.is_empty()) {
+                (false, true) => done(wanted),
+                (false, false) => Receipt::Done { done: wanted, not: vec![(StepRefusal::NotSeen, not)] },
+                (true, _) => Receipt::NotSent(NotSent::Deposed),
+            }
+        }
+    }
+}
+
+fn done(partitions: PartitionSet) -> Receipt {
+    Receipt::Done { done: partitions, not: Vec::new() }
 }

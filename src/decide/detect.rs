@@ -106,10 +106,11 @@ fn is_conflict(facts: &Facts<'_>) -> bool {
     0 < facts.tally.red && 0 < facts.tally.serves && facts.policy.detect.patience <= facts.tally.red_for
 }
 
-/// Red for some, and after all patience still no row above; or a majority that tried cannot see it.
+/// Red for some, and after all patience still no row above; or a majority cannot tell: it tried and cannot see it, or doubts
+/// itself.
 fn is_unknown(facts: &Facts<'_>) -> bool {
     let red_for_long = 0 < facts.tally.red && facts.policy.detect.patience <= facts.tally.red_for;
-    red_for_long || facts.tally.needed <= facts.tally.blind
+    red_for_long || facts.tally.needed <= facts.tally.blind + facts.tally.abstaining
 }
 
 impl Facts<'_> {
@@ -146,6 +147,16 @@ pub fn is_red(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> bool {
 #[must_use]
 pub fn is_green(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> bool {
     votes::tally(broker, snapshot, policy).well()
+}
+
+/// Gives the brokers that some nodes see red and others see serving: all are to look again at once, and together.
+#[must_use]
+pub fn contradicted(snapshot: &Snapshot, policy: &Policy) -> Vec<BrokerId> {
+    let split = |broker: &BrokerId| {
+        let tally = votes::tally(*broker, snapshot, policy);
+        0 < tally.red && 0 < tally.serves
+    };
+    brokers(snapshot).into_iter().filter(split).collect()
 }
 
 /// Every broker that is in the cluster's shape or has an open case.

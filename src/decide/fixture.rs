@@ -136,7 +136,10 @@ impl Draft {
                 self.snapshot.topology_age = span(age);
                 Some(())
             }
-            ["missing", "pulse"] => self.snapshot.missing.insert(Missing::Probe(ProbeKind::Pulse)).then_some(()),
+            ["missing", "pulse"] => {
+                let why = Missing::Probe(ProbeKind::Pulse, Blindness::NobodyAnswered);
+                self.snapshot.missing.insert(why).then_some(())
+            }
             ["reassigning", range] => {
                 self.snapshot.reassigning.extend(numbers(range).map(partition));
                 Some(())
@@ -308,6 +311,7 @@ impl Draft {
             ("observe", []) => policy.mode = Mode::Observe,
             ("request-max", [limit]) => policy.act.max_partitions_per_request = limit.parse().ok()?,
             ("batch", [limit]) => policy.act.failback_batch = limit.parse().ok()?,
+            ("at-risk", [limit]) => policy.guard.at_risk_records_max = limit.parse().ok()?,
             ("leaders-max", [limit]) => policy.score.leaders_max = limit.parse().ok()?,
             ("never", [broker]) => {
                 policy.score.promotion.insert(broker.parse().ok()?, PromotionRule::Never);

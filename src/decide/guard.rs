@@ -77,7 +77,7 @@ fn permit(plan: &Plan, policy: &Policy) -> Ruling {
         plan.steps
             .iter()
             .filter(|step| step.act.class() == Class::R2)
-            .all(|step| policy.act.auto_sends(step.act.name()))
+            .all(|step| policy.act.auto_sends(step.act.name()) && knows_the_life(&step.act))
     };
     match (policy.mode, class) {
         (Mode::Observe | Mode::Approve | Mode::Auto, Class::R3) => needs(PEOPLE_R3),
@@ -209,6 +209,14 @@ fn own_case(plan: &Plan, snapshot: &Snapshot) -> Option<CaseId> {
     match &plan.origin {
         Origin::Finding { broker, .. } => snapshot.standing.cases.get(broker).map(|case| case.id),
         Origin::Failback { of, .. } | Origin::Undo { of, .. } => Some(*of),
+    }
+}
+
+/// Where nobody knows the life that was found dead, nobody can tell a restarted broker from it: then a person is to say yes.
+fn knows_the_life(act: &Act) -> bool {
+    match act {
+        Act::Unregister { epoch, .. } => epoch.is_some(),
+        Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } | Act::Fence { .. } => true,
     }
 }
 

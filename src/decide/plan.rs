@@ -25,7 +25,7 @@ use crate::model::ids::{BrokerEpoch, BrokerId, CaseId, Person};
 use crate::model::observation::{ProbeKind, PulseState};
 use crate::model::plan::{Act, Class, NativeFate, Origin, OriginalOrder, Plan, PlanDigest, Precondition, Step, When};
 use crate::model::record::NoPlan;
-use crate::model::snapshot::{Missing, Snapshot};
+use crate::model::snapshot::Snapshot;
 use crate::model::topology::PartitionSet;
 
 /// Gives the plan that answers a finding.
@@ -58,7 +58,16 @@ pub fn plan_for(finding: &Finding, snapshot: &Snapshot, policy: &Policy) -> Resu
         (Place::Behind, None) if load.leads == 0 => draft.unregister(),
         (Place::Level, _) if load.leads == 0 => Err(NoPlan::NothingAffected),
         (Place::Untold, None) if load.leads == 0 => Err(NoPlan::NoFence),
-        (Place::Behind | Place::Untold, None) | (Place::Level, _) => draft.elect(),
+        // What it leads can go nowhere; it still blocks acks=all where it follows.
+        (Place::Behind, None) => match draft.elect() {
+            Err(NoPlan::NobodyFit(_))
+                if 0 < load.in_isr_with_others && policy.act.unregister == Permission::Allowed =>
+            {
+                draft.unregister()
+            }
+            elected => elected,
+        },
+        (Place::Untold, None) | (Place::Level, _) => draft.elect(),
     }
 }
 
@@ -93,7 +102,7 @@ impl<'a> Draft<'a> {
 
     /// The life to fence, where a fence is permitted and its condition, the echo, can be heard at all.
     fn fence_epoch(&self) -> Option<BrokerEpoch> {
-        let heard = !self.snapshot.missing.contains(&Missing::Probe(ProbeKind::Pulse));
+        let heard = !self.snapshot.is_blind(ProbeKind::Pulse);
         if self.policy.act.fence_heartbeat == Permission::Forbidden || !heard {
             return None;
         }

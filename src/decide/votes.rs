@@ -27,6 +27,8 @@ pub(super) struct Tally {
     pub(super) green: usize,
     /// Votes of nodes that tried and cannot see.
     pub(super) blind: usize,
+    /// Votes of nodes that doubt themselves.
+    pub(super) abstaining: usize,
     /// How many votes are needed.
     pub(super) needed: usize,
     /// How long ago the first of the red votes turned red; zero where none is.
@@ -81,6 +83,7 @@ pub(super) fn tally(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> T
         serves: 0,
         green: 0,
         blind: 0,
+        abstaining: 0,
         needed: needed(snapshot),
         red_for,
     };
@@ -92,6 +95,7 @@ pub(super) fn tally(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> T
         let counts = !matches!(vote.says, Say::Abstains | Say::NoVote | Say::NotHeard);
         tally.green += usize::from(counts && vote.light == Some(Light::Green));
         tally.blind += usize::from(matches!(vote.says, Say::Blind(why) if why != Blindness::NotTried));
+        tally.abstaining += usize::from(vote.says == Say::Abstains);
         tally.votes.insert(node, vote);
     }
     tally

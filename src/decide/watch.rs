@@ -111,7 +111,7 @@ impl Watch {
     /// Takes in one observation.
     pub fn note(&mut self, observation: &Observation) -> Noticed {
         let (before, at) = (self.gist(observation.at), observation.at);
-        let mut looks = Vec::new();
+        let (mut looks, mut news) = (Vec::new(), false);
         match &observation.fact {
             Fact::Ping { broker, sent_at, outcome, .. } => self.note_ping(at, *broker, *sent_at, *outcome),
             Fact::Line { broker, change, .. } => looks.extend(self.note_line(at, *broker, *change)),
@@ -132,12 +132,15 @@ impl Watch {
                 for suspicion in self.suspicions.values_mut() {
                     suspicion.note(reading);
                 }
+                // A candidate's log end may be all that a decision about a red broker waits for.
+                news |= !self.suspicions.is_empty();
             }
             Fact::LogDirs(reading) => self.readings.note_log_dirs(reading),
             Fact::Reassignments { sent_at, partitions } => self.readings.note_reassignments(*sent_at, partitions),
             Fact::Own(own) => self.doubt.note(at, *own, &self.policy),
         }
-        self.follow(at, &before, looks)
+        let noticed = self.follow(at, &before, looks);
+        Noticed { changed: noticed.changed || news, ..noticed }
     }
 
     /// Lets time pass: silence has no observation, so lights turn yellow and red here.

@@ -9,8 +9,8 @@ use tokio::time;
 
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
-    Connection, ElectionKind, Endpoint, NewTopic, Options, Order, PartitionOutcome, ReplicaCount, Rights, TopicFilter,
-    TopicPartition, TopicView, WireError,
+    Connection, ElectionKind, Endpoint, ErrorCode, NewTopic, Options, Order, PartitionOutcome, ReplicaCount, Rights,
+    TopicFilter, TopicPartition, TopicView, WireError,
 };
 use crate::lab::LabError;
 use crate::lab::cluster::Cluster;
@@ -216,6 +216,16 @@ impl Hands {
         let partitions: Vec<TopicPartition> = named(topic).collect();
         let answer = self.controller.elect(ElectionKind::Preferred, &partitions, CALL_WITHIN).await;
         outcome("elect", answer.map(|answer| answer.body))
+    }
+
+    /// Makes the first of each replica list lead, where it does not already.
+    ///
+    /// Errors: [`LabError::Kafka`] with the first partition's refusal.
+    pub async fn elect_preferred(&self, topic: &TopicView) -> Result<(), LabError> {
+        let partitions: Vec<TopicPartition> = named(topic).collect();
+        let answer = self.controller.elect(ElectionKind::Preferred, &partitions, CALL_WITHIN).await;
+        let needed = |outcome: &PartitionOutcome| outcome.error != Some(ErrorCode::ElectionNotNeeded);
+        outcome("elect", answer.map(|answer| answer.body.into_iter().filter(needed).collect()))
     }
 
     /// Puts a broker last in the topic's replica lists; nobody's leadership changes by that alone.

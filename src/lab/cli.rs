@@ -11,7 +11,9 @@ use comfy_table::presets::NOTHING;
 
 use crate::lab::LabError;
 use crate::lab::admin::chain;
-use crate::lab::bench::{self, BenchArgs};
+use crate::lab::bench::failover::{self, BenchArgs};
+use crate::lab::bench::node::{self, NodeArgs};
+use crate::lab::bench::rolling::{self, RollingArgs};
 use crate::lab::cluster::Cluster;
 use crate::lab::control::{self, Control, Description, Reply, Request};
 use crate::lab::demo::{self, DemoArgs};
@@ -81,6 +83,10 @@ enum Command {
     Matrix(MatrixArgs),
     /// Measure how long produce fails: Kafka alone, Tanist, and an oracle; writes the table of BENCHMARKS.md.
     BenchFailover(BenchArgs),
+    /// Measure what a node costs beside a healthy cluster: memory, CPU time, requests; writes the table of BENCHMARKS.md.
+    BenchNode(NodeArgs),
+    /// Measure what clients feel of the trio while a cluster is healthy or restarted in good order; writes the tables of BENCHMARKS.md.
+    BenchRolling(RollingArgs),
     /// Show two failovers on a real cluster with a real trio, and prove that nothing was lost.
     Demo(DemoArgs),
 }
@@ -174,7 +180,9 @@ async fn carry_out(command: Command) -> Result<(), LabError> {
         }
         Command::Down { dir } => tell(&dir, Request::Down).await,
         Command::Matrix(args) => matrix::run(args).await,
-        Command::BenchFailover(args) => bench::run(args).await,
+        Command::BenchFailover(args) => failover::run(args).await,
+        Command::BenchNode(args) => node::run(args).await,
+        Command::BenchRolling(args) => rolling::run(args).await,
         Command::Demo(args) => demo::run(args).await,
     }
 }

@@ -142,6 +142,18 @@ impl Cluster {
         self.links.own(Own::Client(broker, listener)).ok()
     }
 
+    /// Gives how many requests have come to a broker over that listener's proxy, by their frames.
+    #[must_use]
+    pub fn asked_of_broker(&self, broker: BrokerId, listener: Listener) -> Option<u64> {
+        self.links.asked(Route::Client(broker, listener))
+    }
+
+    /// Gives how many requests have come to a controller from a Tanist node, by their frames.
+    #[must_use]
+    pub fn asked_of_controller(&self, controller: ControllerId, node: u8) -> Option<u64> {
+        self.links.asked(Route::Controller(controller, Caller::Tanist(node)))
+    }
+
     /// Gives the process id of a running broker.
     #[must_use]
     pub fn broker_pid(&self, broker: BrokerId) -> Option<u32> {

@@ -2,7 +2,8 @@
 //!
 //! A link looks to its callers like the port that it stands for. While that port refuses, the link's listener is closed, so that
 //! callers are refused too; while the link is frozen, a connect hangs as behind a firewall that drops; a cut resets what exists
-//! and refuses what comes. The link knows nothing of Kafka.
+//! and refuses what comes. The link knows nothing of Kafka, but
+//! counts the frames (a length, then as many bytes) that pass towards the process.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use tokio::time;
 use crate::lab::LabError;
 use crate::lab::pump::{self, Ending};
 use crate::lab::reserve::Reservation;
+use crate::lab::tally::Tally;
 
 /// One of a link's two directions, named from the process that it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,6 +87,8 @@ struct Shared {
     target: SocketAddr,
     /// A connection to the target ended or failed: time to ask whether it still listens.
     doubt: Notify,
+    /// What its callers have asked.
+    asked: Arc<Tally>,
 }
 
 impl Link {
@@ -99,7 +103,7 @@ impl Link {
     pub(crate) fn on(runtime: &Handle, held: Reservation, target: SocketAddr) -> Self {
         let (mode, seen) = watch::channel(Mode::OPEN);
         let address = held.address();
-        let shared = Arc::new(Shared { held, target, doubt: Notify::new() });
+        let shared = Arc::new(Shared { held, target, doubt: Notify::new(), asked: Arc::default() });
         let supervisor = runtime.spawn(supervise(Arc::clone(&shared), seen)).abort_handle();
         Self { address, mode, shared, supervisor }
     }
@@ -119,6 +123,12 @@ impl Link {
     /// Changes what the link does, at once, for existing and for new connections.
     pub fn set(&self, change: impl FnOnce(&mut Mode)) {
         self.mode.send_modify(change);
+    }
+
+    /// Gives how many requests callers have sent through the link since it was opened.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.shared.asked.frames()
     }
 
     /// Makes the link ask now whether its target still listens.
@@ -201,7 +211,7 @@ async fn connect(shared: Arc<Shared>, client: TcpStream, mode: watch::Receiver<M
         Ok(server) => {
             // Kafka's own sockets have it set; without it the lab would add delays of its own.
             if client.set_nodelay(true).is_ok() && server.set_nodelay(true).is_ok() {
-                match pump::carry(client, server, mode).await {
+                match pump::carry((client, server), mode, &shared.asked).await {
                     Ending::Closed | Ending::Reset => shared.doubt.notify_one(),
                 }
             }

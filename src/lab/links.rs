@@ -136,6 +136,11 @@ impl Links {
             .ok_or_else(|| LabError::Usage(format!("this cluster has no way {route:?}")))
     }
 
+    /// Gives how many requests have come that way.
+    pub(crate) fn asked(&self, route: Route) -> Option<u64> {
+        self.links.get(&route).map(Link::asked)
+    }
+
     /// Changes every proxy that `touched` names; tells how many those were.
     pub(crate) fn set(&self, touched: impl Fn(Route) -> bool, change: impl Fn(&mut Mode)) -> usize {
         let hit = self.links.iter().filter(|(route, _)| touched(**route));

@@ -32,9 +32,11 @@ mod inflict;
 mod links;
 mod process;
 mod pump;
+mod records;
 mod reserve;
 mod settings;
 mod settled;
+mod tally;
 
 pub use admin::{Hands, TopicPlan};
 pub use cluster::Cluster;

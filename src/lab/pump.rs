@@ -14,6 +14,7 @@ use tokio::time;
 
 use crate::adapters::clock;
 use crate::lab::link::{Gate, Mode, Way};
+use crate::lab::tally::{Frames, Tally};
 
 /// How a connection came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +42,18 @@ const CHUNK_BYTES: usize = 16 * 1024;
 const CHUNKS_MAX: usize = 64;
 
 /// Carries bytes between `client` and `server` until both have said goodbye, one is gone, or the link is cut.
-pub(crate) async fn carry(mut client: TcpStream, mut server: TcpStream, mode: watch::Receiver<Mode>) -> Ending {
+///
+/// Frames from the client count in `asked`.
+pub(crate) async fn carry(
+    (mut client, mut server): (TcpStream, TcpStream),
+    mode: watch::Receiver<Mode>,
+    asked: &Tally,
+) -> Ending {
     let ending = {
         let (client_read, client_write) = client.split();
         let (server_read, server_write) = server.split();
-        let there = one_way(client_read, server_write, Way::Inbound, mode.clone());
-        let back = one_way(server_read, client_write, Way::Outbound, mode.clone());
+        let there = one_way(client_read, server_write, (Way::Inbound, Some(asked)), mode.clone());
+        let back = one_way(server_read, client_write, (Way::Outbound, None), mode.clone());
         tokio::select! {
             both = async { tokio::try_join!(there, back) } => both.map_or(Ending::Reset, |_| Ending::Closed),
             () = cut(mode) => Ending::Reset,
@@ -76,22 +83,33 @@ async fn cut(mut mode: watch::Receiver<Mode>) {
 #[derive(Debug)]
 struct Gone;
 
-async fn one_way(from: ReadHalf<'_>, to: WriteHalf<'_>, way: Way, mode: watch::Receiver<Mode>) -> Result<(), Gone> {
+async fn one_way(
+    from: ReadHalf<'_>,
+    to: WriteHalf<'_>,
+    (way, tally): (Way, Option<&Tally>),
+    mode: watch::Receiver<Mode>,
+) -> Result<(), Gone> {
     let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
-    let reading = read(from, sender, mode.clone());
+    let reading = read(from, sender, mode.clone(), tally);
     let writing = write(to, receiver, way, mode);
     // The reader never fails: it says how it ended through the channel, so that a frozen way holds the end back too.
     let ((), written) = tokio::join!(reading, writing);
     written
 }
 
-async fn read(mut from: ReadHalf<'_>, sender: mpsc::Sender<Piece>, mode: watch::Receiver<Mode>) {
+async fn read(mut from: ReadHalf<'_>, sender: mpsc::Sender<Piece>, mode: watch::Receiver<Mode>, tally: Option<&Tally>) {
+    let mut frames = Frames::default();
     let mut chunk = BytesMut::new();
     loop {
         chunk.reserve(CHUNK_BYTES);
         let piece = match from.read_buf(&mut chunk).await {
             Ok(0) => Piece::Fin,
-            Ok(_) => Piece::Bytes(clock::now() + mode.borrow().delay, chunk.split().freeze()),
+            Ok(_) => {
+                if let Some(tally) = tally {
+                    tally.add(frames.begun_in(&chunk));
+                }
+                Piece::Bytes(clock::now() + mode.borrow().delay, chunk.split().freeze())
+            }
             Err(_) => Piece::Reset,
         };
         let last = !matches!(piece, Piece::Bytes(..));

@@ -1,4 +1,4 @@
-//! When a trio is ready to be measured or shown: it sees every broker serve, and no case is open.
+//! When a trio is ready to be measured or shown: it sees every broker serve, knows the log ends, and no case is open.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::lab::LabError;
 use crate::lab::trio::{NODES, Trio};
 use crate::model::observation::Light;
 use crate::model::operator::view::{BrokerView, StatusView};
+use crate::model::snapshot::Missing;
 
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
@@ -24,7 +25,7 @@ pub(crate) async fn status(trio: &Trio) -> Option<StatusView> {
     None
 }
 
-/// Waits until at least two nodes of the trio see each of so many brokers green, and no case is open.
+/// Waits until at least two nodes of the trio see each of so many brokers green, log ends are known, and no case is open.
 ///
 /// Errors: [`LabError::Late`] with what each node logged last.
 pub(crate) async fn await_settled(trio: &Trio, brokers: usize, within: Duration) -> Result<(), LabError> {
@@ -35,6 +36,7 @@ pub(crate) async fn await_settled(trio: &Trio, brokers: usize, within: Duration)
             status.leader.is_some()
                 && status.brokers.iter().filter(by_two).count() == brokers
                 && status.cases.is_empty()
+                && !status.missing.iter().any(|one| matches!(one, Missing::LogEnds(_)))
         });
         if settled {
             return Ok(());

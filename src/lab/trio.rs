@@ -129,16 +129,24 @@ impl Trio {
     /// Errors: [`LabError`] with what the program said.
     pub async fn start(cluster: &Cluster, folder: &Path, options: TrioOptions) -> Result<Self, LabError> {
         let trio = Self::prepare(cluster, folder, options)?;
-        for id in NODES {
-            let said = trio.run(id, &["node", "init"]).await?;
-            if said.status != 0 {
-                return Err(LabError::Command { command: format!("tanist node init ({id})"), output: said.err });
-            }
-        }
+        trio.init().await?;
         for id in NODES {
             trio.begin(id)?;
         }
         Ok(trio)
+    }
+
+    /// Prepares the data directories of all nodes.
+    ///
+    /// Errors: [`LabError::Command`] with what the program said.
+    pub async fn init(&self) -> Result<(), LabError> {
+        for id in NODES {
+            let said = self.run(id, &["node", "init"]).await?;
+            if said.status != 0 {
+                return Err(LabError::Command { command: format!("tanist node init ({id})"), output: said.err });
+            }
+        }
+        Ok(())
     }
 
     /// Writes the settings of three nodes; nothing runs yet.

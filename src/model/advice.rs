@@ -36,6 +36,7 @@ macro_rules! closed_words {
 
 mod brief;
 mod opinion;
+mod settled;
 
 pub use brief::{
     Absent, ActKind, Brief, FACTS_MAX, Fact, FactId, FactKey, NotAToken, Observer, Proposal, Subject, Urgency,
@@ -44,3 +45,4 @@ pub use opinion::{
     Alternative, Breaker, Claim, Dialect, Dropped, Grounded, NoOpinion, Opinion, Outcome, PromptId, Reason, ReasonCode,
     Reply, Risk, Rung, TextFate, Tokens, Ungrounded, Verdict,
 };
+pub use settled::{Hold, Settled, Why};

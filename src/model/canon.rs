@@ -20,6 +20,8 @@
 //! It deliberately does not know any type of ours, and does not bound the length of what it writes: chunks do that.
 
 mod encode;
+mod key;
+mod text;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,7 +61,9 @@ pub enum CanonError {
 /// Errors: a float, an integer beyond 64 bits, raw bytes, a key that is no string or integer, a key that occurs twice, and
 /// nesting beyond [`DEPTH_MAX`] are refused.
 pub fn to_canonical_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CanonError> {
-    value.serialize(encode::Encoder::top())
+    let mut out = Vec::new();
+    value.serialize(encode::Encoder::top(&mut out))?;
+    Ok(out)
 }
 
 /// Reads a value from its canonical bytes and refuses every other spelling of the same value.

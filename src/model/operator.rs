@@ -270,6 +270,8 @@ pub enum Refusal {
     },
     /// The guard holds the plan.
     Held(Vec<super::ruling::Objection>),
+    /// No plan can be made of what was asked.
+    NoPlan(super::record::NoPlan),
     /// Observe-only: nothing is ever sent.
     ObserveOnly,
     /// The pause is this node's own file: remove it there.

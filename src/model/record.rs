@@ -5,6 +5,7 @@
 mod attention;
 mod decision;
 mod outcome;
+mod pause;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::time::{LogTime, millis};
 pub use attention::Attention;
 pub use decision::{Concern, Decision, DecisionVerdict, Inaction, NoPlan};
 pub use outcome::{End, Mark, NotSent, Outcome, Receipt, Stage, StepOutcome, StepRefusal};
+pub use pause::PauseFile;
 
 /// The version of the record format; readers refuse a later one.
 pub const RECORD_VERSION: u16 = 1;
@@ -138,6 +140,13 @@ pub enum Body {
         /// The request.
         request: RequestId,
     },
+    /// A node's pause file appeared or went away: the trio is paused while any node's is there.
+    PauseFile {
+        /// The node.
+        node: NodeId,
+        /// What it says of its file.
+        file: PauseFile,
+    },
     /// A person is told; status shows it until acknowledged.
     Attention {
         /// What about.
@@ -210,6 +219,7 @@ impl Body {
             Self::Withdrawn { .. } => "withdrawn",
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
+            Self::PauseFile { .. } => "pause file",
             Self::Attention { .. } => "attention",
             Self::Acknowledged { .. } => "acknowledged",
             Self::Closed { .. } => "closed",

@@ -53,8 +53,6 @@ pub enum Objection {
         #[serde(with = "millis", rename = "limit_ms")]
         limit: Duration,
     },
-    /// The intent's `valid_for` is over.
-    IntentExpired,
     /// Somebody else is moving these partitions.
     ForeignReassignment(PartitionSet),
     /// The broker is in maintenance.
@@ -125,6 +123,15 @@ pub enum Objection {
         /// The limit.
         limit: u32,
     },
+    /// Moving a live leader would drop more acks=1 records of one topic than the policy allows.
+    AtRisk {
+        /// The partitions of the topic.
+        partitions: PartitionSet,
+        /// The old leader's tail beyond the new leader's log end; none where a log end is not known.
+        records: Option<u64>,
+        /// The limit.
+        limit: u64,
+    },
     /// Two steps change the same partition at once.
     TwiceAtOnce {
         /// The partition.
@@ -141,25 +148,13 @@ pub enum Objection {
     },
     /// The facts that the plan was made on have moved.
     FactsMoved,
-    /// The trio is not in a mode or state in which it may act alone.
-    Advice {
-        /// Why the adviser's word holds it.
-        why: String,
-    },
 }
 
 impl Objection {
     /// Tells whether the objection goes away without anybody doing anything: no reason to wake a person.
     #[must_use]
     pub fn passes_by_itself(&self) -> bool {
-        matches!(
-            self,
-            Self::CoolDown { .. }
-                | Self::PlanInFlight(_)
-                | Self::IntentExpired
-                | Self::FactsMoved
-                | Self::StaleSnapshot { .. }
-        )
+        matches!(self, Self::CoolDown { .. } | Self::PlanInFlight(_) | Self::FactsMoved | Self::StaleSnapshot { .. })
     }
 
     /// Gives the objection's name, as records, metrics and tables use it.
@@ -169,7 +164,6 @@ impl Objection {
             Self::NoMajority { .. } => "NoMajority",
             Self::ControllerUnreachable => "ControllerUnreachable",
             Self::StaleSnapshot { .. } => "StaleSnapshot",
-            Self::IntentExpired => "IntentExpired",
             Self::ForeignReassignment(_) => "ForeignReassignment",
             Self::Maintenance(_) => "Maintenance",
             Self::Paused => "Paused",
@@ -184,12 +178,12 @@ impl Objection {
             Self::OnlyMember { .. } => "OnlyMember",
             Self::TooManyMoves { .. } => "TooManyMoves",
             Self::TargetFull { .. } => "TargetFull",
+            Self::AtRisk { .. } => "AtRisk",
             Self::TwiceAtOnce { .. } => "TwiceAtOnce",
             Self::PlanInFlight(_) => "PlanInFlight",
             Self::EpochUnknown(_) => "EpochUnknown",
             Self::NotPermitted { .. } => "NotPermitted",
             Self::FactsMoved => "FactsMoved",
-            Self::Advice { .. } => "Advice",
         }
     }
 }

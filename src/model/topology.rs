@@ -2,10 +2,11 @@
 //!
 //! Deliberately no health: that a broker is listed here says nothing about whether it serves.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ids::{BrokerEpoch, BrokerId, ClusterId, LeaderEpoch, Offset, PartitionId, Rack, TopicId};
 
@@ -80,9 +81,10 @@ pub struct Partition {
 }
 
 /// A set of partitions, kept small on paper: per topic the runs of consecutive numbers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct PartitionSet(BTreeMap<TopicId, Vec<Run>>);
+///
+/// In memory the runs of all topics are one list in order: a plan holds tens of thousands.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct PartitionSet(Vec<(TopicId, Run)>);
 
 /// Consecutive partition numbers, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,47 +93,100 @@ pub struct Run(pub i32, pub i32);
 impl PartitionSet {
     /// Gives the partitions in order.
     pub fn iter(&self) -> impl Iterator<Item = PartitionId> + '_ {
-        self.0.iter().flat_map(|(topic, runs)| {
-            runs.iter().flat_map(move |run| (run.0..=run.1).map(move |number| PartitionId { topic: *topic, number }))
-        })
+        self.0.iter().flat_map(|(topic, run)| (run.0..=run.1).map(move |number| PartitionId { topic: *topic, number }))
     }
 
     /// Gives how many partitions the set holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.values().flatten().map(|run| usize::try_from(i64::from(run.1) - i64::from(run.0) + 1).unwrap_or(0)).sum()
+        self.0.iter().map(|(_, run)| usize::try_from(i64::from(run.1) - i64::from(run.0) + 1).unwrap_or(0)).sum()
     }
 
     /// Tells whether the set holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.iter().next().is_none()
     }
 
     /// Tells whether the set holds `partition`.
     #[must_use]
     pub fn contains(&self, partition: &PartitionId) -> bool {
-        self.0
-            .get(&partition.topic)
-            .is_some_and(|runs| runs.iter().any(|run| run.0 <= partition.number && partition.number <= run.1))
+        let from = self.0.partition_point(|(topic, _)| *topic < partition.topic);
+        let of_topic = self.0.iter().skip(from).take_while(|(topic, _)| *topic == partition.topic);
+        of_topic.into_iter().any(|(_, run)| run.0 <= partition.number && partition.number <= run.1)
+    }
+
+    /// Gives each topic with its runs.
+    fn topics(&self) -> impl Iterator<Item = (&TopicId, RunsOf<'_>)> {
+        let topics = self.0.chunk_by(|(one, _), (next, _)| one == next);
+        topics.filter_map(|of_topic| of_topic.first().map(|(topic, _)| (topic, RunsOf(of_topic))))
     }
 }
 
 impl FromIterator<PartitionId> for PartitionSet {
     fn from_iter<I: IntoIterator<Item = PartitionId>>(partitions: I) -> Self {
-        let mut runs: BTreeMap<TopicId, Vec<Run>> = BTreeMap::new();
         // A sorted list rather than a set: sets of tens of thousands are made for each plan, mostly in order already.
         let mut sorted: Vec<PartitionId> = partitions.into_iter().collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        for partition in sorted {
-            let of_topic = runs.entry(partition.topic).or_default();
-            match of_topic.last_mut() {
-                Some(last) if i64::from(last.1) + 1 == i64::from(partition.number) => last.1 = partition.number,
-                _ => of_topic.push(Run(partition.number, partition.number)),
+        if !sorted.is_sorted() {
+            sorted.sort_unstable();
+        }
+        let mut runs: Vec<(TopicId, Run)> = Vec::with_capacity(sorted.len());
+        for PartitionId { topic, number } in sorted {
+            match runs.last_mut() {
+                Some((last, run)) if *last == topic && i64::from(number) <= i64::from(run.1) + 1 => run.1 = number,
+                Some(_) | None => runs.push((topic, Run(number, number))),
             }
         }
+        runs.shrink_to_fit();
         Self(runs)
+    }
+}
+
+/// By topic, then by the topic's runs: a topic with fewer runs comes first.
+impl Ord for PartitionSet {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.topics().map(|(_, runs)| runs.0).cmp(other.topics().map(|(_, runs)| runs.0))
+    }
+}
+
+impl PartialOrd for PartitionSet {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Serialize for PartitionSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.topics())
+    }
+}
+
+impl<'de> Deserialize<'de> for PartitionSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let topics = BTreeMap::<TopicId, Vec<Run>>::deserialize(deserializer)?;
+        Ok(Self(topics.into_iter().flat_map(|(topic, runs)| runs.into_iter().map(move |run| (topic, run))).collect()))
+    }
+}
+
+impl fmt::Debug for PartitionSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topics: BTreeMap<_, _> = self.topics().collect();
+        f.debug_tuple("PartitionSet").field(&topics).finish()
+    }
+}
+
+/// The runs of one topic.
+struct RunsOf<'a>(&'a [(TopicId, Run)]);
+
+impl Serialize for RunsOf<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(_, run)| run))
+    }
+}
+
+impl fmt::Debug for RunsOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(_, run)| run)).finish()
     }
 }
 
@@ -161,5 +216,24 @@ mod tests {
         assert_eq!(set.len(), 6);
         assert!(set.contains(&PartitionId { topic, number: 6 }));
         assert!(!set.contains(&PartitionId { topic, number: 7 }));
+        let again: PartitionSet = serde_json::from_str(&serde_json::to_string(&set).unwrap()).unwrap();
+        assert_eq!(again, set);
+    }
+
+    #[test]
+    fn sets_compare_topic_by_topic() {
+        let set = |partitions: &[(u8, i32)]| -> PartitionSet {
+            partitions
+                .iter()
+                .map(|(topic, number)| PartitionId { topic: TopicId([*topic; 16]), number: *number })
+                .collect()
+        };
+        let sets =
+            [set(&[]), set(&[(1, 0)]), set(&[(1, 0), (2, 0)]), set(&[(1, 0), (1, 5)]), set(&[(1, 1)]), set(&[(2, 0)])];
+        for (place, one) in sets.iter().enumerate() {
+            for (other_place, other) in sets.iter().enumerate() {
+                assert_eq!(one.cmp(other), place.cmp(&other_place), "{one:?} against {other:?}");
+            }
+        }
     }
 }

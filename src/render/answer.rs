@@ -2,6 +2,7 @@
 
 use crate::model::operator::view::Difference;
 use crate::model::operator::{Answer, Explanation, NotFound, Refusal, Role};
+use crate::model::record::Inaction;
 
 use super::Style;
 use super::history::{plan_name, record, records, verification};
@@ -102,6 +103,10 @@ fn refused(why: &Refusal) -> String {
         Refusal::Held(objections) => {
             let names = Names::default();
             format!("the guard holds it: {}", and(objections.iter().map(|one| sentences::objection(one, &names))))
+        }
+        Refusal::NoPlan(why) => {
+            let why = sentences::inaction(&Inaction::NoPlan(why.clone()), &Names::default());
+            format!("no plan can be made of it now: {why}")
         }
         Refusal::ObserveOnly => "mode observe: nothing is ever sent; act.mode in the settings".to_owned(),
         Refusal::PausedByFile { node } => {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::advice::{Settled, Why};
 use crate::model::finding::{Echo, Finding, FindingKind, Say, Vote};
 use crate::model::ids::{
     BrokerEpoch, BrokerId, CaseId, ClusterId, Digest, LeaderEpoch, NodeId, PartitionId, Person, Rack, RecordIndex,
@@ -25,7 +26,7 @@ use crate::model::topology::{PartitionSet, Topic, Topology};
 
 pub(super) const ORDERS: TopicId = TopicId([0xaa; 16]);
 pub(super) const PAYMENTS: TopicId = TopicId([0xbb; 16]);
-pub(super) const PLAN: Digest = Digest([0x5e; 32]);
+pub(crate) const PLAN: Digest = Digest([0x5e; 32]);
 
 /// 2026-11-22 03:10:00 UTC.
 const START_MS: u64 = 1_795_317_000_000;
@@ -39,7 +40,7 @@ pub(super) fn orders(numbers: impl IntoIterator<Item = i32>) -> PartitionSet {
 }
 
 /// Gives the whole history.
-pub(super) fn history() -> Vec<(RecordIndex, Record)> {
+pub(crate) fn history() -> Vec<(RecordIndex, Record)> {
     let c4 = Some(CaseId(4));
     let c9 = Some(CaseId(9));
     let olga = Person("olga".to_owned());
@@ -243,7 +244,13 @@ fn acted() -> Decision {
         plan: Some(plan()),
         digest: Some(PLAN),
         ruling: Some(Ruling::Allowed),
-        verdict: DecisionVerdict::Act { valid_for: Duration::from_millis(800), cool_down_until: LogTime(427_041) },
+        advice: Some(Settled::Proceed(Why::NoAdviser)),
+        verdict: DecisionVerdict::Act {
+            valid_for: Duration::from_millis(800),
+            cool_down_until: LogTime(427_041),
+            cluster_cool_down_until: LogTime(1_927_041),
+            demoted_until: LogTime(427_041),
+        },
     }
 }
 
@@ -254,6 +261,7 @@ fn nothing(why: Inaction) -> Decision {
         plan: None,
         digest: None,
         ruling: None,
+        advice: None,
         verdict: DecisionVerdict::Nothing(why),
     }
 }
@@ -272,7 +280,6 @@ fn outcome() -> Outcome {
         timeline: vec![
             mark(Stage::Suspected, 0),
             mark(Stage::Confirmed, 31_400),
-            mark(Stage::Planned, 33_050),
             mark(Stage::Committed, 34_900),
             mark(Stage::Sent(1), 35_100),
             mark(Stage::Answered(1), 61_000),

@@ -1,6 +1,7 @@
 //! Records for people: one line each in a list, whole when shown.
 
-use crate::model::advice::{NoOpinion, Opinion, Outcome as Said};
+use crate::model::advice::{Hold, NoOpinion, Opinion, Outcome as Said, Settled, Why};
+use crate::model::ids::RecordIndex;
 use crate::model::operator::Entry;
 use crate::model::operator::{ChainFault, HeadPlace, Verification};
 use crate::model::plan::PlanDigest;
@@ -52,6 +53,7 @@ pub(super) fn names_in(record: &Record) -> Names {
         | Body::Withdrawn { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::PauseFile { .. }
         | Body::Attention { .. }
         | Body::Acknowledged { .. }
         | Body::Closed { .. } => Names::default(),
@@ -96,6 +98,7 @@ pub(super) fn summary(record: &Record, names: &Names) -> String {
             format!("plan {} no longer stands: {}", plan.short(), sentences::withdrawal(why))
         }
         Body::Paused { by, reason, .. } => format!("{} paused automation: {}", escape(&by.0), escape(reason)),
+        Body::PauseFile { node, file } => format!("{} {node}", sentences::pause_file(*file)),
         Body::Resumed { by, .. } => format!("{} let automation go on", escape(&by.0)),
         Body::Attention { what } => format!("a person was told: {}", sentences::attention(what, names)),
         Body::Acknowledged { attention, by, .. } => format!("{} has seen record {attention}", escape(&by.0)),
@@ -137,6 +140,26 @@ fn opinion_text(opinion: &Opinion) -> String {
     }
 }
 
+fn settled(settled: Settled) -> String {
+    match settled {
+        Settled::Proceed(Why::ClassNeedsNone) => {
+            "advice: asked for beside it, as the class needs none first".to_owned()
+        }
+        Settled::Proceed(Why::Approved) => "advice: the model found nothing against it".to_owned(),
+        Settled::Proceed(Why::NoAdviser) => "advice: none, as no adviser is configured".to_owned(),
+        Settled::Proceed(Why::SilenceWhileWritesFail(why)) => {
+            format!("advice: none ({why:?}), and writes are failing meanwhile")
+        }
+        Settled::Proceed(Why::Overridden(verdict)) => {
+            format!("advice: {verdict}, overridden: the rules confirmed the outage again")
+        }
+        Settled::Hold(Hold::Vetoed) => "advice: the model vetoed it; people decide".to_owned(),
+        Settled::Hold(Hold::Escalated) => "advice: the model wants a person; people decide".to_owned(),
+        Settled::Hold(Hold::Silence(why)) => format!("advice: none ({why:?}), which is no consent; people decide"),
+        Settled::Hold(Hold::PeopleApprove) => "advice: people approve this class, a model never does".to_owned(),
+    }
+}
+
 /// Gives one record, whole; the rest of it, figure by figure, is in its JSON.
 pub(super) fn record(entry: &Entry, style: Style) -> String {
     let Entry { index, hash, record } = entry;
@@ -170,6 +193,7 @@ pub(super) fn record(entry: &Entry, style: Style) -> String {
         | Body::Withdrawn { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::PauseFile { .. }
         | Body::Attention { .. }
         | Body::Acknowledged { .. }
         | Body::Closed { .. } => {}
@@ -188,6 +212,7 @@ fn decision_lines(decision: &Decision, names: &Names) -> Vec<String> {
     if let Some(ruling) = &decision.ruling {
         lines.extend(ruling_lines(ruling, names));
     }
+    lines.extend(decision.advice.map(settled));
     lines
 }
 
@@ -223,8 +248,13 @@ pub(super) fn verification(found: &Verification, style: Style) -> String {
     lines.push(format!("head {} at record {}", found.head, found.last));
     for seen in &found.compared {
         let said = match &seen.head {
+            Some((RecordIndex(0), _)) => "has no record yet".to_owned(),
             Some((index, head)) => format!("has {} at record {index}", head.short()),
-            None => "could not be asked".to_owned(),
+            None => match seen.place {
+                HeadPlace::Checkpoint => "could not be read: the disk does not answer".to_owned(),
+                HeadPlace::Committed => "is empty: nothing was committed since the start".to_owned(),
+                HeadPlace::Peer(_) => "was NOT compared: not heard since this node started".to_owned(),
+            },
         };
         lines.push(format!("  {} {said}", place(seen.place)));
     }
@@ -234,6 +264,7 @@ pub(super) fn verification(found: &Verification, style: Style) -> String {
 fn place(place: HeadPlace) -> String {
     match place {
         HeadPlace::Checkpoint => "the checkpoint in redb".to_owned(),
+        HeadPlace::Committed => "what this node knows to be committed".to_owned(),
         HeadPlace::Peer(node) => node.to_string(),
     }
 }
@@ -246,7 +277,12 @@ fn fault(fault: &ChainFault) -> String {
         ChainFault::Absent { index } => format!("record {index} is absent"),
         ChainFault::Unreadable { index } => format!("record {index} cannot be read"),
         ChainFault::Shorter { last, place: at, there } => {
-            format!("it ends with record {last}, but {} knows {there}: the last ones were removed", place(*at))
+            let beyond = match at {
+                HeadPlace::Checkpoint => format!("the checkpoint in redb is at {there}"),
+                HeadPlace::Committed => format!("record {there} is committed"),
+                HeadPlace::Peer(node) => format!("{node} has {there}"),
+            };
+            format!("it ends with record {last}, but {beyond}: the last ones are missing here")
         }
         ChainFault::Differs { index, place: at } => format!("{} has another record {index}", place(*at)),
     }

@@ -2,11 +2,14 @@
 
 use crate::model::finding::{Echo, Finding, Say, Vote};
 use crate::model::ids::NodeId;
-use crate::model::observation::{Blindness, Light, Progress, PulseState};
+use crate::model::observation::{Light, Progress, PulseState};
 use crate::model::plan::{Act, Class, FailedRack, Origin, Promotion, Score, Serving, Unfit, When};
-use crate::model::record::{Attention, Closing, End, Inaction, NoPlan, NotSent, Receipt, StepRefusal, Withdrawal};
+use crate::model::record::{
+    Attention, Closing, End, Inaction, NoPlan, NotSent, PauseFile, Receipt, StepRefusal, Withdrawal,
+};
 use crate::model::ruling::{Objection, Ruling};
 
+use super::blind::blindness;
 use super::words::{Names, and, count, escape, list, span};
 
 pub(super) fn objection(objection: &Objection, names: &Names) -> String {
@@ -18,7 +21,6 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         Objection::StaleSnapshot { age, limit } => {
             format!("the picture of the cluster was {} old, at most {} is trusted", span(*age), span(*limit))
         }
-        Objection::IntentExpired => "the time in which it could be carried out was over".to_owned(),
         Objection::ForeignReassignment(set) => format!("somebody else is reassigning {}", names.set(set)),
         Objection::Maintenance(broker) => format!("{broker} is in maintenance"),
         Objection::Paused => "automation is paused".to_owned(),
@@ -58,12 +60,18 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         Objection::TargetFull { target, leaders, limit } => {
             format!("{target} would lead {}, at most {limit} are allowed", count(*leaders, "partition"))
         }
+        Objection::AtRisk { partitions, records: Some(records), limit } => {
+            let set = names.set(partitions);
+            format!("{} of {set} would be lost, at most {limit} may be", count(*records, "acks=1 record"))
+        }
+        Objection::AtRisk { partitions, records: None, .. } => {
+            format!("how many acks=1 records of {} would be lost is not known", names.set(partitions))
+        }
         Objection::TwiceAtOnce { partition } => format!("two steps change {} at once", names.partition(partition)),
         Objection::PlanInFlight(case) => format!("the plan of {case} is in flight: one at a time"),
         Objection::EpochUnknown(broker) => format!("the epoch of {broker} is not known, and the act needs it"),
         Objection::NotPermitted { act } => format!("the settings do not allow {}", escape(act)),
         Objection::FactsMoved => "the facts had moved since it was planned".to_owned(),
-        Objection::Advice { why } => format!("the adviser's word holds it: {}", escape(why)),
     }
 }
 
@@ -78,6 +86,7 @@ pub(super) fn inaction(why: &Inaction, names: &Names) -> String {
         Inaction::NoPlan(NoPlan::NobodyFit(set)) => format!("nobody was fit to lead {}", names.set(set)),
         Inaction::NoPlan(NoPlan::Blind) => "the cluster's shape was not known well enough".to_owned(),
         Inaction::NoPlan(NoPlan::NothingToRestore) => "nothing was recorded that could be put back".to_owned(),
+        Inaction::NoPlan(NoPlan::NotStable) => "the broker had not been green for long enough to lead again".to_owned(),
         Inaction::NoPlan(NoPlan::NoFence) => {
             "only a fence would have helped, and none was allowed or possible".to_owned()
         }
@@ -130,21 +139,6 @@ pub(super) fn light(light: Light) -> &'static str {
         Light::RedSilent => "red, silent",
         Light::Recovering => "recovering",
         Light::Unknown(why) => blindness(why),
-    }
-}
-
-fn blindness(why: Blindness) -> &'static str {
-    match why {
-        Blindness::NotTried => "not tried yet",
-        Blindness::Denied => "may not look",
-        Blindness::Throttled => "throttled",
-        Blindness::Capped => "connection cap",
-        Blindness::NoRoute => "no route",
-        Blindness::Malformed => "unreadable answer",
-        Blindness::WrongCluster => "another cluster",
-        Blindness::NobodyAnswered => "nobody answered",
-        Blindness::Stale => "too old an answer",
-        Blindness::Unsupported => "version not spoken",
     }
 }
 
@@ -277,6 +271,7 @@ pub(super) fn receipt(receipt: &Receipt, names: &Names) -> String {
         Receipt::NotSent(why) => format!("not sent: {}", not_sent(*why)),
         Receipt::Refused(why) => format!("refused: {}", refusal(*why)),
         Receipt::Unanswered => "sent, no answer; read back instead of sent again".to_owned(),
+        Receipt::NotSeen => "sent and answered, but reading back shows nothing of it".to_owned(),
         Receipt::Skipped => "not sent on purpose (observe)".to_owned(),
     }
 }
@@ -287,6 +282,7 @@ fn refusal(why: StepRefusal) -> String {
         StepRefusal::NewIncarnation => "the broker has a new life".to_owned(),
         StepRefusal::PreferredNotAvailable => "the preferred leader was not available".to_owned(),
         StepRefusal::Denied => "Kafka does not let us".to_owned(),
+        StepRefusal::NotSeen => "reading back shows another thing".to_owned(),
         StepRefusal::Kafka(code) => format!("Kafka error {code}"),
     }
 }
@@ -299,6 +295,14 @@ fn not_sent(why: NotSent) -> &'static str {
         NotSent::Precondition => "a precondition did not hold any more",
         NotSent::Paused => "automation was paused meanwhile",
         NotSent::EarlierFailed => "an earlier step failed",
+    }
+}
+
+pub(super) fn pause_file(file: PauseFile) -> &'static str {
+    match file {
+        PauseFile::Absent => "no pause file any more on",
+        PauseFile::Present => "automation is paused by the file on",
+        PauseFile::Unreadable => "automation is paused, as it cannot be told whether there is a pause file on",
     }
 }
 

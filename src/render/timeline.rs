@@ -38,6 +38,7 @@ pub(super) fn timeline(case: CaseId, records: &[(RecordIndex, Record)]) -> Vec<S
             | Body::Withdrawn { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::PauseFile { .. }
             | Body::Attention { .. }
             | Body::Acknowledged { .. }
             | Body::Closed { .. } => {}
@@ -54,7 +55,7 @@ fn stages(outcome: &Outcome, decision: Option<&Decision>, names: &Names) -> Vec<
     for mark in &marks {
         let after = format!("+{}", micros(mark.after_us));
         lines.push(format!("  {after:>9} {}", stage(mark.stage, decision)));
-        if mark.stage == Stage::Planned {
+        if mark.stage == Stage::Confirmed {
             lines.extend(candidates(decision, names));
         }
     }
@@ -84,9 +85,8 @@ fn stage(stage: Stage, decision: Option<&Decision>) -> String {
         Stage::Confirmed => {
             let finding = decision.and_then(|decision| decision.finding.as_ref());
             let red = finding.map(sentences::red_votes).filter(|red| !red.is_empty());
-            format!("confirmed: red for {}", red.unwrap_or_else(|| "a majority".to_owned()))
+            format!("confirmed, planned and guarded: red for {}", red.unwrap_or_else(|| "a majority".to_owned()))
         }
-        Stage::Planned => "planned and guarded".to_owned(),
         Stage::Committed => "committed by two of three".to_owned(),
         Stage::Sent(number) => format!("s{number} sent{}", act(number)),
         Stage::Answered(number) => format!("s{number} answered"),

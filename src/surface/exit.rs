@@ -42,9 +42,15 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl From<ExitStatus> for u8 {
+    fn from(status: ExitStatus) -> Self {
+        status as u8
+    }
+}
+
 impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> Self {
-        Self::from(status as u8)
+        Self::from(u8::from(status))
     }
 }
 
@@ -77,7 +83,9 @@ impl ExitStatus {
             Refusal::Role { .. } | Refusal::Expired { .. } | Refusal::ObserveOnly | Refusal::AuditRebuilding => {
                 Self::No
             }
-            Refusal::AlreadyApproved { .. } | Refusal::Held(_) | Refusal::PausedByFile { .. } => Self::Held,
+            Refusal::AlreadyApproved { .. } | Refusal::Held(_) | Refusal::NoPlan(_) | Refusal::PausedByFile { .. } => {
+                Self::Held
+            }
             Refusal::Busy => Self::Unreachable,
             Refusal::Version { .. } => Self::Usage,
         }

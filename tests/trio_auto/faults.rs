@@ -6,8 +6,10 @@ use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::Fault;
 use tanist::lab::trio::NODES;
+use tanist::model::operator::Entry;
 use tanist::model::plan::{Act, Origin};
-use tanist::model::record::{Body, Closing, End};
+use tanist::model::record::{Body, Closing, DecisionVerdict, End, Inaction};
+use tanist::model::ruling::Objection;
 use tanist::model::topology::Standing;
 
 use crate::stage::{Intent, Play, Stage, VICTIM, intents, opened, struck_whole_broker};
@@ -89,6 +91,14 @@ pub(crate) async fn public_interfaces_alone_bring_acks_1_back(stage: &Stage) {
     assert!(all < NATIVE_WITHIN, "acks=all after {all:?}");
     let acts = intents(&stage.records(1, &play).await);
     assert!(!acts.is_empty() && !acts.iter().any(struck_whole_broker), "{acts:?}");
+    // It may unregister, but two brokers would be left for topics of three replicas.
+    let too_few = |one: &Objection| *one == Objection::NamesUnregistered(VICTIM);
+    stage
+        .await_records(1, &play, "unregistering to be refused", |records| {
+            let held = |entry: &Entry| matches!(&entry.record.body, Body::Decided(one) if matches!(&one.verdict, DecisionVerdict::Nothing(Inaction::Held(why)) if why.iter().any(too_few)));
+            records.iter().any(held).then_some(())
+        })
+        .await;
     stage.cluster.heal(&fault).unwrap();
     stage.cluster.await_ready(VICTIM).await.unwrap();
     returned(stage, &play).await;

@@ -7,6 +7,9 @@
 #![cfg(test)]
 #![cfg(feature = "lab")]
 
+#[expect(dead_code, reason = "these cases need a server that answers, not all its ways to misbehave")]
+#[path = "../adviser_mock/mod.rs"]
+mod adviser_mock;
 #[path = "../common/alone.rs"]
 mod alone;
 mod faults;
@@ -14,6 +17,7 @@ mod limits;
 mod racks;
 mod restarts;
 mod stage;
+mod wide;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,7 +28,7 @@ use tanist::adapters::clock;
 use tanist::lab::trio::TrioOptions;
 use tanist::lab::{Cluster, ClusterOptions};
 
-use stage::{Stage, fenced_off, public_apis};
+use stage::{Stage, fenced_off, public_apis, unregisters};
 
 type Case = for<'a> fn(&'a Stage) -> LocalBoxFuture<'a, ()>;
 
@@ -54,6 +58,11 @@ const RACKS: &[(&str, Case)] = cases! {
 
 /// Brokers' public interfaces only.
 const PUBLIC: &[(&str, Case)] = cases! { "public" => faults::public_interfaces_alone_bring_acks_1_back };
+
+/// With an adviser that objects, and nothing but unregistering against a dead follower.
+const WIDE: &[(&str, Case)] = cases! {
+    "unregister" => wide::a_dead_broker_is_unregistered_once_a_person_overrules_the_adviser,
+};
 
 /// Plays those of the cases that are wanted, with one trio; gives the names of those that failed.
 async fn play(
@@ -93,12 +102,14 @@ async fn each_failure_gets_the_act_it_deserves_and_nothing_acknowledged_is_lost(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_six_brokers_in_three_racks_a_rack_is_replaced_and_two_racks_are_left_to_a_person() {
-    if !RACKS.iter().any(|(name, _)| wanted(name)) {
+    if !RACKS.iter().chain(WIDE).any(|(name, _)| wanted(name)) {
         return;
     }
     let _turn = alone::alone();
     let six = stage::cluster(ClusterOptions { brokers: 6, ..ClusterOptions::default() }).await;
-    let failed = play(&six, fenced_off(), RACKS, "racks").await;
+    let mut failed = play(&six, fenced_off(), RACKS, "racks").await;
+    let server = wide::objector().await;
+    failed.extend(play(&six, unregisters(&server.base_url), WIDE, "wide").await);
     assert!(failed.is_empty(), "failed: {failed:?}");
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Roles, TopicPlan};
+use tanist::model::ids::Rack;
 use tanist::model::record::{Attention, Inaction};
 use tanist::model::ruling::Objection;
-use tanist::model::topology::Rack;
 
 use crate::faults::{BEFORE_KAFKA, KILL_WITHIN};
 use crate::stage::{PARTITIONS, PATIENCE, Play, Stage, VICTIM, intents, opened};

@@ -31,10 +31,16 @@ pub(crate) fn fenced_off() -> TrioOptions {
     TrioOptions::auto(env!("CARGO_BIN_EXE_tanist"))
 }
 
-/// Gives the settings of a trio that knows no controller and so can fence nobody.
+/// Gives the settings of a trio that knows no controller and so can fence nobody by heartbeat; it may unregister.
 pub(crate) fn public_apis() -> TrioOptions {
     let options = TrioOptions { controllers: Controllers::Untold, ..fenced_off() };
-    options.with("act", "fence.heartbeat", "false")
+    options.with("act", "fence.heartbeat", "false").with("act", "fence.unregister", "true")
+}
+
+/// Gives the settings of a trio that may send R2 by itself, unless its adviser is against it, and fences nobody.
+pub(crate) fn unregisters(adviser_url: &str) -> TrioOptions {
+    let options = public_apis().with("act", "auto_r2", "[\"Unregister\"]");
+    options.with("adviser", "url", &format!("{adviser_url:?}")).with("adviser", "model", "\"small\"")
 }
 
 /// Starts a cluster for several cases.

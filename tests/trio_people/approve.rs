@@ -1,5 +1,7 @@
 //! Mode `approve`: plans wait for people, who may be the wrong ones, late, or of another opinion.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::desk::{Desk, is_done, kind, options};
@@ -69,13 +71,19 @@ fn an_approver_carries_out_what_is_offered_and_refuses_what_comes_back() {
 }
 
 #[test]
-fn an_offer_whose_facts_have_moved_is_superseded_and_never_carried_out() {
+fn an_offer_lapses_by_time_and_one_whose_facts_have_moved_is_superseded_and_neither_is_carried_out() {
     on_ground(async |ground| {
         let topic = ground.topic().await;
-        let desk = Desk::open(ground, options("approve")).await;
+        let desk = Desk::open(ground, options("approve").with("act", "approval_expires", "\"2s\"")).await;
         let (leader, follower) = desk.settled().await;
         let fault = ground.kill_victim();
         let plan = offered(&desk, follower).await;
+        let offered_after = fault.elapsed();
+        let why = |entry: &Value| entry["record"]["body"]["withdrawn"]["why"].clone();
+        desk.await_record(leader, "an offer that nobody took in time", |entry| why(entry) == "expired").await;
+        let lapsed_after = fault.elapsed();
+        println!("offered after {offered_after:?}, lapsed after {lapsed_after:?}");
+        assert!(Duration::from_secs(2) <= lapsed_after, "it stands for as long as it says");
         println!("left alone: acks=all after {:?}", ground.recovered(&topic, fault).await);
         let answer = until("an approval that comes too late", PATIENCE, async || {
             let said = desk.ask(follower, &["plan", "approve", &plan]).await;
@@ -84,7 +92,7 @@ fn an_offer_whose_facts_have_moved_is_superseded_and_never_carried_out() {
         .await;
         println!("too late: {answer}");
         assert_eq!(desk.intents(leader).await, 0);
-        let withdrawn = newest(&desk, leader, "withdrawn").await.unwrap();
-        assert!(withdrawn["record"]["body"]["withdrawn"]["why"].get("superseded").is_some(), "{withdrawn:#}");
+        let superseded = |entry: &Value| why(entry).get("superseded").is_some();
+        desk.await_record(leader, "an offer whose facts have moved", superseded).await;
     });
 }

@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use prost::Message as _;
+use redb::ReadableTable as _;
+use sha2::{Digest as _, Sha256};
+use tanist::consensus::wire::StoredIdentity;
 use tanist::lab::trio::Trio;
 
 use crate::desk::options;
@@ -27,6 +31,29 @@ fn edit(config: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(config).unwrap();
     assert!(text.contains(from), "{from:?} stands in {text}");
     fs::write(config, text.replacen(from, to, 1)).unwrap();
+}
+
+/// The format of a data directory that this version writes.
+const OURS: u32 = 1;
+
+/// Leaves a node's store as a version with this format would have written it.
+fn write_as_of_another_version(data_dir: &Path, format: u32) {
+    let key = "identity";
+    let state: redb::TableDefinition<'_, &str, &[u8]> = redb::TableDefinition::new("state");
+    let database = redb::Database::open(data_dir.join("raft/raft.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let mut rows = transaction.open_table(state).unwrap();
+        let sealed = rows.get(key).unwrap().unwrap().value().to_vec();
+        // A value is followed by a digest of eight bytes over the length of its key, its key, and itself.
+        let mut identity = StoredIdentity::decode(&sealed[..sealed.len() - 8]).unwrap();
+        identity.format_version = format;
+        let bytes = identity.encode_to_vec();
+        let length = u64::try_from(key.len()).unwrap().to_be_bytes();
+        let digest = Sha256::new().chain_update(length).chain_update(key).chain_update(&bytes).finalize();
+        rows.insert(key, [&bytes[..], &digest[..8]].concat().as_slice()).unwrap();
+    }
+    transaction.commit().unwrap();
 }
 
 #[test]
@@ -68,6 +95,10 @@ fn each_mistake_in_the_setting_up_is_one_clear_message() {
         edit(others, &second, &first);
         fails(&trio, 2, &["run"], 2, &["belongs to node", "node.data_dir"]).await;
         fs::write(others, good_second).unwrap();
+
+        write_as_of_another_version(&trio.data_dir(1).unwrap(), OURS + 1);
+        fails(&trio, 1, &["run"], 2, &[&first, "has format 2", "reads 1"]).await;
+        write_as_of_another_version(&trio.data_dir(1).unwrap(), OURS);
 
         let listen = good.lines().find_map(|line| line.strip_prefix("listen = ")).unwrap();
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

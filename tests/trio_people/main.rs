@@ -15,6 +15,7 @@ mod ground;
 mod minority;
 mod observe;
 mod pause;
+mod rejoin;
 mod ruin;
 #[path = "../common/skip.rs"]
 mod skip;

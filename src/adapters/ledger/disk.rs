@@ -3,7 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{CHECKPOINT_NOTE, Checkpoint};
 use crate::adapters::clock;
@@ -28,6 +28,7 @@ enum Work {
     Persist(Box<Persist>),
     Checkpoint(Checkpoint),
     Note(String, Vec<u8>),
+    ReadCheckpoint(oneshot::Sender<Option<Checkpoint>>),
 }
 
 /// The disk's thread and its two channels.
@@ -59,6 +60,11 @@ impl Disk {
     pub(super) fn checkpoint(&self, checkpoint: Checkpoint) {
         let _ = self.work.send(Work::Checkpoint(checkpoint));
     }
+
+    /// Reads the note of the checkpoint back from redb; whoever asks hears nothing where it cannot be read.
+    pub(super) fn read_checkpoint(&self, reply: oneshot::Sender<Option<Checkpoint>>) {
+        let _ = self.work.send(Work::ReadCheckpoint(reply));
+    }
 }
 
 fn run(mut store: RaftStore, mut inlet: mpsc::UnboundedReceiver<Work>, outlet: &mpsc::UnboundedSender<Done>) {
@@ -72,6 +78,14 @@ fn run(mut store: RaftStore, mut inlet: mpsc::UnboundedReceiver<Work>, outlet: &
                 })
             }
             Work::Note(name, bytes) => store.put_note(&name, &bytes).map(|()| Done::Noted),
+            Work::ReadCheckpoint(reply) => {
+                match super::checkpoint(&store) {
+                    // Whoever asked may have stopped waiting.
+                    Ok(found) => drop(reply.send(found)),
+                    Err(error) => tracing::error!(%error, "reading the audit store's checkpoint back"),
+                }
+                continue;
+            }
             Work::Checkpoint(checkpoint) => note(&mut store, checkpoint).map(|()| Done::Checkpointed(checkpoint)),
         };
         let failed = done.is_err();

@@ -86,6 +86,7 @@ enum Command {
     Tell(NodeId, PeerWords),
     Freeze { index: RaftIndex, state: Vec<u8> },
     Checkpoint(Checkpoint),
+    ReadCheckpoint(oneshot::Sender<Option<Checkpoint>>),
     Send(NodeId, PeerFrame),
     Status(oneshot::Sender<LedgerStatus>),
     Transfer(NodeId),
@@ -189,6 +190,15 @@ impl LedgerDesk {
     /// Notes that the audit store is durable up to here: the log may be cut behind it.
     pub fn checkpoint(&self, checkpoint: Checkpoint) {
         let _ = self.commands.send(Command::Checkpoint(checkpoint));
+    }
+
+    /// Gives the head that redb keeps, read back from the disk: the chain's beginning before the first checkpoint; none where
+    /// the disk does not answer in time.
+    pub async fn checkpointed(&self, within: Duration) -> Option<Head> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::ReadCheckpoint(reply)).ok()?;
+        let found = tokio::time::timeout(within, answer).await.ok()?.ok()?;
+        Some(found.map_or(Head::GENESIS, |checkpoint| checkpoint.head))
     }
 
     /// Sends a frame about the history to a peer; may be lost.

@@ -130,6 +130,7 @@ impl Task {
                 self.step(Input::Snapshotted { index, state: Bytes::from(state) });
             }
             Command::Checkpoint(checkpoint) => self.disk.checkpoint(checkpoint),
+            Command::ReadCheckpoint(reply) => self.disk.read_checkpoint(reply),
             Command::Send(to, frame) => self.send(to, frame),
             Command::Status(reply) => {
                 let (peer, links) = (self.peer.status(), self.links.status());

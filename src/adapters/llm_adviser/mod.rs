@@ -98,15 +98,22 @@ impl LlmAdviser {
         })
     }
 
-    /// Finds the form in which the server answers in our schema, within `deadline`; call it once at start-up.
+    /// Finds the form in which the server answers in our schema, within `deadline`; call it at start-up, and again while the
+    /// server is not there.
+    ///
+    /// Each attempt takes a turn of its own: a question that comes in between waits for one attempt at most.
     pub async fn probe(&self, deadline: Duration) -> Probed {
         let started = self.now();
         let brief = probe_brief();
         let mut passed_over = Vec::new();
         loop {
             let left = deadline.saturating_sub(self.now().since(started));
+            let Ok(Ok(turn)) = timeout(left, self.turn.acquire()).await else {
+                return Probed { shape: self.memory().ladder.shape(), doubt: Some(NoOpinion::Busy), passed_over };
+            };
             let shape = self.memory().ladder.shape();
-            let answered = self.ask(&brief, shape, left).await;
+            let answered = self.ask(&brief, shape, deadline.saturating_sub(self.now().since(started))).await;
+            drop(turn);
             let opinion = self.judged(&brief, shape, answered);
             let why = match opinion.outcome {
                 Outcome::Said(_) | Outcome::None(NoOpinion::Ungrounded) => {
@@ -208,7 +215,7 @@ impl LlmAdviser {
     fn remembered(&self, brief: &Brief, now: Timestamp) -> Option<Opinion> {
         let memory = self.memory();
         let (at, opinion) = memory.last.as_ref()?;
-        (opinion.brief == *brief && now.since(*at) < self.options.reuse_for).then(|| opinion.clone())
+        (opinion.brief.same_evidence(brief) && now.since(*at) < self.options.reuse_for).then(|| opinion.clone())
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -1,181 +1,170 @@
-//! Histories beside each other, with a post office in between instead of a network.
+//! The path on which nodes fill each other's histories, over real links, logs and stores.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::Path;
 
-use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use super::*;
-use crate::adapters::ledger::Outbox;
-use crate::adapters::store::audit::{AuditOptions, Found, Identity};
+use crate::adapters::ledger::{self, LedgerOptions, RaftLedger};
+use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks};
+use crate::adapters::store::audit::{AuditOptions, Identity};
+use crate::adapters::store::redb_log::{Owner, RaftStore};
+use crate::consensus::{Members, PeerOptions, Recovered};
 use crate::model::canon::to_canonical_bytes;
 use crate::model::chain::Verdict;
-use crate::model::ids::{ClusterId, Digest, Person, RequestId, Term};
+use crate::model::ids::{ClusterId, Digest, Term};
 use crate::model::record::{Body, RECORD_VERSION};
 use crate::model::time::LogTime;
 
-/// Longer than several rounds of asking.
-const SOON: Duration = Duration::from_secs(30);
+/// How long a history may take to be filled: two rounds of asking.
+const WITHIN: Duration = Duration::from_secs(20);
 
-/// A post office: who is there, and which letters wait.
-struct Post {
-    folder: TempDir,
-    doors: BTreeMap<NodeId, mpsc::Sender<(NodeId, PeerFrame)>>,
+fn cluster() -> ClusterId {
+    ClusterId("cluster-1".to_owned())
 }
 
-/// A history under test, from outside.
-struct Witness {
-    store: AuditStore,
-    kept: mpsc::UnboundedSender<Kept>,
-}
-
-/// Record `n` of the history that tells `tale`.
-fn record(n: u64, tale: &str) -> Record {
-    let body = Body::Paused { by: Person("olga".to_owned()), reason: format!("{tale} {n}"), request: RequestId(n) };
-    Record {
-        version: RECORD_VERSION,
-        at: LogTime(n),
-        wall_ms: n,
-        by: NodeId(1),
-        term: Term(1),
-        policy: Digest([0; 32]),
-        case: None,
-        body,
-    }
-}
-
-/// Gives the first `last` records of that history.
-fn tale(name: &str, last: u64) -> Vec<Kept> {
+/// Gives records that differ by `seed` in their wall times.
+fn records(seed: u64, count: u64) -> Vec<Append> {
     let mut head = Head::GENESIS;
-    let kept = |n| {
-        let record = record(n, name);
+    let one = |n: u64| {
+        let record = Record {
+            version: RECORD_VERSION,
+            at: LogTime(n),
+            wall_ms: seed + n,
+            by: NodeId(1),
+            term: Term(1),
+            policy: Digest([3; 32]),
+            case: None,
+            body: Body::Led,
+        };
         let bytes = to_canonical_bytes(&record).unwrap();
         head = head.extend(&bytes);
-        Kept { raft: RaftIndex(n + 10), head, bytes, record }
+        append(Link { index: head.index, bytes, hash: head.hash }, &record)
     };
-    (1..=last).map(kept).collect()
+    (0..count).map(one).collect()
 }
 
-fn options(dir: &Path, node: u64) -> AuditOptions {
-    let identity = Identity { node: NodeId(node), cluster: ClusterId("cluster-1".to_owned()) };
-    AuditOptions { dir: dir.to_owned(), identity, open_within: SOON, answer_within: SOON }
+fn head_of(records: &[Append]) -> Head {
+    records.iter().fold(Head::GENESIS, |head, one| head.extend(&one.link.bytes))
 }
 
-impl Post {
-    fn open() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), doors: BTreeMap::new() }
-    }
-
-    /// Starts the history of a node whose store holds `held` and which knows that `promised` was committed.
-    async fn start(&mut self, node: u64, peers: &[u64], held: &[Kept], promised: Head) -> (Witness, Carrier) {
-        let dir = self.folder.path().join(node.to_string());
-        let (store, opened) = AuditStore::open(options(&dir, node), Head::GENESIS).await.unwrap();
-        assert_eq!(opened.found, Found::Created);
-        let append = |kept: &Kept| {
-            super::append(
-                Link { index: kept.head.index, bytes: kept.bytes.clone(), hash: kept.head.hash },
-                &kept.record,
-            )
-        };
-        let head = store.append(held.iter().map(append).collect()).await.unwrap();
-        let (outbox, desk) = Outbox::with_desk();
-        let (kept, inlet) = mpsc::unbounded_channel();
-        let (door, frames) = mpsc::channel(16);
-        self.doors.insert(NodeId(node), door);
-        let peers = peers.iter().copied().map(NodeId).collect();
-        let opened = Opened { head, missing_records: 0, found: Found::Intact };
-        let history = History::new(store.clone(), desk, (inlet, frames), peers, (opened, promised));
-        tokio::spawn(history.run());
-        (Witness { store, kept }, Carrier { from: NodeId(node), outbox })
-    }
-
-    /// Carries letters for as long as `awaited` takes.
-    async fn deliver<T>(&self, carriers: Vec<Carrier>, awaited: impl Future<Output = T>) -> T {
-        let rounds = carriers.into_iter().map(|carrier| carrier.run(self.doors.clone()));
-        let rounds = futures::future::join_all(rounds);
-        tokio::select! {
-            _ = rounds => panic!("every history ended"),
-            awaited = tokio::time::timeout(SOON, awaited) => awaited.expect("within the time"),
-        }
-    }
+async fn links(node: u64, peers: BTreeMap<NodeId, String>) -> (PeerLinks, mpsc::Receiver<LinkEvent>) {
+    let (events, inbound) = mpsc::channel(64);
+    let options = LinkOptions {
+        introduction: Introduction {
+            cluster: cluster(),
+            node: NodeId(node),
+            store_id: [u8::try_from(node).unwrap(); 16],
+            config_fingerprint: [0; 32],
+        },
+        listen: ([127, 0, 0, 1], 0).into(),
+        peers,
+        security: LinkSecurity::LoopbackPlaintext,
+        known_stores: BTreeMap::new(),
+    };
+    (PeerLinks::start(options, events).await.unwrap(), inbound)
 }
 
-/// Brings what one node sends to whom it is for.
-struct Carrier {
-    from: NodeId,
-    outbox: Outbox,
+async fn store(dir: &Path, node: u64, expected: Head) -> (AuditStore, Opened) {
+    let options = AuditOptions {
+        dir: dir.join("audit"),
+        identity: Identity { node: NodeId(node), cluster: cluster() },
+        open_within: Duration::from_secs(60),
+        answer_within: Duration::from_secs(60),
+    };
+    AuditStore::open(options, expected).await.unwrap()
 }
 
-impl Carrier {
-    async fn run(mut self, doors: BTreeMap<NodeId, mpsc::Sender<(NodeId, PeerFrame)>>) {
-        while let Some((to, frame)) = self.outbox.next().await {
-            if let Some(door) = doors.get(&to) {
-                door.send((self.from, frame)).await.unwrap();
-            }
-        }
-    }
+/// A node whose history runs.
+struct Running {
+    store: AuditStore,
+    rebuilt: mpsc::Receiver<()>,
+    _kept: mpsc::UnboundedSender<Kept>,
+    _ledger: RaftLedger,
+    _task: JoinHandle<()>,
 }
 
-impl Witness {
-    /// Waits until the store ends there, and is whole.
-    async fn reaches(&self, head: Head) {
-        while self.store.head().await.ok() != Some(head) {
+/// Runs the history of a node, which knows of records up to `promised`.
+fn run(
+    dir: &Path,
+    node: u64,
+    (links, inbound): (PeerLinks, mpsc::Receiver<LinkEvent>),
+    (store, opened): (AuditStore, Opened),
+    promised: Head,
+) -> Running {
+    let owner = Owner { cluster: cluster(), node: NodeId(node) };
+    let raft = dir.join("raft");
+    let first = Recovered::first_members(Members::voters([1, 2].map(NodeId)));
+    RaftStore::init(&raft, &owner, [u8::try_from(node).unwrap(); 16], &first).unwrap();
+    let log = RaftStore::open(&raft, &owner).unwrap();
+    let wanted = [1, 2].map(NodeId).into();
+    let options = LedgerOptions { peer: PeerOptions::new(NodeId(node), node), recover_bytes_max: 1 << 20, wanted };
+    let started = ledger::start(options, log, links, inbound).unwrap();
+    let (keep, kept) = mpsc::unbounded_channel();
+    let (tell, rebuilt) = mpsc::channel(1);
+    let peers = vec![NodeId(3 - node)];
+    let history = History::new(store.clone(), started.desk, (kept, started.history), (peers, tell), (opened, promised));
+    let task = tokio::spawn(history.run());
+    Running { store, rebuilt, _kept: keep, _ledger: started.ledger, _task: task }
+}
+
+/// Two nodes: the first holds these records, the second knows of records up to `promised` and holds what its folder holds.
+async fn two(dirs: [&Path; 2], held: Vec<Append>, second: (AuditStore, Opened), promised: Head) -> [Running; 2] {
+    let (one, one_inbound) = links(1, BTreeMap::new()).await;
+    let (two, two_inbound) = links(2, BTreeMap::from([(NodeId(1), one.address().to_string())])).await;
+    one.set_peers(&BTreeMap::from([(NodeId(2), two.address().to_string())]));
+    let (first, opened) = store(dirs[0], 1, Head::GENESIS).await;
+    let head = first.append(held).await.unwrap();
+    let opened = Opened { head, ..opened };
+    [run(dirs[0], 1, (one, one_inbound), (first, opened), head), run(dirs[1], 2, (two, two_inbound), second, promised)]
+}
+
+async fn reaches(store: &AuditStore, head: Head) {
+    let reached = async {
+        while store.head().await.unwrap() != head {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(self.store.verify().await.unwrap(), Verdict::Whole(head));
-    }
-}
-
-fn end(records: &[Kept]) -> Head {
-    records.last().map_or(Head::GENESIS, |last| last.head)
+    };
+    tokio::time::timeout(WITHIN, reached).await.expect("the history is filled");
+    assert_eq!(store.verify().await, Ok(Verdict::Whole(head)));
 }
 
 #[tokio::test]
-async fn a_lost_history_is_fetched_from_a_peer_in_as_many_pieces_as_it_takes() {
-    // Far beyond one answer.
-    let records = tale("true", 3_000);
-    let mut post = Post::open();
-    let (_whole, first) = post.start(1, &[2], &records, end(&records)).await;
-    let (lost, second) = post.start(2, &[1], &[], end(&records)).await;
-    post.deliver(vec![first, second], lost.reaches(end(&records))).await;
+async fn a_history_that_was_lost_is_filled_by_a_peer_to_the_same_head() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let held = records(0, 700);
+    let head = head_of(&held);
+    let empty = store(dirs[1].path(), 2, Head::GENESIS).await;
+    let [_one, mut two] = two([dirs[0].path(), dirs[1].path()], held, empty, head).await;
+    reaches(&two.store, head).await;
+    // Nothing was damaged: an empty folder is no reason to wake anybody.
+    assert!(two.rebuilt.try_recv().is_err());
 }
 
 #[tokio::test]
-async fn what_is_committed_meanwhile_waits_for_what_is_missing() {
-    let records = tale("true", 60);
-    let (old, new) = records.split_at(50);
-    let mut post = Post::open();
-    let (_whole, first) = post.start(1, &[2], old, end(old)).await;
-    // This node knows of no promise: it learns of the gap by what comes after it.
-    let (lost, second) = post.start(2, &[1], &old[..20], end(&old[..20])).await;
-    new.iter().for_each(|kept| lost.kept.send(kept.clone()).unwrap());
-    post.deliver(vec![first, second], lost.reaches(end(&records))).await;
+async fn a_damaged_history_is_set_aside_filled_again_and_told() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let held = records(0, 50);
+    let head = head_of(&held);
+    let (damaged, _) = store(dirs[1].path(), 2, Head::GENESIS).await;
+    damaged.append(records(0, 20)).await.unwrap();
+    damaged.checkpoint().await.unwrap();
+    damaged.close().await.unwrap();
+    // It ends before what redb promised.
+    let opened = store(dirs[1].path(), 2, head).await;
+    assert!(matches!(opened.1.found, Found::Quarantined { .. }), "{:?}", opened.1);
+    let [_one, mut two] = two([dirs[0].path(), dirs[1].path()], held, opened, head).await;
+    reaches(&two.store, head).await;
+    assert!(two.rebuilt.try_recv().is_ok(), "nobody was told");
 }
 
 #[tokio::test]
-async fn another_history_is_set_aside_and_the_true_one_fetched_elsewhere() {
-    let records = tale("true", 40);
-    let mut post = Post::open();
-    // Peers are asked in turn, the second first.
-    let (_honest, first) = post.start(1, &[3], &records, end(&records)).await;
-    let lies = tale("false", 40);
-    let (_liar, second) = post.start(2, &[3], &lies, end(&lies)).await;
-    let (lost, third) = post.start(3, &[1, 2], &[], end(&records)).await;
-    post.deliver(vec![first, second, third], lost.reaches(end(&records))).await;
-    let aside = post.folder.path().join("3").join("quarantined-1");
-    let why = std::fs::read_to_string(aside.join("WHY")).unwrap();
-    assert!(why.contains("n2") && why.contains("another history"), "{why}");
-}
-
-#[tokio::test]
-async fn a_store_that_does_not_carry_the_next_record_of_the_log_is_set_aside() {
-    let records = tale("true", 30);
-    let mut post = Post::open();
-    let (_whole, first) = post.start(1, &[2], &records, end(&records)).await;
-    let wrong = tale("false", 20);
-    let (mended, second) = post.start(2, &[1], &wrong, end(&wrong)).await;
-    records[20..].iter().for_each(|kept| mended.kept.send(kept.clone()).unwrap());
-    post.deliver(vec![first, second], mended.reaches(end(&records))).await;
-    assert!(post.folder.path().join("2").join("quarantined-1").exists(), "nothing is deleted");
+async fn what_a_peer_sends_for_another_history_is_set_aside_and_told() {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let promised = head_of(&records(0, 30));
+    let empty = store(dirs[1].path(), 2, Head::GENESIS).await;
+    let [_one, mut two] = two([dirs[0].path(), dirs[1].path()], records(9, 30), empty, promised).await;
+    tokio::time::timeout(WITHIN, two.rebuilt.recv()).await.expect("somebody is told");
+    assert!(two.store.head().await.unwrap().index < promised.index);
 }

@@ -2,15 +2,16 @@
 //!
 //! Deliberately sends nothing: bookkeeping on values; the cursor's other half speaks with the world.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::control::event::Errand;
-use crate::control::verify::{Seen, seen_as_wanted};
+use crate::control::verify::{Seen, look_back};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::plan::{Origin, Plan, PlanDigest, Step, When};
 use crate::model::record::{End, Mark, NotSent, Receipt, Stage, StepOutcome, StepRefusal};
 use crate::model::time::Timestamp;
-use crate::model::topology::Topology;
+use crate::model::topology::{PartitionSet, Topology};
 
 /// A plan in flight.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(in crate::control) struct Cursor {
     pub(super) valid_for: Duration,
     /// What each step did; as long as the steps that are settled.
     pub(super) steps: Vec<StepOutcome>,
+    /// How many of them were verified.
+    verified: usize,
     /// What the echo made due.
     pub(super) echoed: Option<When>,
     pub(super) at: At,
@@ -73,15 +76,14 @@ impl Cursor {
             valid_until: now.plus(valid_for),
             valid_for,
             steps: Vec::new(),
+            verified: 0,
             echoed: None,
             at: At::Next,
             marks: Vec::new(),
             base,
         };
         cursor.mark(base, Stage::Suspected);
-        // The round that finds a majority plans in the same breath.
         cursor.mark(now.minus(commit), Stage::Confirmed);
-        cursor.mark(now.minus(commit), Stage::Planned);
         cursor.mark(now, Stage::Committed);
         cursor
     }
@@ -128,27 +130,46 @@ impl Cursor {
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(step.receipt, Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered))
+        self.steps.iter().any(|step| {
+            matches!(step.receipt, Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered | Receipt::NotSeen)
+        })
     }
 
     pub(super) fn has_touched(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.receipt, Receipt::Done { .. } | Receipt::Unanswered))
     }
 
+    /// Gives what a read-back shows of the steps that were sent and not verified before.
     pub(super) fn look_back(&self, topology: &Topology) -> Seen {
-        let touched = self.plan.steps.iter().filter(|step| {
-            self.steps.iter().any(|done| {
-                done.step == step.number && matches!(done.receipt, Receipt::Done { .. } | Receipt::Unanswered)
+        let unverified = self.steps.iter().skip(self.verified);
+        let touched = unverified.filter(|done| matches!(done.receipt, Receipt::Done { .. } | Receipt::Unanswered));
+        let mut sent: Vec<(&Step, &Receipt)> = touched
+            .filter_map(|done| {
+                let step = self.plan.steps.iter().find(|step| step.number == done.step)?;
+                Some((step, &done.receipt))
             })
-        });
-        let newest = touched.max_by_key(|step| step.number);
-        newest.map_or(Seen::AsWanted, |step| seen_as_wanted(step, &self.steps, topology))
+            .collect();
+        sent.sort_by_key(|(step, _)| step.number);
+        look_back(&sent, topology)
     }
 
-    /// A request that was not answered and whose effect was read back is done.
-    pub(super) fn answer_the_dark(&mut self) {
+    /// Takes back what the receipts claim and no read-back has shown.
+    pub(super) fn miss(&mut self, lacking: &BTreeMap<u16, PartitionSet>) {
+        for outcome in &mut self.steps {
+            let Some(missed) = lacking.get(&outcome.step) else { continue };
+            let Receipt::Done { done, not } = &mut outcome.receipt else { continue };
+            if missed.is_empty() {
+                outcome.receipt = Receipt::NotSeen;
+            } else {
+                *done = done.iter().filter(|id| !missed.contains(id)).collect();
+                not.push((StepRefusal::NotSeen, missed.clone()));
+            }
+        }
+    }
+
+    /// What was sent so far is as wanted: a request that was not answered is done, too.
+    pub(super) fn verify(&mut self) {
+        self.verified = self.steps.len();
         for outcome in &mut self.steps {
             if outcome.receipt == Receipt::Unanswered {
                 let step = self.plan.steps.iter().find(|step| step.number == outcome.step);
@@ -160,22 +181,26 @@ impl Cursor {
     }
 
     pub(super) fn end(&self) -> End {
-        let (mut done, mut not) = (false, false);
+        let (mut done, mut not, mut unseen) = (false, false, false);
         for step in &self.steps {
             match &step.receipt {
-                Receipt::Done { not: left_out, .. } => {
-                    done = true;
+                Receipt::Done { done: these, not: left_out } => {
+                    let lacks = left_out.iter().any(|(why, _)| *why == StepRefusal::NotSeen);
+                    unseen |= lacks;
+                    done |= !(lacks && these.is_empty());
                     // A partition whose facts had moved is left to the next round; it is no failure of this one.
                     not |= left_out.iter().any(|(why, _)| *why != StepRefusal::Stale);
                 }
                 Receipt::NotDue => {}
-                Receipt::Unanswered => return End::Unknown,
+                Receipt::Unanswered | Receipt::NotSeen => return End::Unknown,
                 Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Skipped => not = true,
             }
         }
         match (done, not) {
             (true, false) => End::Done,
             (true, true) => End::Partly,
+            // An order may have changed where the leadership did not follow: that is not nothing.
+            (false, _) if unseen => End::Unknown,
             (false, _) => End::NotDone,
         }
     }

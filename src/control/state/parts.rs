@@ -34,6 +34,8 @@ pub struct Case {
     pub opened: LogTime,
     /// The newest plan that was carried out in it, and how that ended (none while in flight).
     pub acted: Option<(PlanDigest, Option<End>)>,
+    /// Whether what was changed in it was put back.
+    pub put_back: PutBack,
     /// How many intents it has had: a case that keeps failing ends at a person's desk.
     pub acts: u16,
     /// Plans that a person said no to: not offered again in this case.
@@ -42,6 +44,18 @@ pub struct Case {
     pub would: Option<PlanDigest>,
     /// The newest reason for doing nothing.
     pub inaction: Option<Inaction>,
+}
+
+/// Whether what a case changed was put back, and at whose wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PutBack {
+    /// It was not, or nothing was changed.
+    Not,
+    /// By the failback that follows every move.
+    ByFailback,
+    /// By a person's undo.
+    ByPerson,
 }
 
 /// A plan that people may say yes to.

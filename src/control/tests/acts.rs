@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use super::world::{GONE, TERM, VICTIM, World};
+use super::world::{FOLLOWER, GONE, TERM, VICTIM, World, unregistering};
+use crate::control::Advice;
 use crate::control::event::{Event, PauseFile, Role};
-use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
-use crate::model::ids::{NodeId, Term};
-use crate::model::plan::Act;
-use crate::model::record::{DecisionVerdict, End, NotSent, Receipt};
+use crate::decide::fixture::PLAIN;
+use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
+use crate::model::ids::{BrokerId, NodeId, Term};
+use crate::model::plan::{Act, Candidate, Unfit, Verdict};
+use crate::model::record::{Attention, Body, DecisionVerdict, End, Inaction, NotSent, Receipt, StepRefusal};
+use crate::model::ruling::Objection;
+use crate::model::snapshot::CoolDown;
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
@@ -49,6 +53,52 @@ fn what_was_done_is_read_back_and_recorded_as_done() {
     assert!(!world.kinds().contains(&"attention"), "{:?}", world.kinds());
     assert!(world.controller.state().intents.is_empty());
     assert_eq!(world.sent.len(), 1);
+}
+
+#[test]
+fn what_reading_back_does_not_show_is_not_recorded_as_done() {
+    let end = |unmoved: usize| {
+        let mut world = World::leading(policy(Mode::Auto));
+        world.kill();
+        world.commit();
+        world.done_but_for(unmoved);
+        world.read_back_for(Duration::from_secs(6));
+        let outcome = world.outcomes()[0].clone();
+        let Receipt::Done { done, not } = &outcome.steps[0].receipt else { panic!("{:?}", outcome.steps) };
+        let failed = |body: &Body| {
+            let Body::Attention { what } = body else { return false };
+            matches!(what, Attention::PlanFailed { .. } | Attention::UnknownOutcome { .. })
+        };
+        let told = world.records.iter().any(|record| failed(&record.body));
+        let not = not.iter().map(|(why, set)| (*why, set.len())).collect::<Vec<_>>();
+        (outcome.end, done.len(), not, told)
+    };
+    assert_eq!(end(0), (End::Done, 6, vec![], false));
+    assert_eq!(end(2), (End::Partly, 4, vec![(StepRefusal::NotSeen, 2)], true));
+    assert_eq!(end(6), (End::Unknown, 0, vec![(StepRefusal::NotSeen, 6)], true));
+}
+
+#[test]
+fn nothing_is_planned_on_a_shape_that_was_read_before_the_last_act_ended() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.commit();
+    world.done();
+    world.skip(Duration::from_millis(50));
+    world.read_back_alone();
+    world.commit();
+    let acts = |world: &World| {
+        world.decisions().iter().filter(|one| matches!(one.verdict, DecisionVerdict::Act { .. })).count()
+    };
+    assert_eq!((world.outcomes().len(), acts(&world)), (1, 1));
+    world.skip(Duration::from_millis(300));
+    world.event(Event::Tick);
+    world.commit();
+    assert_eq!(acts(&world), 1, "the old shape still shows the victim leading");
+    world.pass(Duration::from_secs(2));
+    world.commit();
+    assert_eq!(acts(&world), 1, "the new one shows that it was done");
+    assert!(1 < world.decisions().len(), "and decisions go on: {:?}", world.kinds());
 }
 
 #[test]
@@ -127,6 +177,51 @@ fn nothing_is_sent_once_the_intents_time_is_over() {
     world.commit();
     let steps = &world.outcomes()[0].steps;
     assert!(steps.iter().any(|step| step.receipt == Receipt::NotSent(NotSent::Expired)), "{steps:?}");
+}
+
+#[test]
+fn each_act_starts_the_cool_downs_of_the_policy() {
+    let guard = GuardPolicy {
+        broker_cool_down: Duration::from_secs(7),
+        cluster_cool_down: Duration::from_secs(70),
+        demoted_for: Duration::from_secs(700),
+        ..GuardPolicy::default()
+    };
+    let ends = |shape: &'static str, policy: Policy| {
+        let mut world = World::leading_of(shape, Policy { guard: guard.clone(), ..policy }, Advice::Off);
+        world.kill();
+        world.peers_say(GONE);
+        world.pulse();
+        world.commit();
+        assert_eq!(world.sent.len(), 1, "{:?}", world.kinds());
+        let (state, taken_at) = (world.controller.state(), world.decisions()[0].snapshot.taken_at);
+        let after = |cool_down: Option<&CoolDown>| cool_down.map(|one| one.until.since(taken_at).as_secs());
+        let broker = (after(state.cool_downs.get(&VICTIM)), after(state.demoted.get(&VICTIM)));
+        (broker.0, broker.1, after(state.cluster_cool_down.as_ref()))
+    };
+    assert_eq!(ends(PLAIN, policy(Mode::Auto)), (Some(7), Some(700), None));
+    assert_eq!(ends(FOLLOWER, unregistering()), (Some(7), Some(700), Some(70)));
+}
+
+#[test]
+fn nothing_is_done_about_a_broker_in_maintenance_and_nobody_is_to_lead_there() {
+    let maintained = |broker: BrokerId| {
+        let guard = GuardPolicy { maintenance: [broker].into(), ..GuardPolicy::default() };
+        let mut world = World::leading(Policy { guard, ..policy(Mode::Auto) });
+        world.kill();
+        world.commit();
+        world
+    };
+    let own = maintained(VICTIM);
+    assert!(own.sent.is_empty(), "{:?}", own.sent);
+    let held = DecisionVerdict::Nothing(Inaction::Held(vec![Objection::Maintenance(VICTIM)]));
+    assert_eq!(own.decisions()[0].verdict, held);
+    let target = maintained(BrokerId(2));
+    let to: Vec<_> = target.sent[0].step.act.moves().iter().map(|one| one.to[0]).collect();
+    assert_eq!(to, [BrokerId(3)]);
+    let choices = &target.decisions()[0].plan.as_ref().unwrap().choices;
+    let unfit = |one: &Candidate| one.broker == BrokerId(2) && one.verdict == Verdict::Unfit(Unfit::Maintenance);
+    assert!(choices.iter().all(|choice| choice.candidates.iter().any(unfit)), "{choices:?}");
 }
 
 #[test]

@@ -1,6 +1,13 @@
 //! Tests of the controller without Kafka, network or disk: events in, effects out, one small story per promise.
 
 mod acts;
+mod advice;
+mod asks;
+mod failback;
+mod fuzz;
 mod people;
+mod reconciled;
 mod records;
+mod told;
+mod views;
 mod world;

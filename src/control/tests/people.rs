@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::world::World;
-use crate::control::event::{Event, Role};
+use super::world::{GONE, World};
+use crate::control::event::{Event, PauseFile, Role};
 use crate::control::state::State;
 use crate::decide::policy::{Mode, Policy};
 use crate::model::ids::{NodeId, Term};
-use crate::model::operator::{Answer, Ask};
+use crate::model::operator::{Answer, Ask, Refusal};
 use crate::model::record::DecisionVerdict;
 
 fn auto() -> World {
@@ -71,4 +71,33 @@ fn a_follower_names_the_leader_to_whoever_orders() {
     world.event(Event::Role(Role::Following { leader: NodeId(2), term: Term(4) }));
     world.ask(1, pause());
     assert!(matches!(world.answers[..], [(1, Answer::NotLeader { leader: NodeId(2), .. })]), "{:?}", world.answers);
+}
+
+#[test]
+fn a_pause_file_is_recorded_and_holds_until_its_own_node_takes_it_back() {
+    for file in [PauseFile::Present, PauseFile::Unreadable] {
+        let mut world = auto();
+        world.files.insert(NodeId(3), file);
+        world.pass(Duration::from_millis(250));
+        world.commit();
+        assert_eq!(world.kinds().last(), Some(&"pause file"));
+        assert_eq!(world.controller.state().pause_files, [(NodeId(3), file)].into());
+        // Longer than a report is kept.
+        world.silent.insert(NodeId(3));
+        world.kill();
+        world.peers_say(GONE);
+        world.pass(Duration::from_secs(15));
+        world.commit();
+        world.ask(1, Ask::Resume);
+        let refusal = Answer::Refused(Refusal::PausedByFile { node: NodeId(3) });
+        assert_eq!(world.answers, [(1, refusal)]);
+        assert!(world.sent.is_empty(), "{:?}", world.sent);
+        world.silent.clear();
+        world.files.clear();
+        world.pass(Duration::from_millis(500));
+        world.commit();
+        assert_eq!(world.kinds().iter().filter(|kind| **kind == "pause file").count(), 2);
+        assert!(world.controller.state().pause_files.is_empty());
+        assert_eq!(world.sent.len(), 1, "{:?}", world.sent);
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::world::{GONE, World};
+use super::world::{GONE, VICTIM, World};
 use crate::control::event::{Event, PauseFile};
 use crate::control::state::State;
 use crate::decide::policy::{GuardPolicy, Mode, Policy};
+use crate::model::ids::NodeId;
 use crate::model::operator::Ask;
-use crate::model::record::Body;
+use crate::model::record::{Attention, Body};
 
 fn auto() -> World {
     World::leading(Policy { mode: Mode::Auto, ..Policy::default() })
@@ -64,6 +65,46 @@ fn a_non_decision_that_goes_on_is_written_once_and_then_once_a_minute() {
     let again = still_held(&world);
     assert_eq!((world.decisions().len(), again.len()), (1, 1), "{:?}", world.kinds());
     assert!(100 < again[0].0 && again[0].1 == Duration::from_secs(60), "{again:?}");
+}
+
+/// What people are told of while the peers say this.
+fn told_of(peers: &'static str, seconds: u64) -> Vec<String> {
+    let mut world = auto();
+    world.peers_say(peers);
+    pass(&mut world, seconds);
+    let told = |body: &Body| {
+        let Body::Attention { what: Attention::Finding { kind, broker, .. } } = body else { return None };
+        Some(format!("{kind} {broker}"))
+    };
+    world.records.iter().filter_map(|record| told(&record.body)).collect()
+}
+
+#[test]
+fn a_person_is_told_when_nobody_can_tell_for_long_and_not_at_once() {
+    let doubting = "n2 lhm 8\nn3 lhm 8\n";
+    assert_eq!(told_of(doubting, 9), [""; 0]);
+    assert_eq!(told_of(doubting, 15), ["Unknown b1", "Unknown b2", "Unknown b3"]);
+    let denied = "n2 sees b1 denied 60s\nn3 sees b1 denied 60s\n";
+    assert_eq!(told_of(denied, 6), ["Unknown b1"]);
+    // The second node is red while the first goes on being answered.
+    let split = "n2 sees b1 silent 4s sent 5s\n";
+    assert_eq!(told_of(split, 6), ["Conflict b1"]);
+}
+
+#[test]
+fn where_nodes_contradict_each_other_all_three_look_at_once_and_again_each_second() {
+    let mut world = auto();
+    world.pinged.clear();
+    world.peers_say("n2 sees b1 silent 900ms sent 5s\n");
+    let all: Vec<_> = (1..=3).map(|node| (NodeId(node), VICTIM)).collect();
+    assert_eq!(world.pinged, all);
+    world.pass(Duration::from_millis(750));
+    assert_eq!(world.pinged, all);
+    world.pass(Duration::from_millis(500));
+    assert_eq!(world.pinged.len(), 6);
+    world.peers_say("");
+    pass(&mut world, 3);
+    assert_eq!(world.pinged.len(), 6);
 }
 
 #[test]

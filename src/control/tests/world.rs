@@ -10,19 +10,22 @@ use std::time::Duration;
 use crate::control::event::{Effect, Errand, Event, PauseFile, PeerReport, Role, StepResult};
 use crate::control::state::State;
 use crate::control::{Advice, Controller, ControllerOptions, Now};
+use crate::decide::advice::unasked;
 use crate::decide::fixture::{PLAIN, parse};
-use crate::decide::policy::Policy;
+use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
+use crate::model::advice::{Brief, NoOpinion, Opinion, Outcome as Said};
 use crate::model::chain::Head;
 use crate::model::ids::{
-    BrokerId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, Person, RaftIndex,
-    RequestId, Term,
+    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId,
+    Person, RaftIndex, RequestId, Term,
 };
 use crate::model::observation::{
-    Fact, LineChange, LogEnd, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading, TopologySource,
+    Fact, LineChange, LogEnd, LookNow, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading,
+    TopologySource,
 };
 use crate::model::operator::{Answer, Ask, OperatorRequest};
-use crate::model::plan::{Intention, Step};
-use crate::model::record::{Body, Decision, Outcome, Receipt, Record};
+use crate::model::plan::{Class, Intention, PlanDigest, Step};
+use crate::model::record::{Receipt, Record};
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
 
@@ -40,6 +43,17 @@ const REFUSED: &str = "n2 sees b1 refused 50ms sent 5s\nn3 sees b1 yellow 20ms s
 pub(super) const GONE: &str = "n2 sees b1 refused 2s sent 9s\nn3 sees b1 refused 2s sent 9s\n\
     n2 pulse b1 missing\nn3 pulse b1 missing\n";
 
+/// Four brokers; the one that fails leads nothing: where it is dead, unregistering it is all that can be done.
+pub(super) const FOLLOWER: &str = "broker b1 rack a epoch 101\nbroker b2 rack b epoch 102\nbroker b3 rack c epoch 103\n\
+    broker b4 rack a epoch 104\np0..p5 led b2 of 2,1,3 isr 1,2,3 min 2\n";
+
+/// Unregistering is allowed, and sent without a person.
+pub(super) fn unregistering() -> Policy {
+    let auto_r2 = ["Unregister".to_owned()].into();
+    let act = ActPolicy { unregister: Permission::Allowed, auto_r2, ..ActPolicy::default() };
+    Policy { mode: Mode::Auto, act, ..Policy::default() }
+}
+
 /// A step that was to be carried out.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
@@ -53,6 +67,8 @@ pub(super) struct Sent {
 pub(super) struct World {
     pub(super) controller: Controller,
     pub(super) topology: Topology,
+    /// The cluster as lines of a fixture: what the peers see well.
+    shape: &'static str,
     ms: u64,
     look_due: u64,
     raft: u64,
@@ -64,12 +80,23 @@ pub(super) struct World {
     pub(super) sent: Vec<Sent>,
     /// Read-backs that wait for an answer.
     pub(super) read_backs: Vec<Errand>,
+    /// Which node was asked to ping which broker out of turn.
+    pub(super) pinged: Vec<(NodeId, BrokerId)>,
+    /// What the adviser was asked.
+    pub(super) briefs: Vec<(CaseId, PlanDigest, Class, Brief)>,
     /// Every answer to an operator.
     pub(super) answers: Vec<(u64, Answer)>,
     /// Whether the victim still answers this node.
     victim: Victim,
+    /// How many of the steps sent were answered.
+    answered: usize,
     /// What the peers say, as lines of a fixture.
     peers: &'static str,
+    /// What each peer says of its pause file.
+    pub(super) files: BTreeMap<NodeId, PauseFile>,
+    /// Peers that are not heard.
+    pub(super) silent: BTreeSet<NodeId>,
+    pub(super) rebuilt: BTreeSet<NodeId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,26 +112,32 @@ fn path() -> Listener {
 impl World {
     /// A leader of a calm cluster, its first records committed.
     pub(super) fn leading(policy: Policy) -> Self {
-        let mut world = Self::starting(policy);
+        Self::leading_of(PLAIN, policy, Advice::Off)
+    }
+
+    /// A leader of a calm cluster of this shape.
+    pub(super) fn leading_of(shape: &'static str, policy: Policy, advice: Advice) -> Self {
+        let mut world = Self::starting(shape, policy, advice);
         world.event(Event::Role(Role::Leading(TERM)));
         world.commit();
         world
     }
 
-    fn starting(policy: Policy) -> Self {
+    fn starting(shape: &'static str, policy: Policy, advice: Advice) -> Self {
         let options = ControllerOptions {
             me: NodeId(1),
             voters: (1..=3).map(NodeId).collect(),
             policy,
             path: path(),
             no_vote_on: BTreeSet::new(),
-            advice: Advice::Off,
+            advice,
         };
-        let mut topology = parse(PLAIN).0.topology.as_ref().clone();
+        let mut topology = parse(shape).0.topology.as_ref().clone();
         topology.cluster = ClusterId("calm".to_owned());
         let mut world = Self {
             controller: Controller::new(options, State::default()),
             topology,
+            shape,
             ms: 100_000,
             look_due: 101_000,
             raft: 0,
@@ -112,9 +145,15 @@ impl World {
             records: Vec::new(),
             sent: Vec::new(),
             read_backs: Vec::new(),
+            pinged: Vec::new(),
+            briefs: Vec::new(),
             answers: Vec::new(),
             victim: Victim::Up,
+            answered: 0,
             peers: "",
+            files: BTreeMap::new(),
+            silent: BTreeSet::new(),
+            rebuilt: BTreeSet::new(),
         };
         world.look();
         world.pass(Duration::from_secs(5));
@@ -141,7 +180,10 @@ impl World {
                 }
                 Effect::ReadBack { errand, .. } => self.read_backs.push(errand),
                 Effect::Answer { ticket, answer } => self.answers.push((ticket, *answer)),
-                Effect::Look(_) | Effect::Report { .. } | Effect::Advise { .. } | Effect::Warn(_) => {}
+                Effect::Advise { case, plan, class, brief } => self.briefs.push((case, plan, class, *brief)),
+                Effect::Look(LookNow::Ping(broker)) => self.pinged.push((NodeId(1), broker)),
+                Effect::LookToo { to, broker } => self.pinged.push((to, broker)),
+                Effect::Look(_) | Effect::Report { .. } | Effect::Warn(_) => {}
             }
         }
     }
@@ -194,7 +236,8 @@ impl World {
     }
 
     fn alive(&self) -> Vec<BrokerId> {
-        (1..=3).map(BrokerId).filter(|broker| *broker != VICTIM || self.victim == Victim::Up).collect()
+        let brokers = self.topology.brokers.keys().copied();
+        brokers.filter(|broker| *broker != VICTIM || self.victim == Victim::Up).collect()
     }
 
     /// Reads the cluster's shape, log ends and places in the metadata log.
@@ -210,7 +253,7 @@ impl World {
     }
 
     /// The observer tells the present shape.
-    fn shape(&mut self) {
+    pub(super) fn shape(&mut self) {
         let (topology, sent_at) = (Arc::new(self.topology.clone()), self.now().at);
         self.fact(Fact::Topology(TopologyReading { topology, source: TopologySource::Observer, sent_at }));
     }
@@ -229,10 +272,12 @@ impl World {
     }
 
     fn hear(&mut self) {
-        let heard = parse(&format!("{PLAIN}{}", self.peers)).0.heard;
-        for from in [NodeId(2), NodeId(3)] {
+        let heard = parse(&format!("{}{}", self.shape, self.peers)).0.heard;
+        for from in [NodeId(2), NodeId(3)].into_iter().filter(|from| !self.silent.contains(from)).collect::<Vec<_>>() {
             let report = heard[&from].report.clone();
-            let report = PeerReport { report, pause_file: PauseFile::Absent, head: Head::GENESIS };
+            let pause_file = self.files.get(&from).copied().unwrap_or_default();
+            let (policy, history_rebuilt) = (self.controller.policy_digest, self.rebuilt.contains(&from));
+            let report = PeerReport { report, pause_file, head: Head::GENESIS, policy, history_rebuilt };
             self.event(Event::Reported { from, report });
         }
     }
@@ -255,16 +300,30 @@ impl World {
 
     /// The victim answers again, for everybody.
     pub(super) fn revive(&mut self) {
+        self.revive_as("");
+    }
+
+    /// The victim answers this node again, and the peers say this.
+    pub(super) fn revive_as(&mut self, peers: &'static str) {
         self.victim = Victim::Up;
         self.fact(Fact::Line { broker: VICTIM, path: path(), change: LineChange::Opened });
-        self.peers_say("");
+        self.peers_say(peers);
     }
 
     /// Answers the newest step as done, for every partition of its moves, which are then as wanted.
     pub(super) fn done(&mut self) {
+        self.done_but_for(0);
+    }
+
+    /// Answers the newest step as done for every partition of its moves; the last so many stay as they were.
+    pub(super) fn done_but_for(&mut self, unmoved: usize) {
+        self.answered = self.sent.len();
         let Sent { errand, step, .. } = self.sent.last().unwrap().clone();
+        let all: usize = step.act.moves().iter().map(|one| one.partitions.len()).sum();
+        let ids = step.act.moves().iter().flat_map(|one| one.partitions.iter()).take(all - unmoved);
+        let moved: BTreeSet<PartitionId> = ids.collect();
         for one in step.act.moves() {
-            for id in one.partitions.iter() {
+            for id in one.partitions.iter().filter(|id| moved.contains(id)) {
                 let partition = self.topology.partitions.get_mut(&id).unwrap();
                 partition.replicas.clone_from(&one.to);
                 if step.act.intention() == Intention::OrderAndLeader {
@@ -277,17 +336,55 @@ impl World {
         self.event(Event::Applied { errand, result });
     }
 
-    /// Answers the oldest read-back with the present shape.
+    /// Answers the oldest read-back with the present shape, which the probe has seen as well.
     pub(super) fn read_back(&mut self) {
         self.shape();
+        self.read_back_alone();
+    }
+
+    /// Answers the oldest read-back with the present shape; the probe has not looked since.
+    pub(super) fn read_back_alone(&mut self) {
         let errand = self.read_backs.remove(0);
         let topology = Some(self.topology.clone());
         self.event(Event::ReadBack { errand, topology });
     }
 
+    /// Does every step that is sent, and answers every read-back, for so long.
+    pub(super) fn live(&mut self, span: Duration) {
+        for _ in 0..span.as_millis() / 250 {
+            if self.answered < self.sent.len() {
+                self.done();
+            }
+            self.read_back_for(Duration::from_millis(250));
+        }
+    }
+
+    /// Answers every read-back for so long.
+    pub(super) fn read_back_for(&mut self, span: Duration) {
+        for _ in 0..span.as_millis() / 250 {
+            while !self.read_backs.is_empty() {
+                self.read_back();
+            }
+            self.pass(Duration::from_millis(250));
+            self.commit();
+        }
+    }
+
+    /// The adviser answers what it was asked last.
+    pub(super) fn advise(&mut self, outcome: Said) {
+        let (case, plan, _, brief) = self.briefs.last().unwrap().clone();
+        let opinion = Opinion { outcome, ..unasked(&brief, NoOpinion::Deadline) };
+        self.event(Event::Advised { case, plan, opinion: Box::new(opinion) });
+    }
+
     /// An operator asks; the ticket is the request's number.
     pub(super) fn ask(&mut self, id: u64, ask: Ask) {
-        let request = OperatorRequest { id: RequestId(id), by: Person("ada".to_owned()), ask };
+        self.ask_as("ada", id, ask);
+    }
+
+    /// The same, by this person.
+    pub(super) fn ask_as(&mut self, person: &str, id: u64, ask: Ask) {
+        let request = OperatorRequest { id: RequestId(id), by: Person(person.to_owned()), ask };
         self.event(Event::Asked { ticket: id, request });
     }
 
@@ -295,28 +392,5 @@ impl World {
     pub(super) fn install(&mut self, state: State) {
         let effects = self.controller.install(state);
         self.keep(effects);
-    }
-
-    /// Gives the names of the committed records.
-    pub(super) fn kinds(&self) -> Vec<&'static str> {
-        self.records.iter().map(|record| record.body.kind()).collect()
-    }
-
-    /// Gives every committed outcome.
-    pub(super) fn outcomes<'a>(&'a self) -> Vec<&'a Outcome> {
-        let outcome = |record: &'a Record| {
-            let Body::Outcome(outcome) = &record.body else { return None };
-            Some(outcome)
-        };
-        self.records.iter().filter_map(outcome).collect()
-    }
-
-    /// Gives every committed decision.
-    pub(super) fn decisions<'a>(&'a self) -> Vec<&'a Decision> {
-        let decision = |record: &'a Record| {
-            let Body::Decided(decision) = &record.body else { return None };
-            Some(decision.as_ref())
-        };
-        self.records.iter().filter_map(decision).collect()
     }
 }

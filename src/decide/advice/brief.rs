@@ -42,15 +42,26 @@ pub struct Names {
 }
 
 /// Gives how urgent the answer to a finding is; planned work has none.
+///
+/// A dead broker that leads nothing any more still fails every acks=all write of the ISRs that it is in (`kafka.md` §13).
 #[must_use]
-pub fn urgency(finding: Option<&Finding>) -> Urgency {
+pub fn urgency(finding: Option<&Finding>, snapshot: &Snapshot) -> Urgency {
     use FindingKind as K;
-    match finding.map(|finding| (finding.kind, finding.leads)) {
-        None => Urgency::U3,
-        Some((K::LeaderNotServing | K::BrokerCrashed | K::BrokerSilent | K::ClientPathCut, leads)) if 0 < leads => {
-            Urgency::U1
-        }
-        Some(_) => Urgency::U2,
+    let Some(finding) = finding else { return Urgency::U3 };
+    let blocks = snapshot.loads.get(&finding.broker).is_some_and(|load| 0 < load.in_isr_with_others);
+    match finding.kind {
+        K::BrokerCrashed | K::BrokerSilent if 0 < finding.leads || blocks => Urgency::U1,
+        K::LeaderNotServing | K::ClientPathCut if 0 < finding.leads => Urgency::U1,
+        K::LeaderNotServing
+        | K::BrokerCrashed
+        | K::BrokerSilent
+        | K::ClientPathCut
+        | K::Recovering
+        | K::BrokerStopped
+        | K::CutOrStalled
+        | K::Zombie
+        | K::Conflict
+        | K::Unknown => Urgency::U2,
     }
 }
 
@@ -87,7 +98,7 @@ pub fn brief(finding: Option<&Finding>, plan: &Plan, snapshot: &Snapshot) -> Ask
         class: plan.class,
         finding: finding.map(|finding| finding.kind),
         suspect: suspect.map(|(_, token)| token),
-        urgency: urgency(finding),
+        urgency: urgency(finding, snapshot),
     };
     Asked { brief: Brief { absent: sheet.absent.into_iter().collect(), facts: sheet.facts, proposal }, names }
 }

@@ -9,10 +9,11 @@ mod ground;
 mod parse;
 mod settle;
 
+pub use crate::model::advice::{Hold, Settled, Why};
 pub use brief::{Asked, Names, brief, urgency};
 pub use ground::ground;
 pub use parse::{ANSWER_BYTES_MAX, Unparsed, parse};
-pub use settle::{Budget, CONFIRM_AGAIN_AFTER, Confirmation, Hold, Settled, Why, budget, narrow, settle};
+pub use settle::{Budget, CONFIRM_AGAIN_AFTER, Confirmation, budget, narrow, settle};
 
 use sha2::{Digest as _, Sha256};
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::model::advice::{NoOpinion, Opinion, Outcome, Urgency, Verdict};
+use crate::model::advice::{Hold, NoOpinion, Opinion, Outcome, Settled, Urgency, Verdict, Why};
 use crate::model::plan::Class;
 use crate::model::ruling::Ruling;
 
@@ -28,44 +28,6 @@ pub enum Confirmation {
     Once,
     /// Confirmed again by the rules alone, at least [`CONFIRM_AGAIN_AFTER`] later, the outage still running.
     Again,
-}
-
-/// What follows, as far as advice goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Settled {
-    /// The guard's word stands.
-    Proceed(Why),
-    /// Not without people.
-    Hold(Hold),
-}
-
-/// Why the guard's word stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// The class asks no leave: act now, justify after.
-    ClassNeedsNone,
-    /// The model found nothing against it.
-    Approved,
-    /// No adviser is configured: no adviser, no veto.
-    NoAdviser,
-    /// Silence, and writes are failing now.
-    SilenceWhileWritesFail(NoOpinion),
-    /// The model objected, and the rules confirmed again in a running outage: said loudly in the record.
-    Overridden(Verdict),
-}
-
-/// Why people are needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
-    /// The model vetoed: whoever approves must have seen it.
-    Vetoed,
-    /// The model asked for a person.
-    Escalated,
-    /// Silence is not consent.
-    Silence(NoOpinion),
-    /// People approve this class, a model never does.
-    PeopleApprove,
 }
 
 /// Gives what follows from an opinion on a plan of this class.

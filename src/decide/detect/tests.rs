@@ -225,6 +225,20 @@ fn a_majority_that_may_not_look_is_unknown_never_red() {
 }
 
 #[test]
+fn where_a_majority_doubts_itself_nothing_is_known_of_any_broker() {
+    let nobody = "n1 lhm 4\nn2 lhm 8\n";
+    check(
+        &plain(nobody),
+        expect![[r#"
+        Unknown b1: n1 Abstains, n2 Abstains, n3 Unsure
+        Unknown b2: n1 Abstains, n2 Abstains, n3 Unsure
+        Unknown b3: n1 Abstains, n2 Abstains, n3 Unsure
+    "#]],
+    );
+    check(&plain("n1 lhm 4\n"), expect![""]);
+}
+
+#[test]
 fn old_reports_abstaining_nodes_and_neighbours_on_the_host_have_no_vote() {
     for lost in ["n2 age 501ms", "n2 lhm 4", "n2 no-vote b1", "n2 unheard"] {
         check(&plain(&format!("{REFUSED}{lost}\n")), expect![""]);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Objections;
 use super::facts::Facts;
-use crate::model::ids::{BrokerId, PartitionId};
+use crate::model::finding::FindingKind;
+use crate::model::ids::{BrokerId, PartitionId, TopicId};
 use crate::model::plan::{Act, Move, Origin, Plan, Precondition, Step, When};
 use crate::model::ruling::Objection;
 use crate::model::topology::{Partition, PartitionSet};
@@ -42,6 +43,38 @@ pub(super) fn object(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections
     targets.sort_unstable();
     targets.dedup();
     object_to_targets(&targets, facts, objections);
+    object_to_tails(plan, facts, objections);
+}
+
+/// Counts, per topic, what a live leader has beyond whoever takes over. A dead one's tail is lost whoever moves, and a person
+/// who asks for an undo sees it stated in the plan. Giving leadership back is never urgent: there a tail that is not known
+/// counts as too long.
+fn object_to_tails(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) {
+    let known_only = match &plan.origin {
+        Origin::Finding { kind: FindingKind::ClientPathCut, .. } => true,
+        Origin::Failback { .. } => false,
+        Origin::Finding { .. } | Origin::Undo { .. } => return,
+    };
+    let mut topics: BTreeMap<TopicId, (Vec<PartitionId>, Option<u64>)> = BTreeMap::new();
+    for each in plan.steps.iter().flat_map(|step| step.act.moves()) {
+        let Some((leader, target)) = each.leader.zip(each.to.first().copied()).filter(|(old, new)| old != new) else {
+            continue;
+        };
+        for id in each.partitions.iter() {
+            let ends = facts.snapshot.log_ends.get(&id);
+            let end = |broker: BrokerId| Some(ends?.get(&broker)?.offset.0);
+            let tail = end(leader).zip(end(target)).map(|(old, new)| old.saturating_sub(new));
+            let topic = topics.entry(id.topic).or_insert((Vec::new(), Some(0)));
+            topic.0.push(id);
+            topic.1 = topic.1.zip(tail).map(|(sum, tail)| sum.saturating_add(tail));
+        }
+    }
+    let limit = facts.policy.guard.at_risk_records_max;
+    for (ids, records) in topics.into_values() {
+        if records.map_or(!known_only, |records| limit < records) {
+            objections.insert(Objection::AtRisk { partitions: ids.into_iter().collect(), records, limit });
+        }
+    }
 }
 
 fn object_to_size(index: usize, step: &Step, plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) {

@@ -73,9 +73,10 @@ fn object_to_unregistering(broker: BrokerId, facts: &Facts<'_>, objections: &mut
     }
 }
 
+/// An ELR member counts beside a whole ISR, too: it is who may lead cleanly when that is lost.
 fn is_only_member(broker: BrokerId, partition: &Partition) -> bool {
     let only = |set: &std::collections::BTreeSet<BrokerId>| set.len() == 1 && set.contains(&broker);
-    only(&partition.isr) || (partition.isr.is_empty() && only(&partition.elr))
+    only(&partition.isr) || only(&partition.elr)
 }
 
 /// What would stop serving, or fall below min ISR, although Kafka alone would not do that. A min ISR that is not known

@@ -162,6 +162,15 @@ fn a_dead_follower_may_be_unregistered_where_that_is_permitted_and_four_brokers_
 }
 
 #[test]
+fn what_nobody_else_can_lead_does_not_hide_that_a_dead_follower_blocks_the_rest() {
+    let alone = crashed("policy unregister\nbroker b4 epoch 104\np6 led b1 of 1 isr 1\n");
+    let (snapshot, policy) = parse(&alone.replace("led b1 of 1,2,3", "led b2 of 2,1,3"));
+    let shown = show(&deliberate(&snapshot, &policy));
+    assert!(shown.starts_with("BrokerCrashed b1, leads 1, red 1\n  1. AtOnce Unregister b1\n"), "{shown}");
+    assert!(shown.contains("held: OnlyMember"), "{shown}");
+}
+
+#[test]
 fn a_cut_client_path_is_cured_by_elections_alone() {
     let level = crashed("policy fence\n").replace("behind 1 beats 1", "level beats 1");
     check(

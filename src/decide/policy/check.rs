@@ -129,6 +129,7 @@ impl Policy {
             ("guard.broker_cool_down_ms", ms(guard.broker_cool_down), 0..=DAY_MS),
             ("guard.cluster_cool_down_ms", ms(guard.cluster_cool_down), 0..=DAY_MS),
             ("guard.demoted_for_ms", ms(guard.demoted_for), 0..=DAY_MS),
+            ("guard.at_risk_records_max", guard.at_risk_records_max, 0..=1_000_000_000_000),
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! The pulse: where each broker stands in the metadata log, beat by beat.
 //!
 //! A beat is a growth of the highest position that some *other* broker has reached. A broker that reaches it was alive
-//! after it; one that lacks what another had reached a lead time ago (150 ms) is behind. Any write is a beat, our own too
+//! after it; one that lacks what another had reached a lead time ago (90 ms) is behind. Any write is a beat, our own too
 //! (the echo). Since a red, only growth beyond the first reading sent after it counts as alive: a position reached
 //! between the last reading and the death would otherwise look like life.
 //!

@@ -217,10 +217,10 @@ fn a_killed_broker_is_behind_once_others_have_been_ahead_for_the_lead() {
     assert_eq!(story.sees(1400).pulse.beats_since_red, 0, "nothing has grown since");
     story.pulse(1500, [Some(12), Some(13), Some(13)]);
     assert_eq!(story.sees(1510).pulse.state, PulseState::Level, "not long enough ago");
-    story.pulse(1600, [Some(12), Some(13), Some(13)]);
-    assert_eq!(story.sees(1610).pulse.beats_since_red, 0);
-    story.pulse(1655, [Some(12), Some(13), Some(13)]);
-    let pulse = story.sees(1660).pulse;
+    story.pulse(1590, [Some(12), Some(13), Some(13)]);
+    assert_eq!(story.sees(1594).pulse.beats_since_red, 0);
+    story.pulse(1595, [Some(12), Some(13), Some(13)]);
+    let pulse = story.sees(1600).pulse;
     assert_eq!((pulse.state, pulse.beats_since_red, pulse.behind_since_red), (PulseState::Behind(1), 1, true));
 }
 
@@ -376,4 +376,18 @@ fn metrics_tell_how_soon_and_how_wrongly_a_broker_would_be_red() {
     assert_eq!(metrics.detection, Duration::from_millis(875));
     assert_eq!((metrics.stalls, metrics.tail_index_permille, metrics.false_acts_permille), (0, None, 0));
     assert_eq!(story.watch.metrics(BrokerId(9), at(0)), None);
+}
+
+#[test]
+fn a_log_end_is_news_while_a_broker_is_red_and_not_before() {
+    let mut story = Story::calm();
+    let reading = || {
+        let log_ends = std::iter::once((partition(0), LogEnd { offset: Offset(5), leader_epoch: None })).collect();
+        Fact::Offsets(OffsetsReading { broker: BrokerId(2), sent_at: at(10), log_ends })
+    };
+    assert!(!story.fact(at(20), reading()));
+    story.line(30, LineChange::Closed);
+    story.line(40, LineChange::Refused);
+    story.line(60, LineChange::Refused);
+    assert!(story.fact(at(80), reading()));
 }

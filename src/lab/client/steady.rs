@@ -22,6 +22,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::util::Timeout;
 
+use super::felt::{Felt, Gaps};
 use super::read::Place;
 use crate::adapters::clock;
 use crate::lab::LabError;
@@ -89,31 +90,6 @@ struct Deliveries {
     acknowledged: BTreeMap<u64, Place>,
     latencies: Vec<Duration>,
     gaps: Gaps,
-}
-
-/// The longest silence of each partition.
-#[derive(Debug, Clone, Default)]
-struct Gaps {
-    last: BTreeMap<i32, Instant>,
-    longest: BTreeMap<i32, Duration>,
-}
-
-impl Gaps {
-    fn heard(&mut self, partition: i32, at: Instant) {
-        if let Some(last) = self.last.insert(partition, at) {
-            let gap = at.saturating_duration_since(last);
-            let longest = self.longest.entry(partition).or_default();
-            *longest = gap.max(*longest);
-        }
-    }
-
-    /// Closes the books: whoever was last heard long ago is still silent.
-    fn close(mut self, at: Instant) -> BTreeMap<i32, Duration> {
-        for partition in self.last.keys().copied().collect::<Vec<_>>() {
-            self.heard(partition, at);
-        }
-        self.longest
-    }
 }
 
 /// Takes delivery reports on librdkafka's behalf.
@@ -196,7 +172,14 @@ impl Steady {
     pub fn mark(&self) {
         let mut books = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         books.latencies.clear();
-        books.gaps.longest.clear();
+        books.gaps.forget();
+    }
+
+    /// Gives what producing has felt like since the last mark.
+    #[must_use]
+    pub fn felt(&self) -> Felt {
+        let books = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Felt::of(books.latencies, books.gaps.close(clock::now()))
     }
 
     /// Stops both clients, waits for what is under way, and gives what they felt. Blocks.

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::lab::LabError;
 use crate::lab::client::Recovery;
 use crate::lab::names::BrokerId;
-use crate::lab::trio::Said;
 use crate::model::finding::Say;
 use crate::model::ids::{CaseId, RecordIndex, TopicId};
 use crate::model::operator::Entry;
@@ -36,18 +34,6 @@ pub(super) struct Done {
     /// Wall time at which it was decided, in milliseconds.
     pub(super) decided_wall_ms: u64,
     pub(super) outcome: Outcome,
-}
-
-/// Reads the records of an answer to `audit list -o json`.
-///
-/// Errors: [`LabError::Command`] with what was answered instead.
-pub(super) fn entries(said: &Said) -> Result<Vec<Entry>, LabError> {
-    let answer = said.json()?;
-    let records = answer.get("records").cloned().unwrap_or(Value::Null);
-    serde_json::from_value(records).map_err(|error| LabError::Command {
-        command: "tanist audit list -o json".to_owned(),
-        output: format!("{error}: {}{}", said.out, said.err),
-    })
 }
 
 /// Gives the first plan with such an origin that was carried out to its end.
@@ -96,10 +82,10 @@ pub(super) fn print(done: &Done, fault_wall_ms: u64, broker: BrokerId, all: &Rec
 }
 
 fn stages(done: &Done, fault_wall_ms: u64) -> Vec<(Option<Duration>, String)> {
-    let planned =
-        done.outcome.timeline.iter().find(|mark| mark.stage == Stage::Planned).map_or(0, |mark| mark.after_us);
+    let confirmed =
+        done.outcome.timeline.iter().find(|mark| mark.stage == Stage::Confirmed).map_or(0, |mark| mark.after_us);
     let lead = Duration::from_millis(done.decided_wall_ms.saturating_sub(fault_wall_ms));
-    let first_red = lead.saturating_sub(Duration::from_micros(planned));
+    let first_red = lead.saturating_sub(Duration::from_micros(confirmed));
     let mark = |mark: &crate::model::record::Mark| {
         (Some(first_red + Duration::from_micros(mark.after_us)), stage(mark.stage, &done.decision))
     };
@@ -114,11 +100,10 @@ fn stage(stage: Stage, decision: &Decision) -> String {
     };
     match stage {
         Stage::Suspected => "suspected   by the leader of the trio".to_owned(),
-        Stage::Confirmed => "confirmed   by a majority".to_owned(),
-        Stage::Planned => {
+        Stage::Confirmed => {
             let moved: usize =
                 decision.plan.iter().flat_map(|plan| &plan.choices).map(|choice| choice.partitions.len()).sum();
-            format!("planned     {moved} partitions, guarded")
+            format!("confirmed   by a majority, and planned: {moved} partitions, guarded")
         }
         Stage::Committed => "committed   by two of three".to_owned(),
         Stage::Sent(number) => format!("sent        step {number}, {}", act(number)),

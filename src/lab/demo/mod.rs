@@ -99,7 +99,7 @@ fn title(text: &str) {
 fn print_comparison(failovers: &[((BrokerId, &str), &Failover)]) {
     println!("\nfirst produce that succeeded after kill -9, slowest of {PARTITIONS} partitions");
     println!("  {:<34}{:>10}{:>10}", "", "acks=all", "acks=1");
-    if let Some(alone) = bench::kafka_alone(PARTITIONS) {
+    if let Some(alone) = bench::failover::kafka_alone(PARTITIONS) {
         let label = format!("Kafka alone (BENCHMARKS.md, n = {})", alone.runs);
         println!("  {label:<34}{:>10}{:>10}", history::seconds(alone.all), history::seconds(alone.one));
     }

@@ -17,6 +17,7 @@ use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
 use crate::lab::names::{BrokerId, Listener};
 use crate::lab::options::ClusterOptions;
+use crate::lab::records::entries;
 use crate::lab::settled::{self, await_settled};
 use crate::lab::trio::{Controllers, NODES, Said, Trio, TrioOptions};
 use crate::model::advice::{Dropped, Opinion, Outcome};
@@ -170,8 +171,7 @@ impl Scene {
         let deadline = clock::now() + OPINION_WITHIN;
         let case = failover.case.to_string();
         loop {
-            let entries =
-                history::entries(&self.ask(&["audit", "list", "--last", LAST, "--case", &case, "-o", "json"]).await?)?;
+            let entries = entries(&self.ask(&["audit", "list", "--last", LAST, "--case", &case, "-o", "json"]).await?)?;
             let opinion = entries
                 .iter()
                 .find_map(|entry| if let Body::Opinion(opinion) = &entry.record.body { Some(opinion) } else { None });
@@ -258,7 +258,7 @@ impl Scene {
         let deadline = clock::now() + WITHIN;
         loop {
             let said = self.ask(&["audit", "list", "--last", LAST, "--since", since, "-o", "json"]).await?;
-            if let Some(done) = history::done(&history::entries(&said)?, &ours) {
+            if let Some(done) = history::done(&entries(&said)?, &ours) {
                 return Ok(done);
             }
             if deadline <= clock::now() {
@@ -284,7 +284,7 @@ impl Scene {
     }
 
     async fn last_record(&self) -> Result<String, LabError> {
-        let entries = history::entries(&self.ask(&["audit", "list", "--last", "1", "-o", "json"]).await?)?;
+        let entries = entries(&self.ask(&["audit", "list", "--last", "1", "-o", "json"]).await?)?;
         Ok(entries.last().map_or_else(|| "1".to_owned(), |entry| entry.index.to_string()))
     }
 

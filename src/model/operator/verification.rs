@@ -15,7 +15,7 @@ pub struct Verification {
     pub head: Digest,
     /// Every fault, by index; empty where the chain is whole and the heads agree.
     pub faults: Vec<ChainFault>,
-    /// Peers whose head was compared, with how far it reaches.
+    /// Every place that keeps a head, with how far it reaches there.
     pub compared: Vec<HeadSeen>,
 }
 
@@ -32,8 +32,10 @@ pub struct HeadSeen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadPlace {
-    /// The node's own redb.
+    /// The node's own redb: how far the history was once durable.
     Checkpoint,
+    /// The node's own state: the newest record that it knows to be committed.
+    Committed,
     /// A peer.
     Peer(NodeId),
 }
@@ -57,7 +59,7 @@ pub enum ChainFault {
         /// Its index.
         index: RecordIndex,
     },
-    /// The history ends before a head that is kept elsewhere: the last records were removed.
+    /// The history ends before a head that is kept elsewhere, and did not catch up in some seconds.
     Shorter {
         /// The last index here.
         last: RecordIndex,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::advice::Settled;
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::plan::{Plan, PlanDigest};
 use crate::model::ruling::{Objection, Ruling};
@@ -26,6 +27,8 @@ pub struct Decision {
     pub digest: Option<PlanDigest>,
     /// What the guard said of it, where there is one.
     pub ruling: Option<Ruling>,
+    /// What advice made of that: that it was not asked for is said, too. None where its word is not in yet.
+    pub advice: Option<Settled>,
     /// What follows.
     pub verdict: DecisionVerdict,
 }
@@ -41,6 +44,10 @@ pub enum DecisionVerdict {
         valid_for: Duration,
         /// Until when other cases keep their hands off the broker.
         cool_down_until: LogTime,
+        /// Until when, where the plan is of class R2 or above, no other case has one like it.
+        cluster_cool_down_until: LogTime,
+        /// Until when the broker is no target, having lost its leadership.
+        demoted_until: LogTime,
     },
     /// Observe-only: this would have been sent.
     WouldAct,
@@ -99,7 +106,10 @@ impl Inaction {
     #[must_use]
     pub fn concern(&self) -> Concern {
         match self {
-            Self::NothingToDo(_) | Self::NoPlan(NoPlan::NothingAffected | NoPlan::NothingToRestore) => Concern::None,
+            // Whoever cannot see, or sees two things at once, looks after nobody: that must not go unsaid.
+            Self::NothingToDo(FindingKind::Unknown | FindingKind::Conflict) => Concern::Person,
+            Self::NothingToDo(_)
+            | Self::NoPlan(NoPlan::NothingAffected | NoPlan::NothingToRestore | NoPlan::NotStable) => Concern::None,
             Self::Held(objections) if objections.iter().all(Objection::passes_by_itself) => Concern::None,
             Self::OnlyWarns(_)
             | Self::Held(_)
@@ -121,6 +131,8 @@ pub enum NoPlan {
     Blind,
     /// Only a fence would help, and the settings forbid it or what it needs (epoch, pulse) is not known.
     NoFence,
+    /// The broker has not been green for long enough to lead again.
+    NotStable,
     /// Nothing is recorded that could be put back.
     NothingToRestore,
 }

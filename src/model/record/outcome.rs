@@ -62,6 +62,8 @@ pub enum Receipt {
     Refused(StepRefusal),
     /// Sent, and no answer: read back, never resent.
     Unanswered,
+    /// Sent and answered, but what was read back shows nothing of it.
+    NotSeen,
     /// Dry run: not sent on purpose.
     Skipped,
 }
@@ -78,6 +80,8 @@ pub enum StepRefusal {
     PreferredNotAvailable,
     /// Kafka says that we may not.
     Denied,
+    /// What was read back shows another thing.
+    NotSeen,
     /// Another Kafka error.
     Kafka(i16),
 }
@@ -115,10 +119,8 @@ pub struct Mark {
 pub enum Stage {
     /// The leader's own first red.
     Suspected,
-    /// A majority is red.
+    /// A majority is red; the round that finds so has planned and guarded in the same instant.
     Confirmed,
-    /// Plan made and guarded.
-    Planned,
     /// Intent committed.
     Committed,
     /// A step was sent.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::ids::{CaseId, RecordIndex};
-use crate::model::record::{Body, DecisionVerdict, Inaction, Record};
+use crate::model::ids::{CaseId, NodeId, RecordIndex};
+use crate::model::record::{Body, DecisionVerdict, Inaction, PauseFile, Record};
 use crate::model::ruling::Objection;
 
 use super::super::history::names_in;
 use super::super::sentences;
 use super::super::words::{Names, count, escape, list, span, wall};
-use super::{MINUTE_MS, Reply, quote};
+use super::{MINUTE_MS, Read, Reply, quote};
 
 /// How things stood just before a time, as records tell.
 #[derive(Default)]
@@ -18,6 +18,8 @@ struct Then<'a> {
     names: Names,
     paused: Option<(RecordIndex, &'a Record)>,
     mode: Option<(RecordIndex, String)>,
+    /// Nodes whose pause file was there.
+    files: BTreeMap<NodeId, (RecordIndex, PauseFile)>,
     open: BTreeMap<CaseId, Open<'a>>,
     last: Option<(RecordIndex, &'a Record)>,
     /// The first record after the minute.
@@ -31,7 +33,7 @@ struct Open<'a> {
 }
 
 /// Tells what was recorded within the minute from `at` on, and how things stood.
-pub(super) fn explain(at: u64, records: &[(RecordIndex, Record)], reply: &mut Reply) {
+pub(super) fn explain(at: u64, records: &[(RecordIndex, Record)], read: Read, reply: &mut Reply) {
     let until = at.saturating_add(MINUTE_MS);
     let then = stood(until, records);
     reply.say(format!("at {} UTC", wall(at)));
@@ -45,8 +47,13 @@ pub(super) fn explain(at: u64, records: &[(RecordIndex, Record)], reply: &mut Re
     for (case, open) in &then.open {
         open_case(*case, open, &then, reply);
     }
-    if then.open.is_empty() {
-        reply.say("  no case was open: no majority saw anything wrong");
+    match (then.open.is_empty(), read.cut()) {
+        (false, None) => {}
+        (true, None) => reply.say("  no case was open: no majority saw anything wrong"),
+        // What was not read is not denied.
+        (_, Some(first)) => reply.say(format!(
+            "  records before {first} were not read: a pause, a mode or a case from before then may have stood as well"
+        )),
     }
     ongoing(at, records, &then.names, reply);
     quiet(&then, reply);
@@ -70,6 +77,12 @@ fn learn<'a>(then: &mut Then<'a>, index: RecordIndex, record: &'a Record) {
     match &record.body {
         Body::Paused { .. } => then.paused = Some((index, record)),
         Body::Resumed { .. } => then.paused = None,
+        Body::PauseFile { node, file } if file.pauses() => {
+            then.files.insert(*node, (index, *file));
+        }
+        Body::PauseFile { node, .. } => {
+            then.files.remove(node);
+        }
         Body::PolicyIs { settings } => {
             then.mode = settings.get("mode").map(|mode| (index, mode.trim_matches('"').to_owned()));
         }
@@ -115,6 +128,10 @@ fn state(then: &Then<'_>, reply: &mut Reply) {
             escape(reason)
         ));
         reply.cite(index);
+    }
+    for (node, (index, file)) in &then.files {
+        reply.say(format!("  {} {node} (record {index})", sentences::pause_file(*file)));
+        reply.cite(*index);
     }
     if let Some((index, mode)) = &then.mode {
         match mode.as_str() {

@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use tokio::sync::Mutex;
 
-use crate::adapters::kafka::wire::{Connection, Endpoint, ErrorCode, Options, TopicFilter, Topology, WireError};
+use crate::adapters::kafka::wire::{
+    ClusterView, Connection, Endpoint, Endpoints, ErrorCode, Options, TopicFilter, TopicPartition, Topology, WireError,
+};
 use crate::model::ids::{BrokerId, TopicId};
 
 /// How long one try at opening and asking may take while finding somebody who answers.
@@ -163,6 +165,44 @@ impl Contacts {
             }
         }
         answers
+    }
+
+    /// Asks brokers but for `not` who is registered; gives the first answer.
+    pub(super) async fn registrations(&self, not: &BTreeSet<BrokerId>, within: Duration) -> Option<ClusterView> {
+        for peer in self.brokers(not).await {
+            let asked = async { self.to(&peer).await?.cluster(Endpoints::Brokers, within).await };
+            match tokio::time::timeout(within, asked).await {
+                Ok(Ok(answer)) => return Some(answer.body),
+                Ok(Err(_)) | Err(_) => self.forget(&peer).await,
+            }
+        }
+        None
+    }
+
+    /// Asks brokers but for `not` what is being reassigned; gives the first answer.
+    pub(super) async fn reassignments(
+        &self,
+        not: &BTreeSet<BrokerId>,
+        within: Duration,
+    ) -> Option<BTreeSet<TopicPartition>> {
+        for peer in self.brokers(not).await {
+            let asked = async { self.to(&peer).await?.reassignments(within).await };
+            match tokio::time::timeout(within, asked).await {
+                Ok(Ok(answer)) => return Some(answer.body.into_iter().map(|one| one.partition).collect()),
+                Ok(Err(_)) | Err(_) => self.forget(&peer).await,
+            }
+        }
+        None
+    }
+
+    /// Gives where a broker was last known to listen.
+    pub(super) async fn address_of(&self, broker: BrokerId) -> Option<Endpoint> {
+        self.known.lock().await.brokers.get(&broker).cloned()
+    }
+
+    /// Tells whether somebody at this address speaks Kafka over a connection opened now.
+    pub(super) async fn answers(&self, peer: &Endpoint, within: Duration) -> bool {
+        matches!(tokio::time::timeout(within, Connection::open(peer, &self.options.connect)).await, Ok(Ok(_)))
     }
 
     /// Takes over what a broker says of addresses and names.

@@ -7,6 +7,7 @@
 mod check;
 mod contacts;
 mod shape;
+mod unregister;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -19,7 +20,7 @@ use crate::adapters::kafka::wire::{
     TopicPartition, WireError,
 };
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, Term};
-use crate::model::plan::{Act, Intention, Move, Step};
+use crate::model::plan::{Act, Intention, Move, Precondition, Step};
 use crate::model::record::{Receipt, StepRefusal};
 use crate::model::topology::{PartitionSet, Topology};
 use crate::ports::{Actuator, ApplyError};
@@ -39,6 +40,23 @@ const RECHECK_FOR: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct KafkaHand {
     contacts: Contacts,
+}
+
+/// What of a step was sent when its next request failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halfway {
+    NothingSent,
+    /// The new orders: whatever comes of the election, the step is no longer one of which nothing was sent.
+    Reordered,
+}
+
+impl Halfway {
+    fn said(self, error: ApplyError) -> ApplyError {
+        match (self, error) {
+            (Self::NothingSent, error) | (Self::Reordered, error @ ApplyError::Unanswered(_)) => error,
+            (Self::Reordered, error) => ApplyError::Unanswered(format!("reordered, but not elected: {error}")),
+        }
+    }
 }
 
 /// When a step's time is over.
@@ -70,20 +88,31 @@ impl KafkaHand {
             moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(moves, *leader)).collect();
         let intention = step.act.intention();
         let fresh = self.fresh(moves, &avoid, deadline).await?;
-        let Checked { ready, already, mut left_out } = sort_moves(moves, intention, &fresh);
+        let Checked { mut ready, already, mut left_out } = sort_moves(moves, intention, &fresh);
+        if is_patient(step) {
+            let within = deadline.left()?.min(RECHECK_FOR);
+            let Some(moving) = self.contacts.reassignments(&avoid, within).await else {
+                return Err(ApplyError::Unreachable("no broker said in time what is being reassigned".to_owned()));
+            };
+            leave_to_others(&mut ready, &mut left_out, &moving);
+        }
         if ready.is_empty() && already.is_empty() {
             return Err(ApplyError::Stale(StepRefusal::Stale));
         }
         let mut done = already;
+        let mut halfway = Halfway::NothingSent;
         if !matches!(step.act, Act::Prefer { .. }) {
             let to_reorder: Vec<&Ready> = ready.iter().filter(|one| !one.ordered).collect();
             let refused = self.reorder(&to_reorder, &avoid, deadline).await?;
             left_out.extend(refused);
+            if !to_reorder.is_empty() {
+                halfway = Halfway::Reordered;
+            }
         }
         let mut standing: Vec<&Ready> =
             ready.iter().filter(|one| !left_out.iter().any(|(_, id)| *id == one.id)).collect();
         if intention == Intention::OrderAndLeader {
-            let refused = self.prefer(&standing, &avoid, deadline).await?;
+            let refused = self.prefer(&standing, &avoid, deadline).await.map_err(|error| halfway.said(error))?;
             standing.retain(|one| !refused.iter().any(|(_, id)| *id == one.id));
             left_out.extend(refused);
         }
@@ -170,23 +199,6 @@ impl KafkaHand {
             }
             Err(ApplyError::Refused(StepRefusal::Kafka(code))) if code == ErrorCode::StaleBrokerEpoch.number() => {
                 Err(ApplyError::Refused(StepRefusal::NewIncarnation))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn unregister(&self, broker: BrokerId, deadline: Deadline) -> Result<Receipt, ApplyError> {
-        let not = BTreeSet::from([broker]);
-        let sent = self
-            .send(&not, deadline, |connection, within| async move {
-                connection.unregister(broker.0, within).await.map(|_| ())
-            })
-            .await;
-        match sent {
-            Ok(()) => Ok(receipt(Vec::new(), Vec::new())),
-            // It is gone already: applying a step twice changes nothing the second time.
-            Err(ApplyError::Refused(StepRefusal::Kafka(code))) if code == ErrorCode::BrokerIdNotRegistered.number() => {
-                Ok(receipt(Vec::new(), Vec::new()))
             }
             Err(error) => Err(error),
         }
@@ -281,6 +293,22 @@ impl Actuator for KafkaHand {
     }
 }
 
+/// Tells whether a step may take the time to ask who else is at work: while an outage runs, a partition whose replica list has
+/// changed is seen by that alone.
+fn is_patient(step: &Step) -> bool {
+    !step.expects.iter().any(|expected| matches!(expected, Precondition::StillRed(_)))
+}
+
+/// Leaves out the partitions that somebody is reassigning: a new order would cancel that.
+fn leave_to_others(
+    ready: &mut Vec<Ready>,
+    left_out: &mut Vec<(StepRefusal, PartitionId)>,
+    moving: &BTreeSet<TopicPartition>,
+) {
+    left_out.extend(ready.iter().filter(|one| moving.contains(&one.name)).map(|one| (StepRefusal::Stale, one.id)));
+    ready.retain(|one| !moving.contains(&one.name));
+}
+
 /// Tells whether a broker is to lead after the moves: then it is a good one to ask.
 fn leads_after(moves: &[Move], broker: BrokerId) -> bool {
     moves.iter().any(|one| one.to.first() == Some(&broker))
@@ -319,5 +347,36 @@ fn refused_with(code: ErrorCode) -> StepRefusal {
         StepRefusal::Stale
     } else {
         StepRefusal::Kafka(code.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::TopicId;
+
+    #[test]
+    fn what_somebody_else_is_reassigning_is_left_to_them() {
+        let id = |number| PartitionId { topic: TopicId([1; 16]), number };
+        let one =
+            |number| Ready { id: id(number), name: TopicPartition::new("t", number), to: Vec::new(), ordered: false };
+        let (mut ready, mut left_out) = (vec![one(0), one(1), one(2)], Vec::new());
+        leave_to_others(&mut ready, &mut left_out, &[TopicPartition::new("t", 1), TopicPartition::new("u", 0)].into());
+        assert_eq!(ready.iter().map(|one| one.id).collect::<Vec<_>>(), [id(0), id(2)]);
+        assert_eq!(left_out, [(StepRefusal::Stale, id(1))]);
+    }
+    #[test]
+    fn a_step_of_which_the_reorder_went_through_is_never_one_of_which_nothing_was_sent() {
+        for error in [
+            ApplyError::Expired,
+            ApplyError::Unreachable("nobody".to_owned()),
+            ApplyError::Refused(StepRefusal::Denied),
+            ApplyError::Stale(StepRefusal::Stale),
+            ApplyError::Unanswered("silence".to_owned()),
+        ] {
+            let half = Halfway::Reordered.said(error.clone());
+            assert!(matches!(half, ApplyError::Unanswered(_)), "{error:?} became {half:?}");
+            assert_eq!(Halfway::NothingSent.said(error.clone()), error);
+        }
     }
 }

@@ -63,6 +63,7 @@ impl About {
             | Body::Withdrawn { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::PauseFile { .. }
             | Body::Acknowledged { .. }
             | Body::Closed { .. } => {}
         }

@@ -3,37 +3,24 @@
 //! Kafka's releases and machines have a table each, and another build of Tanist a row of its own: no figure mixes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use comfy_table::Table;
-use comfy_table::presets::ASCII_MARKDOWN;
 
-use super::figure::{Figure, Results};
+use super::figure::Figure;
 use super::goal::{Row, Runs, verdict};
 use super::spread::Spread;
 use super::{Arm, Breakage, SIZES};
 use crate::lab::LabError;
+use crate::lab::bench::page;
+use crate::lab::bench::results::Results;
 
-const BEGIN: &str = "<!-- failover: written by tanist-lab bench-failover -->";
-const END: &str = "<!-- end of failover -->";
 /// The folder of a release build, which is what figures of Tanist are to be made with.
 const RELEASE: &str = "release";
 
-/// Writes the table anew between its markers; everything else on the page stays.
-pub(super) fn write(page: &Path, results: &Results) -> Result<(), LabError> {
-    let old = fs::read_to_string(page).map_err(LabError::file("read", page))?;
-    let figures: Vec<&Figure> = results.all().collect();
-    let new = replaced(&old, &section(&figures)).ok_or_else(|| {
-        LabError::Usage(format!("{}: the table goes between a line {BEGIN:?} and a line {END:?}", page.display()))
-    })?;
-    fs::write(page, new).map_err(LabError::file("write", page))
-}
-
-fn replaced(page: &str, table: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
+/// Writes the table anew.
+pub(super) fn write(page: &Path, results: &Results<Figure>) -> Result<(), LabError> {
+    page::write(page, "failover", &section(&results.all()))
 }
 
 /// What may be pooled: runs on another Kafka or another machine are another table.
@@ -61,22 +48,14 @@ fn section(figures: &[&Figure]) -> String {
 
 /// Says on what the runs were made: what a reader must know before he believes a figure.
 fn circumstances(ground: &Ground, figures: &[&Figure]) -> String {
-    let mut loads: Vec<&String> = figures.iter().filter_map(|one| one.load_before.as_ref()).collect();
-    // Of equal form, so that the longer number is the larger.
-    loads.sort_by_key(|load| (load.len(), (*load).clone()));
-    let load = match (loads.first(), loads.last()) {
-        (Some(least), Some(most)) => format!("{least} to {most}"),
-        _ => dash(),
-    };
+    let load = page::load_range(figures);
     let Ground { kafka, cores } = ground;
     let runs = figures.len();
     format!("{runs} runs. Kafka {kafka}; cores: {cores}; load average in the minute before a run: {load}.")
 }
 
 fn table(figures: &[&Figure]) -> Table {
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header([
+    let mut table = page::table([
         "fault",
         "partitions",
         "arm",
@@ -181,8 +160,8 @@ fn dash() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figure::parse;
     use super::*;
+    use crate::lab::bench::results::parse;
 
     fn line(kafka: &str, arm: &str, run: u32, all: &str) -> String {
         let (arm, word) = arm.split_once(' ').unwrap_or((arm, ""));
@@ -194,7 +173,7 @@ mod tests {
 
     /// Gives the report on these lines.
     fn report(lines: &[String]) -> String {
-        let figures = parse(&lines.join("\n")).unwrap();
+        let figures = parse::<Figure>(&lines.join("\n")).unwrap();
         section(&figures.values().collect::<Vec<_>>())
     }
 
@@ -265,20 +244,5 @@ mod tests {
         assert_eq!(goal("500"), "met");
         assert_eq!(goal("501"), "missed: p50");
         assert_eq!(goal("null"), "missed: p50, max, times stock");
-    }
-
-    #[test]
-    fn only_what_is_between_the_markers_is_written_anew() {
-        let page = format!("above\n{BEGIN}\nold\n{END}\nbelow\n");
-        let new = replaced(&page, "table").unwrap();
-        assert_eq!(new, format!("above\n{BEGIN}\n\ntable\n{END}\nbelow\n"));
-        assert_eq!(replaced(&new, "table").unwrap(), new);
-        assert_eq!(replaced("no markers", "table"), None);
-    }
-
-    #[test]
-    fn a_broken_line_of_results_is_named() {
-        let text = format!("{}\nnonsense", line("4.3.1", "stock", 1, "8500"));
-        assert_eq!(parse(&text).unwrap_err().0, 2);
     }
 }

@@ -1,0 +1,88 @@
+//! Taking a dead broker's registration away, after a last look at whether it is dead.
+//!
+//! Deliberately careful: Kafka compares nothing here, and the broker that comes back to no registration must be restarted.
+
+use std::collections::BTreeSet;
+
+use crate::adapters::kafka::wire::{ClusterView, Endpoint, ErrorCode};
+use crate::model::ids::BrokerId;
+use crate::model::record::{Receipt, StepRefusal};
+use crate::ports::ApplyError;
+
+use super::{Deadline, KafkaHand, RECHECK_FOR, receipt};
+
+impl KafkaHand {
+    pub(super) async fn unregister(&self, broker: BrokerId, deadline: Deadline) -> Result<Receipt, ApplyError> {
+        let not = BTreeSet::from([broker]);
+        let within = deadline.left()?.min(RECHECK_FOR);
+        let Some(view) = self.contacts.registrations(&not, within).await else {
+            return Err(ApplyError::Unreachable("no broker said in time who is registered".to_owned()));
+        };
+        let address = match registration(broker, &view) {
+            // Applying a step twice changes nothing the second time.
+            Registered::Gone => return Ok(receipt(Vec::new(), Vec::new())),
+            Registered::At(address) => Some(address),
+            Registered::Untold => self.contacts.address_of(broker).await,
+        };
+        // Kafka compares nothing here, and a live broker becomes a zombie: whoever answers now has a life of its own.
+        let within = deadline.left()?.min(RECHECK_FOR);
+        if let Some(address) = address
+            && self.contacts.answers(&address, within).await
+        {
+            return Err(ApplyError::Stale(StepRefusal::NewIncarnation));
+        }
+        let sent = self
+            .send(&not, deadline, |connection, within| async move {
+                connection.unregister(broker.0, within).await.map(|_| ())
+            })
+            .await;
+        match sent {
+            Ok(()) => Ok(receipt(Vec::new(), Vec::new())),
+            // It is gone already: applying a step twice changes nothing the second time.
+            Err(ApplyError::Refused(StepRefusal::Kafka(code))) if code == ErrorCode::BrokerIdNotRegistered.number() => {
+                Ok(receipt(Vec::new(), Vec::new()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What the cluster says of a broker's registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Registered {
+    /// It has none any more.
+    Gone,
+    /// It has one, and listens there.
+    At(Endpoint),
+    /// Fenced brokers are not told before Kafka 4.0.
+    Untold,
+}
+
+fn registration(broker: BrokerId, view: &ClusterView) -> Registered {
+    match view.nodes.iter().find(|node| node.id == broker.0) {
+        Some(node) => Registered::At(node.endpoint.clone()),
+        None if view.includes_fenced => Registered::Gone,
+        None => Registered::Untold,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::kafka::wire::RegisteredBroker;
+
+    #[test]
+    fn a_broker_that_is_not_listed_is_gone_only_where_fenced_ones_are_listed_too() {
+        let endpoint = Endpoint::new("127.0.0.1", 9092);
+        let node = RegisteredBroker { id: 1, endpoint: endpoint.clone(), rack: None, fenced: true };
+        let view = |includes_fenced| ClusterView {
+            cluster_id: "c".to_owned(),
+            controller: None,
+            nodes: vec![node.clone()],
+            includes_fenced,
+        };
+        assert_eq!(registration(BrokerId(1), &view(true)), Registered::At(endpoint));
+        assert_eq!(registration(BrokerId(2), &view(true)), Registered::Gone);
+        assert_eq!(registration(BrokerId(2), &view(false)), Registered::Untold);
+    }
+}

@@ -1,0 +1,130 @@
+//! After the fault: the recorded order is waited for and given back, and the case ends.
+//!
+//! Deliberately patient and never silent: a wait is recorded when it begins and while it goes on, and a long one is a person's.
+
+use std::time::Duration;
+
+use crate::decide::guard::guard;
+use crate::decide::plan::{digest, plan_failback};
+use crate::model::finding::{Finding, FindingKind};
+use crate::model::ids::{BrokerId, CaseId};
+use crate::model::observation::Light;
+use crate::model::plan::PlanDigest;
+use crate::model::record::{Attention, Body, Closing, Inaction, NoPlan, Withdrawal};
+use crate::model::snapshot::{Missing, Snapshot};
+use crate::model::topology::Standing;
+
+use super::considered::Considered;
+use super::controller::{Controller, Now};
+use super::lead::CaseRef;
+use super::round::{HeldMemo, STILL_HELD_EVERY, Seat};
+use super::state::{Case, PutBack};
+
+/// A non-decision that lasted less when its case closes says nothing that the decision itself does not.
+const LAST_HELD_MIN: Duration = Duration::from_secs(1);
+
+/// After how many stable periods of waiting for a failback a person is told: one is the rule, two a flap.
+const WAITS_MAX: u32 = 3;
+
+impl Controller {
+    /// A broker that is no longer found: give back what was taken from it, then close.
+    pub(super) fn consider_recovered(&mut self, now: Now, snapshot: &Snapshot, id: CaseId, case: &Case) {
+        if self.state.intents.values().any(|intent| intent.case == id) {
+            return;
+        }
+        let broker = case.finding.broker;
+        let undo = self.state.undo_of(id);
+        let how = match case.put_back {
+            PutBack::Not => Closing::Recovered,
+            PutBack::ByFailback => Closing::FailedBack,
+            PutBack::ByPerson => Closing::Undone,
+        };
+        if undo.is_empty() {
+            return self.close(id, how);
+        }
+        if !self.is_stable(snapshot, broker) {
+            return self.wait(now, id, case, NoPlan::NotStable);
+        }
+        let plan = match plan_failback(broker, id, &undo, snapshot, &self.options.policy) {
+            Ok(plan) => plan,
+            // Somebody else has put it back meanwhile.
+            Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) if case.put_back == PutBack::Not => {
+                return self.close(id, Closing::FailedBack);
+            }
+            Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) => return self.close(id, how),
+            // Not caught up yet, or not known: the next round asks again.
+            Err(why @ (NoPlan::NobodyFit(_) | NoPlan::Blind | NoPlan::NoFence | NoPlan::NotStable)) => {
+                return self.wait(now, id, case, why);
+            }
+        };
+        let ruling = guard(&plan, None, snapshot, &self.options.policy);
+        let digest = digest(&plan);
+        let one = Considered::Restoring { plan, digest, ruling };
+        self.decide(now, Seat { at: CaseRef::Is(id), case: Some(case), snapshot }, &one);
+    }
+
+    /// Leadership is given back only to a broker that a majority has seen green for the stable period.
+    fn is_stable(&self, snapshot: &Snapshot, broker: BrokerId) -> bool {
+        let green = snapshot
+            .heard
+            .values()
+            .filter_map(|heard| heard.report.brokers.get(&broker))
+            .filter(|seen| seen.light == Light::Green && self.options.policy.act.failback_after <= seen.light_for);
+        snapshot.voters.len() < green.count().saturating_mul(2)
+    }
+
+    fn close(&mut self, id: CaseId, how: Closing) {
+        let memo = self.lead.as_mut().and_then(|lead| lead.held.remove(&id));
+        let lasted = |memo: &HeldMemo| memo.seen.since(memo.written);
+        if let Some(memo) = memo.filter(|memo| 1 < memo.rounds && LAST_HELD_MIN <= lasted(memo)) {
+            let over = lasted(&memo);
+            self.write(CaseRef::Is(id), Body::StillHeld { why: memo.why, rounds: memo.rounds, over });
+        }
+        let offers: Vec<PlanDigest> =
+            self.state.offers.iter().filter(|(_, offer)| offer.case == id).map(|(plan, _)| *plan).collect();
+        for plan in offers {
+            self.write(CaseRef::Is(id), Body::Withdrawn { plan, why: Withdrawal::CaseClosed });
+        }
+        self.write(CaseRef::Is(id), Body::Closed { how });
+    }
+
+    /// Writes down that leadership cannot be given back yet, and tells a person when that lasts.
+    fn wait(&mut self, now: Now, id: CaseId, case: &Case, why: NoPlan) {
+        let why = Inaction::NoPlan(why);
+        let patience = self.options.policy.act.failback_after.saturating_mul(WAITS_MAX);
+        let Some(lead) = self.lead.as_mut() else { return };
+        let waiting_since = *lead.waits.entry(id).or_insert(now.at);
+        let news = lead.held.get(&id).is_none_or(|memo| !memo.why.same_kind(&why));
+        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at, seen: now.at };
+        if news {
+            lead.held.insert(id, fresh.clone());
+        }
+        let memo = lead.held.entry(id).or_insert(fresh);
+        (memo.rounds, memo.seen) = (memo.rounds.saturating_add(1), now.at);
+        let (rounds, over) = (memo.rounds, now.at.since(memo.written));
+        if news || STILL_HELD_EVERY <= over {
+            (memo.rounds, memo.written) = (0, now.at);
+            lead.write(CaseRef::Is(id), Body::StillHeld { why: why.clone(), rounds, over });
+        }
+        if patience <= now.at.since(waiting_since) {
+            let what = Attention::Finding { kind: case.finding.kind, broker: case.finding.broker, why };
+            self.tell_once(CaseRef::Is(id), Some(id), what);
+        }
+    }
+
+    /// Tells whether a broker with a case has left for good: not registered, and no partition names it any more. One that
+    /// still runs is a zombie, and somebody's to restart.
+    pub(super) fn has_left(&self, snapshot: &Snapshot, finding: &Finding) -> bool {
+        let known = !snapshot.missing.contains(&Missing::Topology) && !snapshot.topology.partitions.is_empty();
+        let standing = snapshot.topology.brokers.get(&finding.broker).map(|registration| registration.standing);
+        let replicas = snapshot.loads.get(&finding.broker).map_or(0, |load| load.replicas);
+        let registered = standing.is_some_and(|standing| standing != Standing::Unregistered);
+        known && !registered && replicas == 0 && finding.kind != FindingKind::Zombie
+    }
+
+    pub(super) fn close_unless_in_flight(&mut self, id: CaseId, how: Closing) {
+        if !self.state.intents.values().any(|intent| intent.case == id) {
+            self.close(id, how);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The figures of one run.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::{Cell, Watched};
+use super::{Arm, Breakage};
+use crate::lab::bench::ground::{cores, millis};
+use crate::lab::bench::results::{self, Circumstance};
+use crate::lab::client::Recovery;
+
+/// What one run measured; "never" is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Figure {
+    pub(super) key: String,
+    pub(super) kafka: String,
+    pub(super) arm: Arm,
+    pub(super) fault: Breakage,
+    pub(super) partitions: i32,
+    pub(super) run: u32,
+    watched_ms: u64,
+    /// What kind of build the trio's program was; none without a trio.
+    pub(super) tanist_build: Option<String>,
+    pub(super) cores: usize,
+    /// Load of the minute before the run, as the kernel writes it.
+    pub(super) load_before: Option<String>,
+    /// From sending the oracle's act to its answer; none where it sends none.
+    oracle_took_ms: Option<u64>,
+    /// What Kafka refused the oracle, if it did.
+    pub(super) oracle_refused: Option<String>,
+    pub(super) all_worst_ms: Option<u64>,
+    all_median_ms: Option<u64>,
+    pub(super) one_worst_ms: Option<u64>,
+    one_median_ms: Option<u64>,
+}
+
+/// What the probe and the oracle gave.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) all: Recovery,
+    pub(super) one: Recovery,
+    pub(super) acted: Result<Duration, String>,
+}
+
+impl Figure {
+    pub(super) fn of(cell: &Cell, watched: Watched<'_>, load_before: Option<String>, measured: &Measured) -> Self {
+        let ground = watched.ground;
+        let sends = cell.arm.oracle() != crate::lab::act::Act::None;
+        let took = measured.acted.as_ref().ok().filter(|_| sends);
+        Self {
+            key: cell.key(&ground.kafka),
+            kafka: ground.kafka.clone(),
+            arm: cell.arm,
+            fault: cell.fault,
+            partitions: cell.partitions,
+            run: cell.run,
+            watched_ms: millis(watched.within),
+            tanist_build: cell.arm.trio().map(|_| ground.build.clone()),
+            cores: cores(),
+            load_before,
+            oracle_took_ms: took.copied().map(millis),
+            oracle_refused: measured.acted.as_ref().err().cloned(),
+            all_worst_ms: measured.all.worst().map(millis),
+            all_median_ms: measured.all.median().map(millis),
+            one_worst_ms: measured.one.worst().map(millis),
+            one_median_ms: measured.one.median().map(millis),
+        }
+    }
+}
+
+impl results::Figure for Figure {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn circumstance(&self) -> Circumstance<'_> {
+        Circumstance {
+            kafka: &self.kafka,
+            cores: self.cores,
+            build: self.tanist_build.as_deref(),
+            load_before: self.load_before.as_deref(),
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: acks=all {}, acks=1 {}", self.key, text(self.all_worst_ms), text(self.one_worst_ms))?;
+        self.oracle_refused.as_ref().map_or(Ok(()), |refused| write!(f, " ({refused})"))
+    }
+}
+
+/// Writes milliseconds as people compare them: seconds with two decimals.
+pub(super) fn text(ms: Option<u64>) -> String {
+    ms.map_or_else(|| "never".to_owned(), |ms| format!("{}.{:02} s", ms / 1_000, ms % 1_000 / 10))
+}

@@ -1,0 +1,279 @@
+//! `bench-failover`: how long produce fails after a leader's fault, with Kafka alone, with Tanist, and with an oracle that knows at once.
+//!
+//! Each run has a cluster (and a trio) of its own, so that none inherits cool-downs, caches or a half-healed broker from another;
+//! runs come in an order that only the seed decides. Every run is a line of NDJSON at once, and runs that are there are not repeated.
+//! The table in BENCHMARKS.md is made from those lines and from nothing else.
+
+mod cell;
+mod figure;
+mod goal;
+mod report;
+mod spread;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::lab::LabError;
+use crate::lab::act::Act;
+use crate::lab::bench::ground::Ground;
+use crate::lab::bench::results::{self, Results};
+use crate::lab::fault::FaultKind;
+use crate::lab::options::{KAFKA_DEFAULT, Timing};
+use crate::lab::trio::Controllers;
+use cell::{Cell, Watched};
+use figure::Figure;
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Who acts.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "stock,tuned,tanist-public,tanist-fence,oracle-public,oracle-fence"
+    )]
+    arm: Vec<Arm>,
+    /// What befalls the leader.
+    #[arg(long, value_delimiter = ',', default_value = "kill,stop")]
+    fault: Vec<Breakage>,
+    /// Partitions led by the broker that is struck.
+    #[arg(long, value_delimiter = ',', default_value = "6,500")]
+    partitions: Vec<i32>,
+    /// Runs of each cell; 20 for Tanist and the oracle and 10 for Kafka alone if left out.
+    #[arg(short, long)]
+    n: Option<u32>,
+    /// Decides the order of the runs.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long a run is watched: what "never" means.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "30s")]
+    watch: Duration,
+    /// The Kafka release.
+    #[arg(long, default_value = KAFKA_DEFAULT)]
+    kafka: String,
+    /// The tanist program, a release build; the one beside this program if left out.
+    #[arg(long)]
+    program: Option<PathBuf>,
+    /// Where each run is kept as a line of JSON.
+    #[arg(long, default_value = "benches/results/failover.ndjson")]
+    results: PathBuf,
+    /// The page whose table is written anew between its markers.
+    #[arg(long, default_value = "BENCHMARKS.md")]
+    page: PathBuf,
+    /// Measure nothing: only write the table.
+    #[arg(long)]
+    report: bool,
+}
+
+/// Who acts after the fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Arm {
+    /// Kafka alone, with its own times.
+    Stock,
+    /// Kafka alone: session 3 s, heartbeat 0.5 s, replica lag 5 s.
+    Tuned,
+    /// Tanist without the controllers' listener.
+    TanistPublic,
+    /// Tanist with fencing by heartbeat.
+    TanistFence,
+    /// The lab, 50 ms after the fault, with what the first kind of Tanist may send.
+    OraclePublic,
+    /// The lab, 50 ms after the fault, with a fence.
+    OracleFence,
+}
+
+impl Arm {
+    const ALL: [Self; 6] =
+        [Self::Stock, Self::Tuned, Self::TanistPublic, Self::TanistFence, Self::OraclePublic, Self::OracleFence];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Tuned => "tuned",
+            Self::TanistPublic => "tanist-public",
+            Self::TanistFence => "tanist-fence",
+            Self::OraclePublic => "oracle-public",
+            Self::OracleFence => "oracle-fence",
+        }
+    }
+
+    fn timing(self) -> Timing {
+        match self {
+            Self::Tuned => Timing::Tuned,
+            Self::Stock | Self::TanistPublic | Self::TanistFence | Self::OraclePublic | Self::OracleFence => {
+                Timing::Stock
+            }
+        }
+    }
+
+    /// Gives how the trio may reach Kafka; none where there is no trio.
+    fn trio(self) -> Option<Controllers> {
+        match self {
+            Self::TanistPublic => Some(Controllers::Untold),
+            Self::TanistFence => Some(Controllers::Told),
+            Self::Stock | Self::Tuned | Self::OraclePublic | Self::OracleFence => None,
+        }
+    }
+
+    /// Gives what the lab itself sends: the best act of class R1 that the rights allow.
+    ///
+    /// Dropping the registration is public as well, but R2: it waits for people, so the oracle does not send it either. A fence
+    /// alone is the best fence here, as the topic's next in line is the same for every partition (`kafka.md` §13: fewest records).
+    fn oracle(self) -> Act {
+        match self {
+            Self::OraclePublic => Act::Elect,
+            Self::OracleFence => Act::Fence,
+            Self::Stock | Self::Tuned | Self::TanistPublic | Self::TanistFence => Act::None,
+        }
+    }
+
+    /// Gives the oracle that this arm is held against.
+    fn floor(self) -> Option<Self> {
+        match self {
+            Self::TanistPublic => Some(Self::OraclePublic),
+            Self::TanistFence => Some(Self::OracleFence),
+            Self::Stock | Self::Tuned | Self::OraclePublic | Self::OracleFence => None,
+        }
+    }
+
+    fn usual_runs(self) -> u32 {
+        match self {
+            Self::Stock | Self::Tuned => 10,
+            Self::TanistPublic | Self::TanistFence | Self::OraclePublic | Self::OracleFence => 20,
+        }
+    }
+}
+
+/// What befalls the leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Breakage {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP.
+    Stop,
+}
+
+impl Breakage {
+    const ALL: [Self; 2] = [Self::Kill, Self::Stop];
+
+    fn kind(self) -> FaultKind {
+        match self {
+            Self::Kill => FaultKind::Kill,
+            Self::Stop => FaultKind::Stop,
+        }
+    }
+}
+
+/// The sizes that the goals name.
+const SIZES: [i32; 2] = [6, 500];
+
+/// What Kafka alone took in the runs that are kept in the repository: the middle one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KafkaAlone {
+    pub(crate) runs: usize,
+    /// None is "never".
+    pub(crate) all: Option<Duration>,
+    pub(crate) one: Option<Duration>,
+}
+
+/// The runs that are kept in the repository.
+const KEPT: &str = include_str!("../../../../benches/results/failover.ndjson");
+
+/// Gives what Kafka alone takes after the kill of the leader of so many partitions; none where no run was kept.
+pub(crate) fn kafka_alone(partitions: i32) -> Option<KafkaAlone> {
+    let kept = results::parse::<Figure>(KEPT).ok()?;
+    let stock = |one: &&Figure| {
+        (one.arm, one.fault, one.partitions, one.kafka.as_str())
+            == (Arm::Stock, Breakage::Kill, partitions, KAFKA_DEFAULT)
+    };
+    let figures: Vec<&Figure> = kept.values().filter(stock).collect();
+    let all = spread::Spread::of(figures.iter().map(|one| one.all_worst_ms))?.middle;
+    let one = spread::Spread::of(figures.iter().map(|one| one.one_worst_ms))?.middle;
+    Some(KafkaAlone { runs: figures.len(), all: all.map(Duration::from_millis), one: one.map(Duration::from_millis) })
+}
+
+/// Measures what was asked for and has not been measured, and writes the table.
+///
+/// Errors: those of a cluster that does not start. What was measured until then is kept; the same command goes on from there.
+pub async fn run(args: BenchArgs) -> Result<(), LabError> {
+    let mut results: Results<Figure> = Results::open(&args.results)?;
+    if !args.report {
+        let ground = Ground::new(args.program.clone(), args.kafka.clone())?;
+        let todo = results.unmeasured(runs(&args), |cell| cell.key(&args.kafka));
+        let total = todo.len();
+        for (done, cell) in todo.into_iter().enumerate() {
+            let figure = cell.measure(Watched { ground: &ground, within: args.watch }).await?;
+            eprintln!("{} of {total}: {figure}", done + 1);
+            results.keep(figure)?;
+        }
+    }
+    report::write(&args.page, &results)?;
+    println!("{}: the table is made from {} runs of {}", args.page.display(), results.len(), args.results.display());
+    Ok(())
+}
+
+/// Gives every run of every cell, in an order that only the seed decides: neighbours must not share a busy minute.
+fn runs(args: &BenchArgs) -> Vec<Cell> {
+    let mut runs = BTreeSet::new();
+    for arm in args.arm.iter().copied() {
+        for fault in args.fault.iter().copied() {
+            for partitions in args.partitions.iter().copied() {
+                let n = args.n.unwrap_or_else(|| arm.usual_runs());
+                runs.extend((1..=n).map(|run| Cell { arm, fault, partitions, run }));
+            }
+        }
+    }
+    let mut runs: Vec<Cell> = runs.into_iter().collect();
+    runs.sort_by_key(|cell| Sha256::digest(format!("{} {}", args.seed, cell.key(&args.kafka))).to_vec());
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Words {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    fn keys(line: &str) -> Vec<String> {
+        let args = Words::parse_from(line.split(' ')).args;
+        runs(&args).iter().map(|cell| cell.key("4.3.1")).collect()
+    }
+
+    #[test]
+    fn the_whole_benchmark_has_the_runs_that_the_goals_want() {
+        assert_eq!(keys("bench").len(), (4 * 20 + 2 * 10) * 2 * 2);
+    }
+
+    #[test]
+    fn the_kept_runs_are_readable_and_hold_what_kafka_alone_takes() {
+        results::parse::<Figure>(KEPT).unwrap();
+        let alone = kafka_alone(6).unwrap();
+        assert!(0 < alone.runs && Some(Duration::from_secs(5)) < alone.all, "{alone:?}");
+        assert_eq!(kafka_alone(7), None);
+    }
+
+    #[test]
+    fn the_seed_alone_decides_the_order() {
+        let one = keys("bench -n 2");
+        assert_eq!(one, keys("bench -n 2 --seed 1"));
+        let mut other = keys("bench -n 2 --seed 2");
+        assert_ne!(one, other);
+        let mut sorted = one;
+        sorted.sort();
+        other.sort();
+        assert_eq!(sorted, other);
+    }
+}

@@ -1,0 +1,113 @@
+//! Six brokers in three racks: the choice between racks, and a costly act that an adviser may hold.
+
+use serde_json::{Value, json};
+use tanist::adapters::kafka::wire::Acks;
+use tanist::lab::{BrokerId, Fault, TopicPlan};
+use tanist::model::advice::{Outcome, Rung, Verdict};
+use tanist::model::operator::Entry;
+use tanist::model::plan::{Act, Class};
+use tanist::model::record::{Body, DecisionVerdict, End};
+
+use crate::adviser_mock::{Manner, Mock, said, status};
+use crate::stage::{PARTITIONS, Play, Stage, VICTIM, intents, struck_whole_broker, until};
+
+/// In the victim's rack, next in line for Kafka.
+const NEIGHBOUR: BrokerId = BrokerId(4);
+/// In another rack.
+const BETTER: BrokerId = BrokerId(2);
+
+/// Starts a server that refuses strict schemas and objects to whatever it is asked, on the evidence that it is shown.
+pub(crate) async fn objector() -> Mock {
+    Mock::start(|request| {
+        if request.pointer("/response_format/json_schema/strict").is_some() {
+            return status("400 Bad Request", "");
+        }
+        objection(request)
+    })
+    .await
+}
+
+fn objection(request: &Value) -> Manner {
+    let asked = request["messages"][1]["content"].as_str().unwrap_or_default();
+    let evidence: Value = serde_json::from_str(asked).unwrap_or_default();
+    let facts = evidence["facts"].as_array().cloned().unwrap_or_default();
+    let old = facts.iter().find(|fact| fact["age_ms"].as_u64().is_some_and(|age| 1_000 <= age));
+    let absent = evidence["absent"].as_array().is_some_and(|absent| !absent.is_empty());
+    let (code, fact) = match old {
+        Some(old) => ("EVIDENCE_STALE", Some(old)),
+        None if absent => ("EVIDENCE_MISSING", facts.first()),
+        None => ("COLLATERAL", facts.iter().find(|fact| fact["key"] == "isr_smallest").or(facts.first())),
+    };
+    let claim = fact.map(|fact| json!({"e": fact["id"], "v": fact["value"]}));
+    let answer = json!({
+        "reasons": [{"code": code, "claims": [claim], "text": "I would rather ask a person."}],
+        "verdict": "veto", "confidence_pct": 90, "risks": [], "missing": [], "alternative": "ask_person",
+    });
+    said(&answer.to_string())
+}
+
+/// Makes a topic whose leader's rack is also that of its next in line.
+async fn play(stage: &Stage, name: &str) -> Play {
+    let partitions = usize::try_from(PARTITIONS).unwrap();
+    let replicas = vec![vec![VICTIM, NEIGHBOUR, BETTER]; partitions];
+    stage.play_with(TopicPlan { name: name.to_owned(), replicas, settings: Vec::new() }).await
+}
+
+fn unregisters(entry: &Entry) -> bool {
+    let Body::Decided(decision) = &entry.record.body else { return false };
+    decision.plan.iter().flat_map(|plan| &plan.steps).any(|step| matches!(step.act, Act::Unregister { .. }))
+}
+
+pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_adviser(stage: &Stage) {
+    let play = play(stage, "unregister").await;
+    let status = stage.await_status("a leader's word", |_| true).await;
+    assert_eq!(status.troubles, Vec::<String>::new(), "the adviser was found to answer");
+    let fault = Fault::kill(VICTIM);
+    let at = stage.cluster.inflict(&fault).unwrap();
+    let approving = async {
+        let plan = until("unregistering to be on offer", async || {
+            let answer = stage.trio.run(1, &["plan", "list", "-o", "json"]).await.ok()?.json().ok()?;
+            let plans = answer["plans"].as_array()?.clone();
+            let offered = plans.iter().find(|plan| plan["state"].get("offered").is_some())?;
+            Some(offered["digest"].as_str()?.get(..12)?.to_owned())
+        })
+        .await;
+        let offered = at.elapsed();
+        let said = stage.trio.run(1, &["plan", "approve", &plan]).await.unwrap();
+        println!("unregister: offered after {offered:?}, answered after {:?}: {}", at.elapsed(), said.out.trim());
+        assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+    };
+    let (one, all, ()) =
+        tokio::join!(stage.serves(&play, Acks::Leader, at), stage.serves(&play, Acks::All, at), approving);
+    println!("unregister: acks=1 after {one:?}, acks=all after {all:?}");
+    stage
+        .await_records(1, &play, "the outcome of the unregistration", |records| {
+            let done = intents(records).into_iter().find(struck_whole_broker)?.outcome?;
+            (done.end == End::Done).then_some(())
+        })
+        .await;
+    assert!(all < crate::faults::BEFORE_KAFKA, "sooner than Kafka itself fences: {all:?}");
+    let records = stage.records(1, &play).await;
+    let now = stage.cluster.topic(&play.topic.name).await.unwrap();
+    assert!(now.partitions.iter().all(|one| one.leader == Some(BETTER.0)), "another rack is chosen: {now:?}");
+    let verdicts: Vec<&DecisionVerdict> = records
+        .iter()
+        .filter(|entry| unregisters(entry))
+        .filter_map(|entry| if let Body::Decided(one) = &entry.record.body { Some(&one.verdict) } else { None })
+        .collect();
+    assert!(
+        matches!(verdicts[..], [DecisionVerdict::Offer { people: 1, .. }, .., DecisionVerdict::Act { .. }]),
+        "offered because of the veto, then sent because of a person: {verdicts:?}"
+    );
+    let opinions =
+        records.iter().filter_map(|entry| if let Body::Opinion(one) = &entry.record.body { Some(one) } else { None });
+    let about_it: Vec<_> = opinions.filter(|opinion| opinion.brief.proposal.class == Class::R2).collect();
+    let [opinion] = about_it[..] else { panic!("asked once: {about_it:?}") };
+    let Outcome::Said(said) = &opinion.outcome else { panic!("{opinion:?}") };
+    assert_eq!((said.verdict, opinion.rung), (Verdict::Veto, Some(Rung::LooseSchema)), "the form found at the start");
+    println!("unregister: the adviser took {} ms of its 3 s", opinion.latency_ms);
+    stage.cluster.heal(&fault).unwrap();
+    stage.cluster.await_ready(VICTIM).await.unwrap();
+    stage.failed_back(&play).await;
+    stage.end(play).await;
+}
