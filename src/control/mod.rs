@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`event`] (what it hears and wants), [`state`] (what the records amount to), `controller` (the door),
 //! `lead` (what only the leader holds), `round` (one round of decisions), `advising`, `cursor` (a plan in flight), `verify`
-//! (read back and reconciled), `asks` and `views` (operators).
+//! (read back and reconciled), `asks` and `views` (operators), [`pace`] (how often a node looks, and how long it waits).
 
 mod advising;
 mod asks;
@@ -11,6 +11,7 @@ mod controller;
 mod cursor;
 pub mod event;
 mod lead;
+pub mod pace;
 mod round;
 pub mod state;
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! compare-and-set for orders and elections, so each act is one that is harmless when late, and nothing is sent once the
 //! step's time is over.
 
-mod check;
 mod contacts;
 mod shape;
 
@@ -18,27 +17,39 @@ use crate::adapters::kafka::wire::{
     Connection, ElectionKind, Endpoint, ErrorCode, Order, PartitionOutcome, ReplicaCount, Sent, TopicFilter,
     TopicPartition, WireError,
 };
+use crate::control::pace::{LEAST, RECHECK_FOR};
+use crate::decide::fit::{Checked, Ready, merged, sort_moves};
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, Term};
 use crate::model::plan::{Act, Intention, Move, Step};
 use crate::model::record::{Receipt, StepRefusal};
 use crate::model::topology::{PartitionSet, Topology};
 use crate::ports::{Actuator, ApplyError};
 
-use check::{Checked, Ready, sort_moves};
 pub use contacts::HandOptions;
 use contacts::{Contacts, is_elsewhere};
-pub use shape::{merged, to_model};
-
-/// The shortest time that a request is given; with less left nothing is sent.
-const LEAST: Duration = Duration::from_millis(20);
-
-/// How long reading the facts again may take out of a step's time.
-const RECHECK_FOR: Duration = Duration::from_millis(300);
+pub use shape::to_model;
 
 /// Changes Kafka, over warm connections of its own.
 #[derive(Debug)]
 pub struct KafkaHand {
     contacts: Contacts,
+}
+
+/// A partition that may be written, under the name that Kafka's requests need.
+#[derive(Debug, Clone)]
+struct Named {
+    id: PartitionId,
+    name: TopicPartition,
+    to: Vec<BrokerId>,
+    ordered: bool,
+}
+
+impl Named {
+    fn of(one: Ready, fresh: &Topology) -> Option<Self> {
+        let topic = fresh.topics.get(&one.id.topic)?;
+        let name = TopicPartition::new(topic.name.clone(), one.id.number);
+        Some(Self { id: one.id, name, to: one.to, ordered: one.ordered })
+    }
 }
 
 /// When a step's time is over.
@@ -74,13 +85,14 @@ impl KafkaHand {
         if ready.is_empty() && already.is_empty() {
             return Err(ApplyError::Stale(StepRefusal::Stale));
         }
+        let ready: Vec<Named> = ready.into_iter().filter_map(|one| Named::of(one, &fresh)).collect();
         let mut done = already;
         if !matches!(step.act, Act::Prefer { .. }) {
-            let to_reorder: Vec<&Ready> = ready.iter().filter(|one| !one.ordered).collect();
+            let to_reorder: Vec<&Named> = ready.iter().filter(|one| !one.ordered).collect();
             let refused = self.reorder(&to_reorder, &avoid, deadline).await?;
             left_out.extend(refused);
         }
-        let mut standing: Vec<&Ready> =
+        let mut standing: Vec<&Named> =
             ready.iter().filter(|one| !left_out.iter().any(|(_, id)| *id == one.id)).collect();
         if intention == Intention::OrderAndLeader {
             let refused = self.prefer(&standing, &avoid, deadline).await?;
@@ -113,7 +125,7 @@ impl KafkaHand {
 
     async fn reorder(
         &self,
-        ready: &[&Ready],
+        ready: &[&Named],
         avoid: &BTreeSet<BrokerId>,
         deadline: Deadline,
     ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
@@ -135,7 +147,7 @@ impl KafkaHand {
 
     async fn prefer(
         &self,
-        ready: &[&Ready],
+        ready: &[&Named],
         avoid: &BTreeSet<BrokerId>,
         deadline: Deadline,
     ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
@@ -297,7 +309,7 @@ fn receipt(done: Vec<PartitionId>, left_out: Vec<(StepRefusal, PartitionId)>) ->
 
 /// Sorts out the partitions that Kafka refused; `fine` names codes that are as good as done.
 fn refusals(
-    ready: &[&Ready],
+    ready: &[&Named],
     outcomes: &[PartitionOutcome],
     fine: impl Fn(ErrorCode) -> Option<()>,
 ) -> Vec<(StepRefusal, PartitionId)> {
