@@ -38,6 +38,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The server itself does not know what went wrong.
+    UnknownServerError = -1, "UNKNOWN_SERVER_ERROR";
     /// The fetch offset lies outside the log.
     OffsetOutOfRange = 1, "OFFSET_OUT_OF_RANGE";
     /// No such topic or partition.
