@@ -15,9 +15,12 @@ pub mod kafka;
 pub mod net;
 mod node;
 mod probe;
+pub mod random;
 pub mod sabotage;
+pub mod scenario;
 mod stimulus;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+pub mod watch;
 pub mod world;

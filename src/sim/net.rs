@@ -91,6 +91,11 @@ impl Net {
         !self.trouble.contains_key(&(from, to))
     }
 
+    /// Tells whether every link is good.
+    pub(in crate::sim) fn all_good(&self) -> bool {
+        self.trouble.is_empty()
+    }
+
     /// Ends all trouble.
     pub(in crate::sim) fn heal(&mut self) {
         self.trouble.clear();

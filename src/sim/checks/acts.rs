@@ -88,6 +88,9 @@ impl Checks {
         node: NodeId,
         wanted: (Errand, &Step, Term, Duration),
     ) -> Result<(), Violation> {
+        if scene.policy.mode == Mode::Observe {
+            return Err(scene.violation("11", Some(node), "observe-only wants to change Kafka"));
+        }
         self.count("S2");
         let (errand, step, term, within) = wanted;
         let licence = self
@@ -248,10 +251,10 @@ impl Checks {
             let what = format!("acts on {broker} with {} fresh red vote(s)", reds(broker));
             return Err(scene.violation("S4", Some(node), what));
         }
-        let all = snapshot.topology.brokers.len();
+        // The record holds those that the decision reads; the cluster has more.
+        let all = scene.kafka.truth().registrations().len().max(snapshot.topology.brokers.len());
         let share = all.saturating_mul(usize::try_from(scene.policy.guard.blast_radius_permille).unwrap_or(0)) / 1000;
         let red = snapshot.topology.brokers.keys().filter(|id| 2 <= reds(**id)).count();
-        // The record holds those that the decision reads: more cannot have been red, fewer may be named.
         if share.max(1) < red {
             return Err(scene.violation("S4", Some(node), format!("acts while {red} brokers are red")));
         }

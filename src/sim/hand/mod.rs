@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::event::{Errand, Event, StepResult};
-use crate::control::pace::{LEAST, READ_BACK_REST, READ_BACK_WITHIN};
+use crate::control::pace::{LEAST, READ_BACK_REST, READ_BACK_WITHIN, VIEWS};
 use crate::decide::fit::{Ready, merged};
 use crate::model::ids::{BrokerId, ControllerId, PartitionId};
 use crate::model::plan::{Act, Step};
@@ -80,7 +80,7 @@ struct Applying {
 #[derive(Debug)]
 enum Stage {
     /// The facts are being read again.
-    Fresh { asked: BTreeSet<Call> },
+    Fresh { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>> },
     /// A line to the next peer is being opened.
     Knocking { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
     /// The request is out.
@@ -165,7 +165,7 @@ impl Hand {
     pub(in crate::sim) fn due(&mut self, desk: &mut Desk<'_>, errand: Errand, turn: u32) {
         let Some(job) = self.jobs.get_mut(&errand).filter(|job| job.turn == turn) else { return };
         match std::mem::replace(&mut job.stage, Stage::Resting) {
-            Stage::Fresh { .. } => self.fail(desk, errand, Failed::Unreachable),
+            Stage::Fresh { answers, .. } => self.refreshed(desk, errand, &answers),
             Stage::Knocking { what, peers, door, .. } => {
                 self.forget(desk, door);
                 self.try_next(desk, errand, what, peers);
@@ -227,10 +227,15 @@ impl Hand {
     fn answered(&mut self, desk: &mut Desk<'_>, errand: Errand, call: Call, answer: Answer) {
         let Some(job) = self.jobs.get_mut(&errand) else { return };
         match std::mem::replace(&mut job.stage, Stage::Resting) {
-            Stage::Fresh { asked } if asked.contains(&call) => match answer {
-                Answer::Metadata(topology) => self.refreshed(desk, errand, topology),
-                _ => self.put_back(errand, Stage::Fresh { asked }),
-            },
+            Stage::Fresh { mut asked, mut answers } if asked.remove(&call) => {
+                if let Answer::Metadata(topology) = answer {
+                    answers.push(topology);
+                }
+                if asked.is_empty() || VIEWS <= answers.len() {
+                    return self.refreshed(desk, errand, &answers);
+                }
+                self.put_back(errand, Stage::Fresh { asked, answers });
+            }
             Stage::Reading { asked, answers, wanted } if asked.contains(&call) => {
                 self.read_one(desk, errand, (asked, answers, wanted), answer);
             }
@@ -245,12 +250,12 @@ impl Hand {
     fn broken(&mut self, desk: &mut Desk<'_>, errand: Errand, call: Call) {
         let Some(job) = self.jobs.get_mut(&errand) else { return };
         match std::mem::replace(&mut job.stage, Stage::Resting) {
-            Stage::Fresh { mut asked } => {
+            Stage::Fresh { mut asked, answers } => {
                 asked.remove(&call);
                 if asked.is_empty() {
-                    return self.fail(desk, errand, Failed::Unreachable);
+                    return self.refreshed(desk, errand, &answers);
                 }
-                self.put_back(errand, Stage::Fresh { asked });
+                self.put_back(errand, Stage::Fresh { asked, answers });
             }
             Stage::Reading { mut asked, answers, wanted } => {
                 asked.remove(&call);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::control::event::Errand;
 use crate::control::pace::RECHECK_FOR;
-use crate::decide::fit::{Checked, sort_moves};
+use crate::decide::fit::{Checked, merged, sort_moves};
 use crate::model::ids::PartitionId;
 use crate::model::plan::{Act, Intention};
 use crate::model::record::StepRefusal;
@@ -32,10 +32,15 @@ impl Hand {
             return self.fail(desk, errand, Failed::Unreachable);
         }
         let asked = self.ask_shapes(desk, errand, &brokers);
-        self.enter(desk, errand, Stage::Fresh { asked }, left.min(RECHECK_FOR));
+        self.enter(desk, errand, Stage::Fresh { asked, answers: Vec::new() }, left.min(RECHECK_FOR));
     }
 
-    pub(super) fn refreshed(&mut self, desk: &mut Desk<'_>, errand: Errand, fresh: Arc<Topology>) {
+    /// The facts are read again, from two brokers or from one: the newer view of each partition is believed.
+    pub(super) fn refreshed(&mut self, desk: &mut Desk<'_>, errand: Errand, answers: &[Arc<Topology>]) {
+        if answers.is_empty() {
+            return self.fail(desk, errand, Failed::Unreachable);
+        }
+        let fresh = merged(answers.iter().map(|view| (**view).clone()));
         let Some(applying) = self.applying(errand) else { return };
         let intention = applying.step.act.intention();
         let Checked { ready, already, left_out } = sort_moves(applying.step.act.moves(), intention, &fresh);

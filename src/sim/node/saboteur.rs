@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::control::event::{Effect, Errand, Event, Role};
 use crate::control::state::State;
-use crate::decide::policy::{Mode, Policy};
+use crate::decide::policy::Policy;
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::chunk::Assembler;
 use crate::model::ids::{NodeId, Term};
@@ -37,6 +37,11 @@ pub(super) struct Saboteur {
 impl Saboteur {
     pub(super) fn new(sabotage: Sabotage, me: NodeId, voters: BTreeSet<NodeId>) -> Self {
         Self { sabotage, me, voters, leads: None, heard: 0, invented: 0 }
+    }
+
+    /// Tells whether there is no sabotage at all.
+    pub(super) fn is_idle(&self) -> bool {
+        self.sabotage == Sabotage::None
     }
 
     /// Tells whether members are tended to.
@@ -190,8 +195,6 @@ pub(super) fn policy(sabotage: Sabotage, mut policy: Policy) -> Policy {
         Sabotage::OldReportsCount => policy.detect.report_age_max = Duration::from_secs(60),
         Sabotage::NoSelfDoubt => policy.detect.abstain_from = u8::MAX,
         Sabotage::NoFailback => policy.act.failback_after = Duration::from_secs(86_400),
-        Sabotage::ObserverActs => policy.mode = Mode::Observe,
-        Sabotage::NeedsNoApproval => policy.mode = Mode::Approve,
         _ => {}
     }
     policy

@@ -15,6 +15,10 @@ use super::{Arrival, Told, World, scene};
 impl World {
     /// Passes on what Kafka has made hearable.
     pub(super) fn listen(&mut self) {
+        if let Some(watch) = self.watch.as_mut() {
+            let at = self.now;
+            self.told.extend(watch.look(&self.kafka).into_iter().map(|changed| (at, Told::Changed(changed))));
+        }
         for heard in self.kafka.take_heard() {
             let Asker::Node(to) = heard.line.from else { continue };
             let Some(life) = self.machines.get(&to).map(|machine| machine.life) else { continue };

@@ -6,6 +6,8 @@ mod deliver;
 mod ours;
 mod theirs;
 
+pub use ours::CannotBe;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use super::node::{Machine, Setup};
 use super::sabotage::Sabotage;
 use super::stimulus::Stimulus;
 use super::trace::Trace;
+use super::watch::{Changed, Watch};
 
 /// A world to begin with.
 #[derive(Debug, Clone)]
@@ -89,6 +92,7 @@ pub struct World {
     asked: u64,
     /// The orders that the cluster began with.
     orders: BTreeMap<PartitionId, Vec<BrokerId>>,
+    watch: Option<Watch>,
 }
 
 /// A stimulus on its way to a life of a process.
@@ -133,6 +137,8 @@ pub enum Told {
     Touched(NodeId, Box<Request>),
     /// A person was answered.
     Answered(u64, Box<Answer>),
+    /// The pretended cluster has changed.
+    Changed(Changed),
     /// People of a node were warned.
     Warned(NodeId, String),
 }
@@ -180,6 +186,7 @@ impl World {
             answers: BTreeMap::new(),
             asked: 0,
             orders,
+            watch: None,
         };
         for id in voters {
             // A fresh disk can be read back.
@@ -219,6 +226,11 @@ impl World {
     fn check(&mut self) -> Result<(), Violation> {
         let scene = scene(self.now, &self.machines, &self.kafka, (&self.net, &self.setup.policy, &self.troubles));
         self.checks.after(scene)
+    }
+
+    /// Tells from now on what changes in the pretended cluster.
+    pub fn watch_kafka(&mut self) {
+        self.watch = Some(Watch::new(&self.kafka));
     }
 
     /// Gives the time.

@@ -195,9 +195,13 @@ impl World {
             machine.pause_file = file;
         }
         match file {
-            PauseFile::Present => self.troubles.pause_files.entry(id).or_insert(self.now),
-            PauseFile::Absent => &mut self.troubles.pause_files.remove(&id).unwrap_or_default(),
-        };
+            PauseFile::Present => {
+                self.troubles.pause_files.entry(id).or_insert(self.now);
+            }
+            PauseFile::Absent => {
+                self.troubles.pause_files.remove(&id);
+            }
+        }
         self.see_pause_file(id, file);
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::model::ids::BrokerId;
+use crate::model::ids::{BrokerId, ControllerId};
 use crate::sim::kafka::fault::{Fault, FaultKind, Impossible, Target};
+use crate::sim::kafka::talk::{Asker, Door, Line, Request};
 
 use super::World;
 
@@ -51,6 +52,20 @@ impl World {
         Ok(())
     }
 
+    /// Lets somebody else send a request to a controller.
+    pub fn foreign(&mut self, to: ControllerId, request: Request) {
+        self.checks.expect_nothing();
+        let line = Line { from: Asker::Operator(1), to: Door::Controller(to), lane: 0 };
+        let _ = self.kafka.ask(self.now, line, request);
+        self.listen();
+    }
+
+    /// Tells whether our leader has nothing open about a broker: what is open already is not opened again.
+    fn has_no_case_of(&self, broker: BrokerId) -> bool {
+        let state = self.leader().and_then(|leader| self.state_of(leader));
+        state.is_some_and(|state| !state.cases.values().any(|case| case.finding.broker == broker))
+    }
+
     /// Gives within which time a fault of a single broker must be found, where everything else has been well for long.
     fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, Duration)> {
         let broker = match fault.targets.iter().collect::<Vec<_>>().as_slice() {
@@ -66,7 +81,7 @@ impl World {
         let leads = truth.partitions().any(|id| truth.partition(id).is_some_and(|one| one.leader == Some(broker)));
         let ours_well = self.machines.values().all(super::super::node::Machine::is_well)
             && WELL_FOR <= self.now.since(self.troubles.ours)
-            && self.leader().is_some();
+            && self.has_no_case_of(broker);
         let well = leads && ours_well && truth.works(broker) && self.troubles.all_calm(self.now, WELL_FOR);
         well.then_some((broker, within))
     }
