@@ -338,7 +338,11 @@ impl State {
 
     fn close_intent(&mut self, outcome: &Outcome) {
         let Some(intent) = self.intents.remove(&outcome.plan) else { return };
-        self.with_case(Some(intent.case), |case| case.acted = Some((outcome.plan, Some(outcome.end))));
+        let untouched = outcome.is_untouched();
+        self.with_case(Some(intent.case), |case| {
+            case.acted = Some((outcome.plan, Some(outcome.end)));
+            case.acts = case.acts.saturating_sub(u16::from(untouched));
+        });
         if matches!(intent.plan.origin, Origin::Failback { .. } | Origin::Undo { .. }) {
             for step in &outcome.steps {
                 if let Receipt::Done { done, .. } = &step.receipt {

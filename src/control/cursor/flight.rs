@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use crate::control::event::Errand;
-use crate::control::verify::{Seen, seen_as_wanted};
+use crate::control::verify::{Seen, seen_as_wanted, sort};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::plan::{Origin, Plan, PlanDigest, Step, When};
 use crate::model::record::{End, Mark, NotSent, Receipt, Stage, StepOutcome, StepRefusal};
 use crate::model::time::Timestamp;
-use crate::model::topology::Topology;
+use crate::model::topology::{PartitionSet, Topology};
 
 /// A plan in flight.
 #[derive(Debug)]
@@ -145,6 +145,24 @@ impl Cursor {
         });
         let newest = touched.max_by_key(|step| step.number);
         newest.map_or(Seen::AsWanted, |step| seen_as_wanted(step, &self.steps, topology))
+    }
+
+    /// Takes back what the newest step claims to have done and is not so.
+    pub(super) fn disown(&mut self, topology: &Topology) {
+        let touched = |step: &&Step| {
+            self.steps.iter().any(|done| done.step == step.number && matches!(done.receipt, Receipt::Done { .. }))
+        };
+        let Some(step) = self.plan.steps.iter().filter(touched).max_by_key(|step| step.number) else { return };
+        let (_, missed) = sort(step, topology);
+        for outcome in self.steps.iter_mut().filter(|outcome| outcome.step == step.number) {
+            if let Receipt::Done { done, not } = &mut outcome.receipt {
+                let wrong: PartitionSet = done.iter().filter(|id| missed.contains(id)).collect();
+                *done = done.iter().filter(|id| !missed.contains(id)).collect();
+                if !wrong.is_empty() {
+                    not.push((StepRefusal::Stale, wrong));
+                }
+            }
+        }
     }
 
     /// A request that was not answered and whose effect was read back is done.
