@@ -17,7 +17,7 @@ use crate::adapters::kafka::wire::{
     Connection, ElectionKind, Endpoint, ErrorCode, Order, PartitionOutcome, ReplicaCount, Sent, TopicFilter,
     TopicPartition, WireError,
 };
-use crate::control::pace::{LEAST, RECHECK_FOR};
+use crate::control::pace::{LEAST, RECHECK_FOR, VIEWS};
 use crate::decide::fit::{Checked, Ready, merged, sort_moves};
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, Term};
 use crate::model::plan::{Act, Intention, Move, Step};
@@ -115,12 +115,15 @@ impl KafkaHand {
         let within = deadline.left()?.min(RECHECK_FOR);
         let named: Vec<String> = names.values().cloned().collect();
         let filter = if names.len() == topics.len() { TopicFilter::Named(&named) } else { TopicFilter::All };
-        let mut answers = self.contacts.ask_brokers(avoid, filter, 1, within).await;
-        let Some((_, answer)) = answers.pop() else {
+        // A broker that is cut off from the controllers answers with what was so before: two views, the newer one believed.
+        let answers = self.contacts.ask_brokers(avoid, filter, VIEWS, within).await;
+        if answers.is_empty() {
             return Err(ApplyError::Unreachable("no broker gave the facts again in time".to_owned()));
-        };
-        self.contacts.learn(&answer).await;
-        Ok(to_model(&answer))
+        }
+        for (_, answer) in &answers {
+            self.contacts.learn(answer).await;
+        }
+        Ok(merged(answers.iter().map(|(_, answer)| to_model(answer))))
     }
 
     async fn reorder(
@@ -142,7 +145,7 @@ impl KafkaHand {
                 async move { Ok(connection.reassign(&orders, ReplicaCount::Kept, within).await?.body) }
             })
             .await?;
-        Ok(refusals(ready, &outcomes, |_| None))
+        refusals(ready, &outcomes, |_| None)
     }
 
     async fn prefer(
@@ -162,7 +165,7 @@ impl KafkaHand {
             })
             .await?;
         // "Not needed" says that the wanted one leads already.
-        Ok(refusals(ready, &outcomes, |code| (code == ErrorCode::ElectionNotNeeded).then_some(())))
+        refusals(ready, &outcomes, |code| (code == ErrorCode::ElectionNotNeeded).then_some(()))
     }
 
     async fn fence(&self, broker: BrokerId, epoch: BrokerEpoch, deadline: Deadline) -> Result<Receipt, ApplyError> {
@@ -253,6 +256,8 @@ impl KafkaHand {
     async fn judged(&self, peer: &Endpoint, error: WireError) -> ApplyError {
         match &error {
             WireError::Denied { .. } => ApplyError::Refused(StepRefusal::Denied),
+            // Kafka gave up waiting for itself: what was asked may be done all the same, and is read back.
+            WireError::Refused { code: ErrorCode::RequestTimedOut, .. } => ApplyError::Unanswered(error.to_string()),
             WireError::Refused { code, .. } => ApplyError::Refused(StepRefusal::Kafka(code.number())),
             WireError::Unreachable { .. }
             | WireError::ConnectionCapped { .. }
@@ -308,17 +313,22 @@ fn receipt(done: Vec<PartitionId>, left_out: Vec<(StepRefusal, PartitionId)>) ->
 }
 
 /// Sorts out the partitions that Kafka refused; `fine` names codes that are as good as done.
+///
+/// Errors: [`ApplyError::Unanswered`] where one of them timed out inside Kafka: it may have been done all the same.
 fn refusals(
     ready: &[&Named],
     outcomes: &[PartitionOutcome],
     fine: impl Fn(ErrorCode) -> Option<()>,
-) -> Vec<(StepRefusal, PartitionId)> {
+) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
+    if outcomes.iter().any(|outcome| outcome.error == Some(ErrorCode::RequestTimedOut)) {
+        return Err(ApplyError::Unanswered("Kafka gave up waiting for it, which may be done all the same".to_owned()));
+    }
     let refusal = |outcome: &PartitionOutcome| {
         let code = outcome.error.filter(|code| fine(*code).is_none())?;
         let id = ready.iter().find(|one| one.name == outcome.partition)?.id;
         Some((refused_with(code), id))
     };
-    outcomes.iter().filter_map(refusal).collect()
+    Ok(outcomes.iter().filter_map(refusal).collect())
 }
 
 /// Gives what an error code of one partition means for its step.
@@ -331,5 +341,24 @@ fn refused_with(code: ErrorCode) -> StepRefusal {
         StepRefusal::Stale
     } else {
         StepRefusal::Kafka(code.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::TopicId;
+
+    #[test]
+    fn what_timed_out_inside_kafka_is_read_back_and_never_called_refused() {
+        let name = TopicPartition::new("orders".to_owned(), 0);
+        let id = PartitionId { topic: TopicId([1; 16]), number: 0 };
+        let one = Named { id, name: name.clone(), to: vec![BrokerId(2)], ordered: false };
+        let said =
+            |error| refusals(&[&one], &[PartitionOutcome { partition: name.clone(), error, message: None }], |_| None);
+        assert!(matches!(said(Some(ErrorCode::RequestTimedOut)), Err(ApplyError::Unanswered(_))));
+        assert_eq!(said(None), Ok(Vec::new()));
+        let refused = said(Some(ErrorCode::PreferredLeaderNotAvailable));
+        assert_eq!(refused, Ok(vec![(StepRefusal::PreferredNotAvailable, id)]));
     }
 }
