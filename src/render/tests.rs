@@ -282,7 +282,17 @@ fn with_failback() -> Vec<(RecordIndex, Record)> {
 #[test]
 fn a_broker_that_was_given_its_partition_back_was_not_chosen_by_score() {
     let explanation = why(&"orders-7".parse().unwrap(), &with_failback(), Read::WHOLE);
-    shows(&Answer::Explained(explanation), expect![[r#""#]]);
+    shows(
+        &Answer::Explained(explanation),
+        expect![[r#"
+        b1 was to take orders-7 in c-4, 2026-11-22 03:40:00.000 UTC (record 15)
+          guard: allowed
+        the recorded order of c-4 back: b1 stands first in it
+          orders-0..2, orders-7: b1 is to lead, by the recorded order
+        1 older decision(s) about it: ask with a case or a time
+        from record 15: tanist audit show NUMBER
+    "#]],
+    );
 }
 
 #[test]

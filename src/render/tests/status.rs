@@ -133,7 +133,20 @@ fn what_is_not_seen_says_why_and_what_to_do() {
     let text = answer(&Answer::Status(Box::new(view)), Style::plain(110));
     let below = text.split_once("yellow 1.40 s, behind  not heard").unwrap().1;
     let told = &below[below.find("\nNot known").unwrap()..];
-    expect![[r#""#]].assert_eq(told);
+    expect![[r#"
+
+        Not known
+          1 thing: the active controller and who follows the metadata log (nobody answered)
+
+        Not seen from this node
+          the log dirs, the log ends of b1 and b2: may not look: let this node's user Describe the cluster and all
+            topics (kafka-acls.sh), and check its credentials
+          the cluster's shape: another cluster: this node belongs to cluster MkU3OEVBNTcwNTJENDM2Qg: correct
+            kafka."bootstrap.servers"
+          the active controller and who follows the metadata log: nobody answered: is Kafka running and reachable from
+            here? Check kafka."bootstrap.servers"
+    "#]]
+    .assert_eq(told);
 }
 
 #[test]
