@@ -282,7 +282,15 @@ fn with_failback() -> Vec<(RecordIndex, Record)> {
 #[test]
 fn a_broker_that_was_given_its_partition_back_was_not_chosen_by_score() {
     let explanation = why(&"orders-7".parse().unwrap(), &with_failback(), Read::WHOLE);
-    shows(&Answer::Explained(explanation), expect![[r#""#]]);
+    let text = explanation.lines.join("\n");
+    for told in [
+        "b1 was to take orders-7 in c-4, ",
+        "\nthe recorded order of c-4 back: b1 stands first in it\n",
+        "\n  orders-0..2, orders-7: b1 is to lead, by the recorded order",
+    ] {
+        assert!(text.contains(told), "{told:?} is not in\n{text}");
+    }
+    assert!(!text.contains("only one fit") && !text.contains("Kafka itself"), "{text}");
 }
 
 #[test]
