@@ -9,6 +9,7 @@ mod init;
 mod leave;
 mod node;
 mod reads;
+mod simulate;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ pub fn main() -> ExitStatus {
     let done = runtime.block_on(async {
         match deed {
             Deed::CheckConfig(file) => check(&file, output),
+            Deed::Simulate(what) => simulate::simulate(what, output, &mut std::io::stdout()),
             Deed::PrintConfig(file) => print(file.as_deref(), output),
             Deed::Node { what: NodeDeed::Run, config } => node::run(load(&config)?).await,
             Deed::Node { what: NodeDeed::Init, config } => init::init(&load(&config)?, output).await,

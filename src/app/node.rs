@@ -44,10 +44,6 @@ use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
 /// still look at what clients use, so their votes are about one path.
 const CLIENT_PATH: &str = "clients";
 
-/// Ticks of silence before an election: 1 to 2 s. Longer than the longest `act.valid_for` (900 ms), so that a deposed leader
-/// has stopped sending before its successor begins; a lost leader is still replaced within 3 s.
-const ELECTION_TICKS: usize = 20;
-
 /// How much of the log before the newest snapshot is read into memory.
 const RECOVER_BYTES_MAX: u64 = 4 << 20;
 
@@ -360,11 +356,7 @@ fn link_options(
 
 fn peer_options(settings: &Settings) -> PeerOptions {
     let seed = u64::from_le_bytes(Uuid::new_v4().as_bytes().first_chunk::<8>().copied().unwrap_or_default());
-    PeerOptions {
-        election_ticks: ELECTION_TICKS,
-        keep_entries: settings.audit.log_entries_kept,
-        ..PeerOptions::new(settings.node.id, seed)
-    }
+    PeerOptions { keep_entries: settings.audit.log_entries_kept, ..PeerOptions::of_a_trio(settings.node.id, seed) }
 }
 
 /// How long a peer may take to say whether it knows this node.

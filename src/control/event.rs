@@ -92,6 +92,30 @@ pub struct PeerReport {
     pub history_rebuilt: bool,
 }
 
+/// What nodes tell each other beside the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerWords {
+    /// What the sender sees.
+    Report(Box<PeerReport>),
+    /// Nodes contradict each other about this broker: the receiver is to ping it at once.
+    Look(BrokerId),
+    /// An operator asked the sender; the receiver leads.
+    Asked {
+        /// How the sender finds the operator again.
+        ticket: u64,
+        /// What was asked.
+        request: Box<OperatorRequest>,
+    },
+    /// The answer to that.
+    Answered {
+        /// The sender's ticket.
+        ticket: u64,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+}
+
 /// This node's place in the trio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {

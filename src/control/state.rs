@@ -334,7 +334,11 @@ impl State {
 
     fn close_intent(&mut self, outcome: &Outcome) {
         let Some(intent) = self.intents.remove(&outcome.plan) else { return };
-        self.with_case(Some(intent.case), |case| case.acted = Some((outcome.plan, Some(outcome.end))));
+        let untouched = outcome.is_untouched();
+        self.with_case(Some(intent.case), |case| {
+            case.acted = Some((outcome.plan, Some(outcome.end)));
+            case.acts = case.acts.saturating_sub(u16::from(untouched));
+        });
         // Where nobody could tell what happened, the recorded order is kept: what is back already is found so.
         let put_back = match &intent.plan.origin {
             Origin::Finding { .. } => return,
