@@ -309,10 +309,10 @@ fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
 fn rhythm(settings: &Settings) -> Rhythm {
     Rhythm {
         ping: settings.policy().detect.ping_interval,
-        shape: settings.kafka.look_shape,
-        pulse: settings.kafka.look_pulse,
-        offsets: settings.kafka.look_offsets,
-        rounds: settings.kafka.look_rounds,
+        shape: settings.kafka.shape_interval,
+        pulse: settings.kafka.pulse_interval,
+        offsets: settings.kafka.offsets_interval,
+        rounds: settings.kafka.rounds_interval,
         ..Rhythm::default()
     }
 }

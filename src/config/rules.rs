@@ -82,9 +82,9 @@ impl Found<'_> {
     fn looks(&mut self, settings: &Settings) {
         let (kafka, policy) = (&settings.kafka, settings.policy());
         for (key, every, limit, age_max) in [
-            ("kafka.look.shape", kafka.look_shape, "guard.topology_age_max", policy.guard.topology_age_max),
-            ("kafka.look.pulse", kafka.look_pulse, "detect.pulse_age_max", policy.detect.pulse_age_max),
-            ("kafka.look.offsets", kafka.look_offsets, "guard.log_end_age_max", policy.guard.log_end_age_max),
+            ("kafka.shape_interval", kafka.shape_interval, "guard.topology_age_max", policy.guard.topology_age_max),
+            ("kafka.pulse_interval", kafka.pulse_interval, "detect.pulse_age_max", policy.detect.pulse_age_max),
+            ("kafka.offsets_interval", kafka.offsets_interval, "guard.log_end_age_max", policy.guard.log_end_age_max),
         ] {
             if age_max < every.saturating_mul(2) {
                 let reason = format!("contradicts {limit}: look at least twice within it");
