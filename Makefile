@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Tests that could not run here append a line each (tests/common/skip.rs); `make test` prints them last.
 SKIPPED := $(TARGET)/tmp/skipped.txt
 
-.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling release clean
+.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling simulate soak-sim release clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -21,12 +21,7 @@ setup: ## installs what tests, demo and benchmarks need, and says what it instal
 # integration tests; they queue by themselves (tests/common/alone.rs), so no --test-threads slows down the others.
 test: setup ## every check and every test, those on a real Kafka cluster included
 	@mkdir -p $(dir $(SKIPPED)) && rm -f $(SKIPPED)
-	cargo fmt --all --check
-	cargo clippy --locked --features lab --all-targets -- --deny warnings
-	cargo test --locked --features lab --no-fail-fast
-	tests/setup/links.sh $(TARGET)/debug/tanist
-	tests/setup/deny.sh $(SKIPPED)
-	@tests/setup/skipped.sh $(SKIPPED)
+	@tests/setup/test.sh $(TARGET) $(SKIPPED)
 
 demo: ## a real cluster and the trio: kills the leader and prints what happened (KEEP=1 stays up, LLM=off leaves the model out)
 	@tests/setup/setup.sh demo
@@ -36,6 +31,7 @@ demo: ## a real cluster and the trio: kills the leader and prints what happened 
 lint: ## format, Clippy and floors, without the tests
 	cargo fmt --all --check
 	cargo clippy --locked --features lab --all-targets -- --deny warnings
+	cargo clippy --locked --bin tanist -- --deny warnings
 	cargo tidy
 
 bless: ## writes the answers of scenarios and snapshots anew; read the diff line by line before you commit it
@@ -59,6 +55,14 @@ bench-rolling: ## what clients feel of the trio in quiet and in rolling restarts
 	@tests/setup/setup.sh demo
 	cargo build --locked --release --features lab
 	$(TARGET)/release/tanist-lab bench-rolling
+
+simulate: ## all scenarios, and a thousand random worlds of ten minutes each
+	cargo build --locked --release
+	$(TARGET)/release/tanist simulate --random --seeds $(or $(SEEDS),1000) --minutes 10
+
+soak-sim: ## random worlds on all cores for HOURS; ends with what happened in them
+	cargo build --locked --release
+	tests/setup/soak.sh $(TARGET)/release/tanist $(or $(HOURS),1)
 
 release: ## the one file to ship, checked for what it links
 	cargo build --locked --release

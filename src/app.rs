@@ -3,10 +3,13 @@
 //! Deliberately no logic of its own beyond putting parts together and turning an error chain into one exit status.
 
 mod adviser;
+mod desk;
 mod history;
 mod init;
+mod leave;
 mod node;
 mod reads;
+mod simulate;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,7 @@ use crate::adapters::kafka::wire::Endpoint;
 use crate::adapters::llm_adviser::install_ring;
 use crate::config::{self, HostPort, Settings};
 use crate::model::ids::ClusterId;
+use crate::render;
 use crate::surface::cli::{Arguments, Deed, NodeDeed, Output, Whom};
 use crate::surface::exit::ExitStatus;
 use crate::surface::grpc::client::Address;
@@ -36,20 +40,21 @@ pub fn main() -> ExitStatus {
     let output = arguments.output();
     let deed = match arguments.meant() {
         Ok(deed) => deed,
-        Err(error) => return fail(&error.into()),
+        Err(error) => return fail(&error.into(), output),
     };
     install_ring();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&anyhow::Error::new(error).context("no runtime could be started")),
+        Err(error) => return fail(&anyhow::Error::new(error).context("no runtime could be started"), output),
     };
     let done = runtime.block_on(async {
         match deed {
             Deed::CheckConfig(file) => check(&file, output),
+            Deed::Simulate(what) => simulate::simulate(what, output, &mut std::io::stdout()),
             Deed::PrintConfig(file) => print(file.as_deref(), output),
             Deed::Node { what: NodeDeed::Run, config } => node::run(load(&config)?).await,
-            Deed::Node { what: NodeDeed::Init, config } => init::init(&load(&config)?).await,
-            Deed::Node { what: NodeDeed::Rejoin, config } => init::rejoin(&load(&config)?).await,
+            Deed::Node { what: NodeDeed::Init, config } => init::init(&load(&config)?, output).await,
+            Deed::Node { what: NodeDeed::Rejoin, config } => init::rejoin(&load(&config)?, output).await,
             Deed::Ask { inquiry, whom } => {
                 let form = Form { output, style: terminal::style() };
                 talk(inquiry, whom_of(whom)?, form, &mut std::io::stdout()).await
@@ -58,13 +63,23 @@ pub fn main() -> ExitStatus {
     });
     // A task that hangs on a dead disk must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    done.unwrap_or_else(|error| fail(&error))
+    done.unwrap_or_else(|error| fail(&error, output))
 }
 
-fn fail(error: &anyhow::Error) -> ExitStatus {
-    // Standard error may be closed; there is nobody else to tell.
-    let _ = writeln!(std::io::stderr(), "tanist: {error:#}");
-    ExitStatus::of_error(error)
+/// Tells what went wrong: people on standard error, machines as a line of JSON on standard output.
+fn fail(error: &anyhow::Error, output: Output) -> ExitStatus {
+    let status = ExitStatus::of_error(error);
+    // Either may be closed; there is nobody else to tell.
+    let _ = match output {
+        Output::Table => writeln!(std::io::stderr(), "tanist: {error:#}"),
+        Output::Json => write!(std::io::stdout(), "{}", failure(error, status)),
+    };
+    status
+}
+
+fn failure(error: &anyhow::Error, status: ExitStatus) -> String {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    render::machine::line("error", serde_json::json!({ "status": u8::from(status), "causes": causes }))
 }
 
 fn load(file: &Path) -> anyhow::Result<Settings> {
@@ -136,5 +151,21 @@ fn tied_to(settings: &Settings) -> anyhow::Result<ClusterId> {
             settings.node.data_dir.display()
         ),
         Some(_) | None => Ok(tied),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::surface::exit::Failure;
+
+    #[test]
+    fn an_error_is_one_line_of_json_with_its_status_and_every_cause() {
+        let failure_ = Failure { status: ExitStatus::Unreachable, what: "nobody listens".to_owned() };
+        let error = anyhow::Error::new(failure_).context("cannot ask \"n1\"");
+        let line = failure(&error, ExitStatus::of_error(&error));
+        let wanted =
+            r#"{"error":{"causes":["cannot ask \"n1\"","nobody listens"],"status":3},"kind":"error","version":1}"#;
+        assert_eq!(line, format!("{wanted}\n"));
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::control::event::{Effect, Errand, Event, Kept, PauseFile, Role, StepResult};
+use crate::control::pace::{READ_BACK_REST, READ_BACK_WITHIN, TICK};
 use crate::control::state::State;
 use crate::control::{Controller, Now};
 use crate::decide::advice::budget;
@@ -24,15 +25,6 @@ use crate::model::plan::Step;
 use crate::model::record::{NotSent, Receipt, StepRefusal};
 use crate::model::time::Timestamp;
 use crate::ports::{Actuator, Adviser, ApplyError, Ledger, LedgerEvent, PeerWords, Probe};
-
-/// How often time passes for the controller. Fine enough that silence is seen within a twentieth of its limit.
-const TICK: Duration = Duration::from_millis(50);
-
-/// How long a read-back may take before it counts as not answered.
-const READ_BACK_WITHIN: Duration = Duration::from_millis(800);
-
-/// How long a failed read-back rests before it is given back: whoever wants it again asks at once.
-const READ_BACK_REST: Duration = Duration::from_millis(100);
 
 /// An operator's request on its way in.
 #[derive(Debug)]
@@ -50,6 +42,8 @@ pub struct Inlets {
     pub questions: mpsc::Receiver<Question>,
     /// The pause file appeared or went away.
     pub pause_file: mpsc::Receiver<PauseFile>,
+    /// The history was damaged and set aside.
+    pub rebuilt: mpsc::Receiver<()>,
 }
 
 /// The neighbours of one node.
@@ -179,6 +173,7 @@ where
                 }
                 Some(question) = self.inlets.questions.recv() => self.question(question),
                 Some(file) = self.inlets.pause_file.recv() => self.step(Event::PauseFile(file)),
+                Some(()) = self.inlets.rebuilt.recv() => self.step(Event::HistoryRebuilt),
                 _ = ticks.tick() => {
                     let now = (self.now)();
                     let own = self.pace.ticked(now.at);

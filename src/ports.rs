@@ -1,15 +1,16 @@
-//! The doors between the controller and the world, and their errors. Each has two real implementations, or it would
-//! be a struct. Looking (`Probe`) and touching (`Actuator`) are two doors: observe-only is a fact of wiring.
+//! The doors between the controller and the world, and their errors. Production has one real implementation of each, the
+//! simulation the other; what has only one is a struct. Looking (`Probe`) and touching (`Actuator`) are two doors: observe-only is
+//! a fact of wiring.
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::control::event::{PeerReport, Role};
+pub use crate::control::event::PeerWords;
+use crate::control::event::Role;
 use crate::model::advice::{Brief, Opinion};
 use crate::model::ids::{BrokerId, NodeId, RaftIndex, Term};
 use crate::model::observation::{LookNow, Observation};
-use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::Step;
 use crate::model::record::{Receipt, StepRefusal};
 use crate::model::topology::Topology;
@@ -104,30 +105,6 @@ pub enum LedgerEvent {
     Synced(Duration),
     /// This node must not take part any more, and why; the process ends.
     Faulted(String),
-}
-
-/// What nodes tell each other beside the log.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PeerWords {
-    /// What the sender sees.
-    Report(Box<PeerReport>),
-    /// Nodes contradict each other about this broker: the receiver is to ping it at once.
-    Look(BrokerId),
-    /// An operator asked the sender; the receiver leads.
-    Asked {
-        /// How the sender finds the operator again.
-        ticket: u64,
-        /// What was asked.
-        request: Box<OperatorRequest>,
-    },
-    /// The answer to that.
-    Answered {
-        /// The sender's ticket.
-        ticket: u64,
-        /// The answer.
-        answer: Box<Answer>,
-    },
 }
 
 /// Answers a brief within a deadline, or says why it could not.

@@ -5,6 +5,9 @@
 #![cfg(test)]
 #![cfg(feature = "lab")]
 
+#[path = "common/alone.rs"]
+mod alone;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -99,6 +102,7 @@ fn body<T>(answer: Result<Answer<T>, WireError>) -> T {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_works_on_a_real_cluster() {
+    let _turn = alone::alone();
     let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
     let hands = Hands::to(&cluster).await;
 

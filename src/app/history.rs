@@ -3,6 +3,9 @@
 //!
 //! Deliberately off the driver's path: a decision never waits for the history, which nothing that is decided reads.
 
+#[cfg(test)]
+mod fetch_tests;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::adapters::ledger::{Checkpoint, LedgerDesk};
 use crate::adapters::peers::PeerFrame;
-use crate::adapters::store::audit::{Append, AuditStore, IndexKeys, Limit, Opened, Query};
+use crate::adapters::store::audit::{Append, AuditStore, Found, IndexKeys, Limit, Opened, Query};
 use crate::consensus::wire::{HistoryChunk, HistoryRequest};
 use crate::control::event::Kept;
 use crate::model::canon::from_canonical_bytes;
@@ -44,6 +47,7 @@ pub(super) struct History {
     checkpointed: Head,
     fetching: Option<u64>,
     fetches: u64,
+    rebuilt: mpsc::Sender<()>,
 }
 
 impl History {
@@ -51,10 +55,12 @@ impl History {
         store: AuditStore,
         desk: LedgerDesk,
         (kept, frames): (mpsc::UnboundedReceiver<Kept>, mpsc::Receiver<(NodeId, PeerFrame)>),
-        peers: Vec<NodeId>,
+        (peers, rebuilt): (Vec<NodeId>, mpsc::Sender<()>),
         (opened, promised): (Opened, Head),
     ) -> Self {
+        tell(&rebuilt, &opened);
         Self {
+            rebuilt,
             store,
             desk,
             kept,
@@ -147,6 +153,7 @@ impl History {
         match self.store.reopen(self.checkpointed).await {
             Ok(opened) => {
                 tracing::warn!("{opened}");
+                tell(&self.rebuilt, &opened);
                 self.head = opened.head;
                 self.raft = None;
             }
@@ -160,6 +167,7 @@ impl History {
         match self.store.quarantine(why.to_owned(), self.promised).await {
             Ok(opened) => {
                 tracing::error!("{opened}");
+                tell(&self.rebuilt, &opened);
                 (self.head, self.checkpointed, self.raft) = (opened.head, opened.head, None);
             }
             Err(error) => tracing::error!(%error, "the history cannot be set aside"),
@@ -248,7 +256,17 @@ impl History {
     }
 }
 
+/// Tells that the history was set aside, where it was; one word that waits says it as well as two.
+fn tell(rebuilt: &mpsc::Sender<()>, opened: &Opened) {
+    if matches!(opened.found, Found::Quarantined { .. }) {
+        let _ = rebuilt.try_send(());
+    }
+}
+
 fn append(link: Link, record: &Record) -> Append {
     let keys = IndexKeys::of(link.index, record);
     Append { link, keys }
 }
+
+#[cfg(test)]
+mod tests;

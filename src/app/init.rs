@@ -9,9 +9,11 @@ use uuid::Uuid;
 
 use crate::adapters::kafka::wire::{Connection, Options, Rights, TopicFilter, WireError};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
-use crate::config::Settings;
+use crate::config::{HostPort, Settings};
 use crate::consensus::{Members, Recovered};
 use crate::model::ids::ClusterId;
+use crate::render;
+use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
 
 use super::{CLUSTER_FILE, endpoints, node, raft_dir};
@@ -28,32 +30,42 @@ const REPLACING: &str = "It needs an id that was never used before, in the setti
                          after the other, before `tanist node rejoin`";
 
 /// Prepares the directory of a node of a new trio.
-pub(super) async fn init(settings: &Settings) -> anyhow::Result<ExitStatus> {
+pub(super) async fn init(settings: &Settings, output: Output) -> anyhow::Result<ExitStatus> {
     let (cluster, life) = (cluster_of(settings).await?, *Uuid::new_v4().as_bytes());
     refuse_if_known(settings, &cluster, life, LOST).await?;
     let voters = Members::voters(settings.peers.iter().map(|peer| peer.id));
     prepare(settings, &cluster, life, &Recovered::first_members(voters))?;
-    say(&format!(
+    let words = format!(
         "{} is ready for node {} beside Kafka cluster {cluster}",
         settings.node.data_dir.display(),
         settings.node.id
-    ))
+    );
+    say(settings, &cluster, words, output)
 }
 
 /// Prepares the directory of a node that waits until the trio admits it under its new id.
-pub(super) async fn rejoin(settings: &Settings) -> anyhow::Result<ExitStatus> {
+pub(super) async fn rejoin(settings: &Settings, output: Output) -> anyhow::Result<ExitStatus> {
     let (cluster, life) = (cluster_of(settings).await?, *Uuid::new_v4().as_bytes());
     refuse_if_known(settings, &cluster, life, REPLACING).await?;
     prepare(settings, &cluster, life, &Recovered::waiting_to_be_admitted())?;
-    say(&format!(
+    let words = format!(
         "{} is ready: node {} will be admitted as a learner once it runs, and votes when it has caught up",
         settings.node.data_dir.display(),
         settings.node.id
-    ))
+    );
+    say(settings, &cluster, words, output)
 }
 
-fn say(words: &str) -> anyhow::Result<ExitStatus> {
-    writeln!(std::io::stdout(), "{words}")?;
+fn say(settings: &Settings, cluster: &ClusterId, words: String, output: Output) -> anyhow::Result<ExitStatus> {
+    let text = match output {
+        Output::Table => format!("{words}\n"),
+        Output::Json => {
+            let (node, dir) = (settings.node.id, settings.node.data_dir.display().to_string());
+            let content = serde_json::json!({ "node": node, "cluster": cluster, "data_dir": dir, "words": words });
+            render::machine::line("prepared", content)
+        }
+    };
+    write!(std::io::stdout(), "{text}")?;
     Ok(ExitStatus::Yes)
 }
 
@@ -72,8 +84,21 @@ async fn cluster_of(settings: &Settings) -> anyhow::Result<ClusterId> {
     if let Some(cluster) = &settings.node.cluster {
         return Ok(cluster.clone());
     }
+    cluster_at(&settings.kafka.bootstrap_servers).await.map_err(|why| {
+        let what = format!(
+            "no broker of kafka.\"bootstrap.servers\" says which cluster it belongs to ({why}): start Kafka, correct the \
+             addresses, or set node.cluster"
+        );
+        Failure { status: ExitStatus::Unreachable, what }.into()
+    })
+}
+
+/// Gives the cluster that the first broker that answers belongs to.
+///
+/// Errors: why none of them says it.
+pub(super) async fn cluster_at(bootstrap: &[HostPort]) -> Result<ClusterId, String> {
     let mut last = None;
-    for peer in endpoints(&settings.kafka.bootstrap_servers) {
+    for peer in endpoints(bootstrap) {
         let asked = async {
             let connection = Connection::open(&peer, &Options::new(Rights::ReadOnly)).await?;
             Ok::<_, WireError>(connection.topology(TopicFilter::Brokers, ASK_WITHIN).await?.body.cluster_id)
@@ -84,15 +109,7 @@ async fn cluster_of(settings: &Settings) -> anyhow::Result<ClusterId> {
             Err(error) => last = Some(error),
         }
     }
-    let why = last.map_or_else(|| "none of them names its cluster".to_owned(), |error| error.to_string());
-    Err(Failure {
-        status: ExitStatus::Unreachable,
-        what: format!(
-            "no broker of kafka.\"bootstrap.servers\" says which cluster it belongs to ({why}): start Kafka, correct the \
-             addresses, or set node.cluster"
-        ),
-    }
-    .into())
+    Err(last.map_or_else(|| "none of them names its cluster".to_owned(), |error| error.to_string()))
 }
 
 /// Refuses an id that a running peer has met with another data directory: its votes may still count.

@@ -13,20 +13,22 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::adviser::{adviser, probe as probe_adviser};
+use super::desk::Desk;
 use super::history::History;
+use super::leave::hand_over;
 use super::reads::{Reads, Station};
 use super::{audit_dir, endpoints, raft_dir, tied_to};
 use crate::adapters::clock;
 use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
-use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions};
+use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions, Rhythm};
 use crate::adapters::kafka::wire::{Options, Rights};
-use crate::adapters::ledger::{self, LedgerOptions};
+use crate::adapters::ledger::{self, LedgerDesk, LedgerOptions};
 use crate::adapters::llm_adviser::ModelOrRules;
 use crate::adapters::peers::{Introduction, LinkEvent, LinkOptions, LinkSecurity, PeerLinks, TlsFiles};
 use crate::adapters::store::audit::{AuditOptions, AuditStore, Identity};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
-use crate::config::Settings;
 use crate::config::sections::Peer;
+use crate::config::{HostPort, Settings};
 use crate::consensus::PeerOptions;
 use crate::control::event::PauseFile;
 use crate::control::state::State;
@@ -35,17 +37,12 @@ use crate::decide::policy::Mode;
 use crate::driver::{Driver, Inlets, Neighbours, Question, Stopped};
 use crate::model::chain::Head;
 use crate::model::ids::{ClusterId, Listener, NodeId};
-use crate::model::operator::{Answer, OperatorRequest};
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
 
 /// The one client path of this release: the listener that the settings point at. Nodes that look through different addresses
 /// still look at what clients use, so their votes are about one path.
 const CLIENT_PATH: &str = "clients";
-
-/// Ticks of silence before an election: 1 to 2 s. Longer than the longest `act.valid_for` (900 ms), so that a deposed leader
-/// has stopped sending before its successor begins; a lost leader is still replaced within 3 s.
-const ELECTION_TICKS: usize = 20;
 
 /// How much of the log before the newest snapshot is read into memory.
 const RECOVER_BYTES_MAX: u64 = 4 << 20;
@@ -58,9 +55,6 @@ const PAUSE_LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How many requests of operators may wait.
 const QUESTIONS_MAX: usize = 64;
-
-/// How long an operator's request may take in all.
-const ANSWER_WITHIN: Duration = Duration::from_secs(12);
 
 /// How long the first history may take to open: 100,000 records a second.
 const AUDIT_OPEN_WITHIN: Duration = Duration::from_secs(60);
@@ -114,6 +108,9 @@ struct Node {
     pause_file: mpsc::Sender<PauseFile>,
     pause_path: std::path::PathBuf,
     addresses: BTreeMap<NodeId, String>,
+    bootstrap: Vec<HostPort>,
+    ledger: LedgerDesk,
+    me: NodeId,
     /// Finds out in which form the adviser's server answers.
     probing: JoinHandle<()>,
 }
@@ -134,13 +131,11 @@ impl Node {
         let known = ledger::known_stores(&store, others.clone())?;
         let (events, inbound) = mpsc::channel(1024);
         let links = PeerLinks::start(link_options(settings, &cluster, store.store_id(), known), events).await?;
-        let seed = u64::from_le_bytes(Uuid::new_v4().as_bytes().first_chunk::<8>().copied().unwrap_or_default());
-        let peer = PeerOptions {
-            election_ticks: ELECTION_TICKS,
-            keep_entries: settings.audit.log_entries_kept,
-            ..PeerOptions::new(settings.node.id, seed)
+        let options = LedgerOptions {
+            peer: peer_options(settings),
+            recover_bytes_max: RECOVER_BYTES_MAX,
+            wanted: members.clone(),
         };
-        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted: members.clone() };
         let started = ledger::start(options, store, links, inbound)?;
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
         let adviser = Arc::new(adviser(&settings.adviser)?);
@@ -162,17 +157,35 @@ impl Node {
         let (trouble, adviser_trouble) = watch::channel(None);
         let probing = tokio::spawn(probe_adviser(Arc::clone(&adviser), trouble));
         let neighbours = Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser };
-        let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet };
+        let (tell_rebuilt, rebuilt) = mpsc::channel(1);
+        let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet, rebuilt };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
         let peers = others.clone().collect();
         let station = Station { me: settings.node.id, peers, cluster, named: members, adviser: adviser_trouble };
         let reads = Reads::new(station, audit.clone(), heads_seen, started.desk.clone());
+        let (ledger, me) = (started.desk.clone(), settings.node.id);
         let feeds = (kept, started.history);
-        let history = History::new(audit, started.desk, feeds, others.collect(), (opened, checkpoint));
+        let history = History::new(audit, started.desk, feeds, (others.collect(), tell_rebuilt), (opened, checkpoint));
         let addresses =
             settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
+        let bootstrap = settings.kafka.bootstrap_servers.clone();
         let pause_path = settings.node.data_dir.join("PAUSE");
-        Ok(Self { driver, served, questions, reads, history, hand, pause_file, pause_path, addresses, probing })
+        let node = Self {
+            driver,
+            served,
+            questions,
+            reads,
+            history,
+            hand,
+            pause_file,
+            pause_path,
+            addresses,
+            bootstrap,
+            ledger,
+            me,
+            probing,
+        };
+        Ok(node)
     }
 
     async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
@@ -180,7 +193,12 @@ impl Node {
         let warm = tokio::spawn(keep_warm(self.hand));
         let pause = tokio::spawn(watch_pause_file(self.pause_path, self.pause_file));
         let history = tokio::spawn(self.history.run());
-        let desk = Arc::new(Desk { reads: self.reads, questions: self.questions, addresses: self.addresses });
+        let desk = Arc::new(Desk {
+            reads: self.reads,
+            questions: self.questions,
+            addresses: self.addresses,
+            bootstrap: self.bootstrap,
+        });
         let served = tokio::spawn(self.served.serve(
             move |request| {
                 let desk = Arc::clone(&desk);
@@ -190,7 +208,12 @@ impl Node {
                 let _ = hushed.await;
             },
         ));
-        let stopped = self.driver.run(stop).await;
+        let (ledger, me) = (self.ledger, self.me);
+        let stopped = self.driver.run(async {
+            stop.await;
+            hand_over(&ledger, me).await;
+        });
+        let stopped = stopped.await;
         let _ = hush.send(());
         let _ = tokio::time::timeout(Duration::from_secs(2), served).await;
         for task in [warm, pause, self.probing] {
@@ -199,36 +222,6 @@ impl Node {
         // The driver is gone, so the history's inlet is closed: it writes what it holds and ends.
         let _ = tokio::time::timeout(Duration::from_secs(3), history).await;
         stopped
-    }
-}
-
-/// Where operators' requests are answered or handed on.
-struct Desk {
-    reads: Reads,
-    questions: mpsc::Sender<Question>,
-    addresses: BTreeMap<NodeId, String>,
-}
-
-impl Desk {
-    async fn answer(&self, request: OperatorRequest) -> Answer {
-        if let Some(answer) = self.reads.answer(&request.ask).await {
-            return answer;
-        }
-        let (reply, answer) = oneshot::channel();
-        if self.questions.send(Question { request, reply }).await.is_err() {
-            return Answer::Unanswered;
-        }
-        match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            Ok(Ok(Answer::NotLeader { leader, .. })) => {
-                Answer::NotLeader { leader, address: self.addresses.get(&leader).cloned() }
-            }
-            Ok(Ok(Answer::Status(mut view))) => {
-                view.troubles.extend(self.reads.troubles().await);
-                Answer::Status(view)
-            }
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Answer::Unanswered,
-        }
     }
 }
 
@@ -309,8 +302,19 @@ fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
     options.controllers = controllers(settings);
     options.cluster = Some(cluster);
     options.client_id = settings.kafka.client_id.as_str().into();
-    options.rhythm.ping = settings.policy().detect.ping_interval;
+    options.rhythm = rhythm(settings);
     options
+}
+
+fn rhythm(settings: &Settings) -> Rhythm {
+    Rhythm {
+        ping: settings.policy().detect.ping_interval,
+        shape: settings.kafka.look_shape,
+        pulse: settings.kafka.look_pulse,
+        offsets: settings.kafka.look_offsets,
+        rounds: settings.kafka.look_rounds,
+        ..Rhythm::default()
+    }
 }
 
 /// How links between nodes are protected.
@@ -350,10 +354,16 @@ fn link_options(
     }
 }
 
+fn peer_options(settings: &Settings) -> PeerOptions {
+    let seed = u64::from_le_bytes(Uuid::new_v4().as_bytes().first_chunk::<8>().copied().unwrap_or_default());
+    PeerOptions { keep_entries: settings.audit.log_entries_kept, ..PeerOptions::of_a_trio(settings.node.id, seed) }
+}
+
 /// How long a peer may take to say whether it knows this node.
 const MEET_WITHIN: Duration = Duration::from_secs(1);
 
-/// Tells why a running peer refuses this node; none where it takes it, or does not run.
+/// Tells why a running peer refuses this node; none where it takes it, does not run, or was never told of such a node: an id
+/// that nobody knows has not voted.
 pub(super) async fn is_refused(
     settings: &Settings,
     cluster: &ClusterId,
@@ -369,6 +379,7 @@ pub(super) async fn is_refused(
         while let Some(event) = inbound.recv().await {
             match event {
                 LinkEvent::Up(_) | LinkEvent::Down { .. } => return None,
+                LinkEvent::Refused { refusal, .. } if refusal.is_of_a_stranger() => return None,
                 LinkEvent::Refused { refusal, .. } => return Some(refusal.to_string()),
                 LinkEvent::Frame { .. } | LinkEvent::Introduced { .. } => {}
             }
@@ -376,4 +387,14 @@ pub(super) async fn is_refused(
         None
     };
     tokio::time::timeout(MEET_WITHIN, said).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_defaults_are_the_probes_own() {
+        assert_eq!(format!("{:?}", rhythm(&Settings::example())), format!("{:?}", Rhythm::default()));
+    }
 }

@@ -1,6 +1,9 @@
 //! What any node answers from its own history: records, the chain's soundness, and why.
 
+mod back;
+mod plans;
 mod verify;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,17 +16,11 @@ use crate::consensus::Members;
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::export::{Header, to_line};
 use crate::model::chain::{Head, Link};
-use crate::model::ids::{CaseId, ClusterId, NodeId, PartitionId, RecordIndex};
-use crate::model::operator::question::{NamedPartition, Question};
+use crate::model::ids::{CaseId, ClusterId, NodeId, RecordIndex};
 use crate::model::operator::{Answer, Ask, Entry, NotFound, Refusal};
-use crate::model::record::{Body, Record};
-use crate::render;
 
 /// How many of the newest records a question is answered from besides those that it names: about a day of a calm cluster.
 const RECENT_MAX: usize = 500;
-
-/// How many cases that a broker was in are read whole.
-const CASES_MAX: usize = 20;
 
 /// How much of an export travels in one answer. Units: bytes.
 const PAGE_BYTES_MAX: usize = 512 << 10;
@@ -55,6 +52,11 @@ impl Reads {
         desk: LedgerDesk,
     ) -> Self {
         Self { station, store, heads, desk }
+    }
+
+    /// Gives the Kafka cluster that this node is tied to.
+    pub(super) fn cluster(&self) -> &ClusterId {
+        &self.station.cluster
     }
 
     /// Answers what is about the history; none for everything else.
@@ -152,37 +154,6 @@ impl Reads {
         let line = line.map_err(|error| AuditError::Down { why: error.to_string() })?;
         Ok(Some(String::from_utf8_lossy(&line).into_owned()))
     }
-
-    async fn why(&self, question: &Question) -> Result<Answer, AuditError> {
-        let mut found: BTreeMap<RecordIndex, Record> = BTreeMap::new();
-        self.gather(&mut found, Query::newest(Select::All, RECENT_MAX)).await?;
-        let mut cases: BTreeSet<CaseId> = question.case.into_iter().collect();
-        if let Some(broker) = question.broker {
-            let about = self.store.find(Query::newest(Select::Broker(broker), RECENT_MAX)).await?;
-            cases.extend(
-                about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX),
-            );
-        }
-        if let Some(partition) = &question.partition {
-            for id in ids_of(partition, found.values()) {
-                let about = self.store.find(Query::newest(Select::Partition(id), RECENT_MAX)).await?;
-                cases.extend(
-                    about.links.into_iter().filter_map(entry).filter_map(|entry| entry.record.case).take(CASES_MAX),
-                );
-            }
-        }
-        for case in cases {
-            self.gather(&mut found, Query::newest(Select::Case(case), RECENT_MAX)).await?;
-        }
-        let records: Vec<(RecordIndex, Record)> = found.into_iter().collect();
-        Ok(Answer::Explained(render::why(question, &records)))
-    }
-
-    async fn gather(&self, found: &mut BTreeMap<RecordIndex, Record>, query: Query) -> Result<(), AuditError> {
-        let page = self.store.find(query).await?;
-        found.extend(page.links.into_iter().filter_map(entry).map(|entry| (entry.index, entry.record)));
-        Ok(())
-    }
 }
 
 /// Says where the trio's members are not yet those that the settings name: a lost node is being replaced.
@@ -209,16 +180,6 @@ fn unsettled(members: &Members, named: &BTreeSet<NodeId>) -> Vec<String> {
         )
     });
     learners.chain(strangers).chain(leftover).collect()
-}
-
-/// Gives the partitions that went by a name in these records: a topic that was made anew has another id.
-fn ids_of<'a>(name: &NamedPartition, records: impl Iterator<Item = &'a Record>) -> BTreeSet<PartitionId> {
-    let named = records.filter_map(|record| {
-        let Body::Decided(decision) = &record.body else { return None };
-        Some(&decision.snapshot.topology.topics)
-    });
-    let ids = named.flat_map(|topics| topics.iter().filter(|(_, topic)| topic.name == name.topic).map(|(id, _)| *id));
-    ids.map(|topic| PartitionId { topic, number: name.number }).collect()
 }
 
 fn entry(link: Link) -> Option<Entry> {

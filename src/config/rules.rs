@@ -18,6 +18,7 @@ pub(super) fn broken(name: &str, places: &Places, settings: &Settings) -> Vec<Pr
     found.trio(settings);
     found.node(&settings.node, settings);
     found.rights(settings);
+    found.looks(settings);
     found.adviser(&settings.adviser);
     found.surface(&settings.surface);
     found.problems
@@ -74,6 +75,21 @@ impl Found<'_> {
         if let (Tls::Absent, Some(peer)) = (given, outside) {
             let reason = "plain text is allowed between loopback addresses only: set node.tls.cert, .key and .ca";
             self.say("peers.address", Some(peer.address.to_string()), reason);
+        }
+    }
+
+    /// What is looked at less than twice within the age at which it is no longer believed is now and then not known.
+    fn looks(&mut self, settings: &Settings) {
+        let (kafka, policy) = (&settings.kafka, settings.policy());
+        for (key, every, limit, age_max) in [
+            ("kafka.look.shape", kafka.look_shape, "guard.topology_age_max", policy.guard.topology_age_max),
+            ("kafka.look.pulse", kafka.look_pulse, "detect.pulse_age_max", policy.detect.pulse_age_max),
+            ("kafka.look.offsets", kafka.look_offsets, "guard.log_end_age_max", policy.guard.log_end_age_max),
+        ] {
+            if age_max < every.saturating_mul(2) {
+                let reason = format!("contradicts {limit}: look at least twice within it");
+                self.say(key, None, reason);
+            }
         }
     }
 

@@ -101,6 +101,18 @@ section! {
         "bootstrap.controllers" bootstrap_controllers: Option<Vec<HostPort>>, optional "\"localhost:9093\"";
         /// What the logs and quotas of the brokers call this node.
         "client.id" client_id: String, default "tanist".to_owned();
+        /// Between two looks at the cluster's shape (every broker, side by side).
+        "look.shape" look_shape: Duration,
+            default Duration::from_secs(1), from Duration::from_millis(200) => Duration::from_secs(60);
+        /// Between two looks at who follows the metadata log.
+        "look.pulse" look_pulse: Duration,
+            default Duration::from_millis(250), from Duration::from_millis(100) => Duration::from_secs(10);
+        /// Between two looks at the log ends of a broker.
+        "look.offsets" look_offsets: Duration,
+            default Duration::from_secs(5), from Duration::from_millis(500) => Duration::from_secs(120);
+        /// Between two looks at a broker's log dirs, at reassignments and at topics' settings.
+        "look.rounds" look_rounds: Duration,
+            default Duration::from_secs(30), from Duration::from_secs(1) => Duration::from_secs(3600);
     }
 }
 

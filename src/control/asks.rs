@@ -33,6 +33,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// Tells whether it is this operator's.
+    pub(super) fn is(&self, ticket: u64) -> bool {
+        self.ticket == ticket
+    }
+
     /// Notes the place that a record of the request will have once committed.
     pub(super) fn expect(waiting: &mut [Self], ticket: u64, record: RecordIndex) {
         for one in waiting.iter_mut().filter(|one| one.ticket == ticket) {

@@ -10,6 +10,7 @@ use crate::decide::policy::Policy;
 use crate::decide::watch::{Noticed, Watch};
 use crate::model::ids::{Digest, Listener, NodeId, RaftIndex, Term};
 use crate::model::observation::Report;
+use crate::model::record::{Attention, Body};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{LogTime, Timestamp};
 
@@ -68,6 +69,8 @@ pub struct Controller {
     pub(super) state: State,
     pub(super) role: Role,
     pub(super) pause_file: PauseFile,
+    /// Whether this node's history was set aside and no record says so yet.
+    history_rebuilt: bool,
     pub(super) lead: Option<Lead>,
     pub(super) errands: u64,
     /// What the present step wants done.
@@ -98,6 +101,7 @@ impl Controller {
             state,
             role: Role::Leaderless(Term(0)),
             pause_file: PauseFile::Absent,
+            history_rebuilt: false,
             lead: None,
             errands: 0,
             out: Vec::new(),
@@ -131,6 +135,11 @@ impl Controller {
             Event::ReadBack { errand, topology } => self.was_read_back(now, errand, topology),
             Event::Advised { case, plan, opinion } => self.advised(now, case, plan, *opinion),
             Event::Asked { ticket, request } => self.asked(now, ticket, request),
+            Event::HistoryRebuilt => {
+                self.history_rebuilt = true;
+                self.tell(now);
+                self.look_again(now);
+            }
             Event::PauseFile(file) => {
                 self.pause_file = file;
                 self.tell(now);
@@ -211,7 +220,13 @@ impl Controller {
     }
 
     fn own_report(&self, now: Timestamp) -> PeerReport {
-        PeerReport { report: self.watch.report(now), pause_file: self.pause_file, head: self.state.head }
+        PeerReport {
+            report: self.watch.report(now),
+            pause_file: self.pause_file,
+            head: self.state.head,
+            policy: self.policy_digest,
+            history_rebuilt: self.history_rebuilt,
+        }
     }
 
     /// Fuses what is known now into the picture that a decision is made on.
@@ -277,6 +292,9 @@ impl Controller {
         match self.state.apply(index, entry) {
             Ok(Some(kept)) => {
                 let record = kept.record.clone();
+                if record.body == (Body::Attention { what: Attention::AuditRebuilt { node: self.options.me } }) {
+                    self.history_rebuilt = false;
+                }
                 let head = kept.head;
                 self.out.push(Effect::Keep(Box::new(kept)));
                 self.record_committed(now, head, &record);

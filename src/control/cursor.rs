@@ -231,7 +231,8 @@ impl Controller {
         if waited != errand {
             return;
         }
-        let seen = topology.map(|topology| cursor.look_back(&topology));
+        let read = topology;
+        let seen = read.as_ref().map(|topology| cursor.look_back(topology));
         match seen {
             Some(Seen::AsWanted) => {
                 cursor.mark(now.at, Stage::Verified);
@@ -242,10 +243,10 @@ impl Controller {
             }
             Some(Seen::Not(lacking)) => {
                 cursor.miss(&lacking);
-                self.end(None);
+                self.end(now, None);
             }
             // Nobody could tell: for a plan with a request in the dark this is what `Unknown` is for.
-            None => self.end(Some(End::Unknown)),
+            None => self.end(now, Some(End::Unknown)),
         }
         self.flush(now);
     }
@@ -254,7 +255,7 @@ impl Controller {
         let Some(cursor) = self.cursor() else { return };
         cursor.verify();
         if cursor.next_step().is_none() || cursor.has_failed() {
-            return self.end(None);
+            return self.end(now, None);
         }
         let (case, plan, steps, valid_for) = (cursor.case, cursor.digest, cursor.steps.clone(), cursor.valid_for);
         cursor.at = At::Continuing;
@@ -270,22 +271,26 @@ impl Controller {
         if cursor.has_touched() {
             self.verify_or_end(now)
         } else {
-            self.end(None)
+            self.end(now, None)
         }
         self.flush(now);
     }
 
-    fn end(&mut self, end: Option<End>) {
+    fn end(&mut self, now: Now, end: Option<End>) {
         let Some(cursor) = self.cursor() else { return };
         cursor.abandon();
         cursor.at = At::Ending;
         let end = end.unwrap_or_else(|| cursor.end());
         let (case, plan) = (cursor.case, cursor.digest);
         let outcome = Outcome { plan, steps: cursor.steps.clone(), end, timeline: cursor.marks.clone() };
+        let untouched = outcome.is_untouched();
         if end != End::Done {
             self.out.push(Effect::Warn(format!("plan {} of case {case} ended {end:?}", plan.short())));
         }
         self.write(CaseRef::Is(case), Body::Outcome(outcome));
+        if untouched {
+            return self.let_rest(now.at, case);
+        }
         self.tell_of_failure(case, plan, end);
     }
 }

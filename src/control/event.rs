@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::advice::{Brief, Opinion};
 use crate::model::chain::Head;
 use crate::model::ids::BrokerId;
-use crate::model::ids::{CaseId, NodeId, RaftIndex, Term};
+use crate::model::ids::{CaseId, Digest, NodeId, RaftIndex, Term};
 use crate::model::observation::{LookNow, Observation, Report};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::{Class, PlanDigest, Step};
@@ -73,6 +73,8 @@ pub enum Event {
     },
     /// The pause file of this node appeared or went away (unreadable counts as there).
     PauseFile(PauseFile),
+    /// The history of this node was damaged and set aside: it is rebuilt, and a person must be told.
+    HistoryRebuilt,
 }
 
 /// What a node sends to the trio's leader.
@@ -84,6 +86,34 @@ pub struct PeerReport {
     pub pause_file: PauseFile,
     /// The head of its audit chain: removal of the last records shows by comparison.
     pub head: Head,
+    /// The policy of its own settings: what is in force while another leads may differ.
+    pub policy: Digest,
+    /// Whether its history was set aside and that is not recorded yet.
+    pub history_rebuilt: bool,
+}
+
+/// What nodes tell each other beside the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerWords {
+    /// What the sender sees.
+    Report(Box<PeerReport>),
+    /// Nodes contradict each other about this broker: the receiver is to ping it at once.
+    Look(BrokerId),
+    /// An operator asked the sender; the receiver leads.
+    Asked {
+        /// How the sender finds the operator again.
+        ticket: u64,
+        /// What was asked.
+        request: Box<OperatorRequest>,
+    },
+    /// The answer to that.
+    Answered {
+        /// The sender's ticket.
+        ticket: u64,
+        /// The answer.
+        answer: Box<Answer>,
+    },
 }
 
 /// This node's place in the trio.

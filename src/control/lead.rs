@@ -15,7 +15,7 @@ use crate::model::finding::FindingKind;
 use crate::model::ids::{BrokerId, CaseId, RecordIndex, Term};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::PlanDigest;
-use crate::model::record::{Body, RECORD_VERSION, Record};
+use crate::model::record::{Body, DecisionVerdict, RECORD_VERSION, Record};
 use crate::model::time::{LogTime, Timestamp};
 
 use super::asks::Waiting;
@@ -66,6 +66,8 @@ pub(super) struct Lead {
     round_due: Timestamp,
     /// What the adviser was asked, by plan.
     pub(super) advice: BTreeMap<PlanDigest, Asked>,
+    /// Cases whose last intent ended with nothing sent: until when they rest, and for how long.
+    pub(super) rests: BTreeMap<CaseId, (Timestamp, Duration)>,
     /// When observe-only last said what it would do, by case.
     pub(super) would: BTreeMap<CaseId, Timestamp>,
 }
@@ -124,6 +126,7 @@ impl Lead {
             deferred: VecDeque::new(),
             round_due: now,
             advice: BTreeMap::new(),
+            rests: BTreeMap::new(),
             would: BTreeMap::new(),
         }
     }
@@ -147,6 +150,11 @@ impl Lead {
     pub(super) fn is_settled(&self) -> bool {
         self.batch.is_none() && self.outbox.is_empty()
     }
+}
+
+/// Tells whether a record is an intent: one at a time is in flight.
+fn is_intent(body: &Body) -> bool {
+    matches!(body, Body::Decided(decision) if matches!(decision.verdict, DecisionVerdict::Act { .. }))
 }
 
 impl Controller {
@@ -195,7 +203,16 @@ impl Controller {
         }
         let at = lead.log_time(now.at);
         let (mut entries, mut left, mut opened) = (Vec::new(), 0_usize, None);
+        let mut in_flight = !self.state.intents.is_empty();
         for item in std::mem::take(&mut lead.outbox) {
+            if is_intent(&item.body) && std::mem::replace(&mut in_flight, true) {
+                // Decided on a picture in which none was in flight: the round after that one's outcome decides again.
+                if let Some(ticket) = item.ticket {
+                    lead.waiting.retain(|one| !one.is(ticket));
+                    self.out.push(Effect::Answer { ticket, answer: Box::new(Answer::Unanswered) });
+                }
+                continue;
+            }
             let index = head.index.0.saturating_add(u64::try_from(left).unwrap_or(u64::MAX)).saturating_add(1);
             if matches!(item.body, Body::Opened(_)) {
                 opened = Some(CaseId(index));

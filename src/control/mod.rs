@@ -1,8 +1,9 @@
 //! THE CONTROLLER without I/O: `step(now, event) -> effects`, cases, execution cursor, cool-downs.
 //!
 //! Reading order: [`event`] (what it hears and wants), [`state`] (what the records amount to), `controller` (the door),
-//! `lead` (what only the leader holds), `round` (one round of decisions), `recovery` (the way back), `advising`, `cursor` (a plan in flight), `verify`
-//! (read back and reconciled), `asks` and `views` (operators).
+//! `lead` (what only the leader holds), `round` (one round of decisions), `recovery` (the way back), `advising`, `cursor` (a plan
+//! in flight), `verify` (read back and reconciled), `asks` and `views` (operators), [`pace`] (how often a node looks, and how
+//! long it waits).
 
 mod advising;
 mod asks;
@@ -11,6 +12,7 @@ mod controller;
 mod cursor;
 pub mod event;
 mod lead;
+pub mod pace;
 mod recovery;
 mod round;
 pub mod state;

@@ -44,6 +44,10 @@ const TELL_AFTER: Duration = Duration::from_secs(2);
 /// How many intents one case may have before it is left to a person: the first move, its completion and one more.
 const ACTS_MAX: u16 = 3;
 
+/// How long a case rests after an intent of which nothing could be sent: first, and doubled up to the most.
+const REST_FIRST: Duration = Duration::from_millis(250);
+const REST_MAX: Duration = Duration::from_secs(10);
+
 /// How often observe-only says again what it would do in one case.
 const WOULD_EVERY: Duration = Duration::from_secs(10);
 
@@ -86,6 +90,10 @@ impl Controller {
         for (node, file) in self.pause_files_changed() {
             self.write(CaseRef::None, Body::PauseFile { node, file });
         }
+        let rebuilt = self.reports.iter().filter(|(_, (_, said))| said.history_rebuilt).map(|(node, _)| *node);
+        for node in rebuilt.collect::<Vec<_>>() {
+            self.tell_once(CaseRef::None, None, Attention::AuditRebuilt { node });
+        }
         self.expire_offers(&snapshot);
         self.look_together(now.at, &snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
@@ -106,6 +114,7 @@ impl Controller {
         if let Some(lead) = self.lead.as_mut() {
             lead.odd.retain(|broker, _| found.contains(broker));
             lead.held.retain(|id, _| self.state.cases.contains_key(id));
+            lead.rests.retain(|id, _| self.state.cases.contains_key(id));
             lead.would.retain(|id, _| self.state.cases.contains_key(id));
             lead.waits
                 .retain(|id, _| self.state.cases.get(id).is_some_and(|case| !found.contains(&case.finding.broker)));
@@ -232,6 +241,7 @@ impl Controller {
             (_, Ruling::NeedsApproval { .. }) => {
                 self.offer_of(seat, subject, ruling).map(|offer| (offer, self.settled(subject)))
             }
+            (Mode::Approve | Mode::Auto, Ruling::Allowed) if self.rests(now.at, seat.id()) => None,
             (Mode::Approve | Mode::Auto, Ruling::Allowed) => {
                 // Giving leadership back is no further try at the finding; it has as many of its own.
                 let acts_max = if subject.finding.is_some() { ACTS_MAX } else { ACTS_MAX.saturating_mul(2) };
@@ -270,6 +280,21 @@ impl Controller {
             cluster_cool_down_until: taken_at.plus(policy.guard.cluster_cool_down),
             demoted_until: taken_at.plus(policy.guard.demoted_for),
         }
+    }
+
+    /// Tells whether a case rests, after an intent of which nothing could be sent.
+    fn rests(&self, now: Timestamp, case: Option<CaseId>) -> bool {
+        let rest = case.and_then(|case| self.lead.as_ref()?.rests.get(&case));
+        rest.is_some_and(|(until, _)| now < *until)
+    }
+
+    /// Nothing of an intent could be sent (an election among the controllers takes a second or two): it is no try, and
+    /// the case rests a little longer each time.
+    pub(super) fn let_rest(&mut self, now: Timestamp, case: CaseId) {
+        let Some(lead) = self.lead.as_mut() else { return };
+        let (until, last) = lead.rests.entry(case).or_insert((now, REST_FIRST / 2));
+        *last = last.saturating_mul(2).min(REST_MAX);
+        *until = now.plus(*last);
     }
 
     /// Observe-only writes what it would do at most so often a case: scores move a little from round to round.

@@ -16,6 +16,7 @@ use crate::model::finding::Finding;
 use crate::model::ids::{
     BrokerId, CaseId, ClusterId, Digest, NodeId, PartitionId, Person, RaftIndex, RecordIndex, RequestId,
 };
+use crate::model::operator::view::Mode;
 use crate::model::plan::{Class, Origin, OriginalOrder, PlanDigest};
 use crate::model::record::{
     Body, Closing, Decision, DecisionVerdict, End, Outcome, PauseFile, RECORD_VERSION, Receipt, Record, Withdrawal,
@@ -51,6 +52,8 @@ pub struct State {
     pub cluster: Option<ClusterId>,
     /// The policy in force.
     pub policy: Option<Digest>,
+    /// What automation may do under it.
+    pub mode: Option<Mode>,
     /// The pause order, if one stands.
     pub paused: Option<PauseOrder>,
     /// Nodes whose pause file was there when they were last heard.
@@ -102,6 +105,7 @@ impl Default for State {
             last_at: LogTime::default(),
             cluster: None,
             policy: None,
+            mode: None,
             paused: None,
             pause_files: BTreeMap::new(),
             cases: BTreeMap::new(),
@@ -184,7 +188,10 @@ impl State {
     fn take(&mut self, record: &Record) {
         match &record.body {
             Body::Founded { cluster } => self.cluster = Some(cluster.clone()),
-            Body::PolicyIs { .. } => self.policy = Some(record.policy),
+            Body::PolicyIs { settings } => {
+                let mode = settings.get("mode").and_then(|mode| mode.trim_matches('"').parse().ok());
+                (self.policy, self.mode) = (Some(record.policy), mode);
+            }
             Body::Opened(finding) => self.open(record.at, finding),
             Body::Reclassified { to, .. } => self.with_case(record.case, |case| case.finding = to.clone()),
             Body::Decided(decision) => self.decide(record, decision),
@@ -284,8 +291,11 @@ impl State {
                     record: self.head.index,
                 };
                 self.offers.insert(digest, offer);
+                self.with_case(Some(case), |case| case.inaction = None);
             }
-            (DecisionVerdict::WouldAct, _, digest, case) => self.with_case(case, |case| case.would = digest),
+            (DecisionVerdict::WouldAct, _, digest, case) => self.with_case(case, |case| {
+                (case.would, case.inaction) = (digest, None);
+            }),
             (DecisionVerdict::Nothing(why), _, _, case) => {
                 self.with_case(case, |case| case.inaction = Some(why.clone()))
             }
@@ -324,7 +334,11 @@ impl State {
 
     fn close_intent(&mut self, outcome: &Outcome) {
         let Some(intent) = self.intents.remove(&outcome.plan) else { return };
-        self.with_case(Some(intent.case), |case| case.acted = Some((outcome.plan, Some(outcome.end))));
+        let untouched = outcome.is_untouched();
+        self.with_case(Some(intent.case), |case| {
+            case.acted = Some((outcome.plan, Some(outcome.end)));
+            case.acts = case.acts.saturating_sub(u16::from(untouched));
+        });
         // Where nobody could tell what happened, the recorded order is kept: what is back already is found so.
         let put_back = match &intent.plan.origin {
             Origin::Finding { .. } => return,

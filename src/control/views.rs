@@ -1,17 +1,18 @@
 //! How things stand, as this node tells it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::decide::watch::BrokerMetrics;
 use crate::model::canon::to_canonical_bytes;
-use crate::model::ids::{BrokerId, NodeId, Term};
+use crate::model::ids::{BrokerId, CaseId, NodeId, Term};
+use crate::model::observation::{Blindness, Heard, Light, ProbeKind};
 use crate::model::operator::view::{
-    AttentionView, AuditHead, BrokerView, CaseView, Difference, Mode, NodeView, PauseView, PlanBrief, PlanState,
-    PlanView, Quorum, Seen, StatusView,
+    AttentionView, AuditHead, BlindView, BrokerView, CaseView, Difference, Judged, Latest, NodeView, PauseView,
+    PlanBrief, PlanState, PlanView, Quorum, Seen, StatusView,
 };
 use crate::model::operator::{Answer, DigestPrefix, NotFound};
 use crate::model::plan::{Plan, PlanDigest};
-use crate::model::record::DecisionVerdict;
 use crate::model::snapshot::{Load, Snapshot};
 use crate::model::topology::Standing;
 
@@ -35,16 +36,13 @@ impl Controller {
             leader,
             term: Term(term.0),
             quorum: if leader.is_some() { Quorum::Present } else { Quorum::Lost },
-            mode: match self.options.policy.mode {
-                crate::decide::policy::Mode::Observe => Mode::Observe,
-                crate::decide::policy::Mode::Approve => Mode::Approve,
-                crate::decide::policy::Mode::Auto => Mode::Auto,
-            },
+            // What is in force is the leader's; before the first record, what this node would bring.
+            mode: self.state.mode.unwrap_or(self.options.policy.mode),
             paused: self.pause_view(),
-            policy: self.policy_digest,
+            policy: self.state.policy.unwrap_or(self.policy_digest),
             nodes: self.node_views(now),
             controller: snapshot.controller,
-            brokers: broker_views(&snapshot),
+            brokers: self.broker_views(now, &snapshot),
             cases: self.state.cases.iter().map(|(id, case)| self.case_view(*id, case, &snapshot)).collect(),
             plans: self.plan_briefs(&snapshot),
             attentions: self
@@ -64,8 +62,26 @@ impl Controller {
                 at: self.state.last_at,
             },
             missing: snapshot.missing,
+            blind: self.blind_views(snapshot.heard.get(&self.options.me)),
             troubles: Vec::new(),
         }
+    }
+
+    /// Gives what this node does not see, broker by broker where brokers refuse to show themselves.
+    fn blind_views(&self, own: Option<&Heard>) -> BTreeSet<BlindView> {
+        let readings = self.watch.readings();
+        let whole = readings.blind.iter().map(|(probe, (_, why))| BlindView { why: *why, probe: *probe, broker: None });
+        let parts = readings.blind_of.iter();
+        let parts = parts.map(|((probe, id), why)| BlindView { why: *why, probe: *probe, broker: Some(*id) });
+        let seen = own.into_iter().flat_map(|own| own.report.brokers.iter());
+        let lights = seen.filter_map(|(id, seen)| match seen.light {
+            Light::Unknown(why) if why != Blindness::NotTried => {
+                Some(BlindView { why, probe: ProbeKind::Ping, broker: Some(*id) })
+            }
+            Light::Unknown(_) => None,
+            Light::Green | Light::Yellow | Light::RedRefused | Light::RedSilent | Light::Recovering => None,
+        });
+        whole.chain(parts).chain(lights).collect()
     }
 
     fn pause_view(&self) -> Option<PauseView> {
@@ -89,21 +105,41 @@ impl Controller {
                 heard_ago: said.map(|(at, _)| if *id == self.options.me { Duration::ZERO } else { now.at.since(*at) }),
                 lhm: said.map(|(_, said)| said.report.lhm),
                 reaches_controller: said.map(|(_, said)| said.report.reaches_controller),
+                policy: said.map(|(_, said)| said.policy),
             }
         };
         self.options.voters.iter().map(view).collect()
     }
 
-    fn case_view(&self, id: crate::model::ids::CaseId, case: &Case, snapshot: &Snapshot) -> CaseView {
-        let last = case.inaction.clone().map(DecisionVerdict::Nothing);
-        let last = last.or(case.would.map(|_| DecisionVerdict::WouldAct));
+    fn broker_views(&self, now: Now, snapshot: &Snapshot) -> Vec<BrokerView> {
+        let mut views = broker_views(snapshot);
+        for view in &mut views {
+            view.failed_dirs = self.watch.readings().log_dirs.get(&view.id).map(|dirs| dirs.failed_dirs);
+            view.judged = self.watch.metrics(view.id, now.at).map(judged);
+        }
+        views
+    }
+
+    fn case_view(&self, id: CaseId, case: &Case, snapshot: &Snapshot) -> CaseView {
         CaseView {
             id,
             kind: case.finding.kind,
             broker: case.finding.broker,
             open_for: snapshot.taken_at.since(case.opened),
-            last,
+            last: self.latest(id, case),
         }
+    }
+
+    /// An intent, an offer and a "would have" each take the last reason for doing nothing away: one that is there is newer.
+    fn latest(&self, id: CaseId, case: &Case) -> Option<Latest> {
+        let in_flight = self.state.intents.iter().find(|(_, intent)| intent.case == id);
+        let offered = self.state.offers.iter().find(|(_, offer)| offer.case == id);
+        in_flight
+            .map(|(plan, _)| Latest::InFlight(*plan))
+            .or_else(|| case.inaction.clone().map(Latest::Nothing))
+            .or_else(|| offered.map(|(plan, _)| Latest::Offered(*plan)))
+            .or_else(|| case.acted.and_then(|(plan, end)| Some(Latest::Acted { plan, end: end? })))
+            .or_else(|| case.would.map(Latest::WouldAct))
     }
 
     fn plan_briefs(&self, snapshot: &Snapshot) -> Vec<PlanBrief> {
@@ -183,8 +219,13 @@ fn topics(plan: &Plan, snapshot: &Snapshot) -> BTreeMap<crate::model::ids::Topic
     named.collect()
 }
 
+fn judged(metrics: BrokerMetrics) -> Judged {
+    let BrokerMetrics { gap, tau, stalls, tail_index_permille, detection, false_acts_permille } = metrics;
+    Judged { gap, tau, stalls, tail_index_permille, detection, false_acts_permille }
+}
+
 fn broker_views(snapshot: &Snapshot) -> Vec<BrokerView> {
-    let mut ids: std::collections::BTreeSet<BrokerId> = snapshot.topology.brokers.keys().copied().collect();
+    let mut ids: BTreeSet<BrokerId> = snapshot.topology.brokers.keys().copied().collect();
     ids.extend(snapshot.heard.values().flat_map(|heard| heard.report.brokers.keys().copied()));
     let view = |id: BrokerId| {
         let registration = snapshot.topology.brokers.get(&id);
@@ -201,6 +242,8 @@ fn broker_views(snapshot: &Snapshot) -> Vec<BrokerView> {
             leads: load.leads,
             replicas: load.replicas,
             seen: seen.collect(),
+            failed_dirs: None,
+            judged: None,
         }
     };
     ids.into_iter().map(view).collect()

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::policy::Policy;
 use super::readings::Readings;
 use crate::model::ids::{BrokerId, NodeId, PartitionId};
-use crate::model::observation::{Heard, LogEnd, ProbeKind, Report, Sighting, TopologySource};
+use crate::model::observation::{Blindness, Heard, LogEnd, ProbeKind, Report, Sighting, TopologySource};
 use crate::model::snapshot::{Load, Missing, Snapshot, StandingOrders};
 use crate::model::time::{LogTime, Timestamp};
 use crate::model::topology::Topology;
@@ -140,8 +140,10 @@ fn missing(snapshot: &Snapshot, gathered: &Gathered<'_>, policy: &Policy) -> BTr
     if snapshot.controller.is_none() {
         missing.insert(Missing::Controller);
         // The active controller is named by DescribeQuorum, the pulse; nobody naming it means nobody reads the pulse.
-        missing.insert(Missing::Probe(ProbeKind::Pulse));
+        if !gathered.readings.blind.contains_key(&ProbeKind::Pulse) {
+            missing.insert(Missing::Probe(ProbeKind::Pulse, Blindness::NobodyAnswered));
+        }
     }
-    missing.extend(gathered.readings.blind.keys().map(|probe| Missing::Probe(*probe)));
+    missing.extend(gathered.readings.blind.iter().map(|(probe, (_, why))| Missing::Probe(*probe, *why)));
     missing
 }

@@ -136,7 +136,10 @@ impl Draft {
                 self.snapshot.topology_age = span(age);
                 Some(())
             }
-            ["missing", "pulse"] => self.snapshot.missing.insert(Missing::Probe(ProbeKind::Pulse)).then_some(()),
+            ["missing", "pulse"] => {
+                let why = Missing::Probe(ProbeKind::Pulse, Blindness::NobodyAnswered);
+                self.snapshot.missing.insert(why).then_some(())
+            }
             ["reassigning", range] => {
                 self.snapshot.reassigning.extend(numbers(range).map(partition));
                 Some(())

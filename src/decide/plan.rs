@@ -25,7 +25,7 @@ use crate::model::ids::{BrokerEpoch, BrokerId, CaseId, Person};
 use crate::model::observation::{ProbeKind, PulseState};
 use crate::model::plan::{Act, Class, NativeFate, Origin, OriginalOrder, Plan, PlanDigest, Precondition, Step, When};
 use crate::model::record::NoPlan;
-use crate::model::snapshot::{Missing, Snapshot};
+use crate::model::snapshot::Snapshot;
 use crate::model::topology::PartitionSet;
 
 /// Gives the plan that answers a finding.
@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
 
     /// The life to fence, where a fence is permitted and its condition, the echo, can be heard at all.
     fn fence_epoch(&self) -> Option<BrokerEpoch> {
-        let heard = !self.snapshot.missing.contains(&Missing::Probe(ProbeKind::Pulse));
+        let heard = !self.snapshot.is_blind(ProbeKind::Pulse);
         if self.policy.act.fence_heartbeat == Permission::Forbidden || !heard {
             return None;
         }

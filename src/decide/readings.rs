@@ -31,6 +31,8 @@ pub struct Readings {
     pub controller: Option<(ControllerId, ControllerEpoch, Timestamp)>,
     /// Probes of the cluster as a whole that say nothing, since when, and why.
     pub blind: BTreeMap<ProbeKind, (Timestamp, Blindness)>,
+    /// Brokers that do not say what they hold, and why.
+    pub blind_of: BTreeMap<(ProbeKind, BrokerId), Blindness>,
     /// The newest shape from each kind of source.
     sources: Sources,
 }
@@ -104,8 +106,11 @@ impl Readings {
 
     /// Takes in a probe that says nothing.
     pub(super) fn note_blind(&mut self, at: Timestamp, broker: Option<BrokerId>, probe: ProbeKind, why: Blindness) {
-        // One broker that cannot be asked for the cluster's state is no blindness: another is asked.
-        if broker.is_some() {
+        if let Some(broker) = broker {
+            // Nobody else can say what a broker holds; for the cluster's state another broker is asked.
+            if matches!(probe, ProbeKind::Offsets | ProbeKind::LogDirs) {
+                self.blind_of.insert((probe, broker), why);
+            }
             return;
         }
         self.blind.entry(probe).or_insert((at, why)).1 = why;
@@ -130,6 +135,7 @@ impl Readings {
     /// Takes in one broker's log ends.
     pub(super) fn note_offsets(&mut self, reading: &OffsetsReading) {
         self.blind.remove(&ProbeKind::Offsets);
+        self.blind_of.remove(&(ProbeKind::Offsets, reading.broker));
         for (partition, end) in &reading.log_ends {
             let newest =
                 self.log_ends.entry(*partition).or_default().entry(reading.broker).or_insert((*end, reading.sent_at));
@@ -148,6 +154,7 @@ impl Readings {
     /// Takes in one broker's log dirs.
     pub(super) fn note_log_dirs(&mut self, reading: &LogDirsReading) {
         self.blind.remove(&ProbeKind::LogDirs);
+        self.blind_of.remove(&(ProbeKind::LogDirs, reading.broker));
         self.log_dirs.insert(reading.broker, reading.clone());
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::FindingKind;
 use super::ids::{BrokerId, CaseId, ControllerId, NodeId, PartitionId};
-use super::observation::{Heard, LogEnd, ProbeKind, TopologySource};
+use super::observation::{Blindness, Heard, LogEnd, ProbeKind, TopologySource};
 use super::time::{LogTime, millis};
 use super::topology::Topology;
 
@@ -45,6 +45,14 @@ pub struct Snapshot {
     pub standing: StandingOrders,
     /// What could not be had.
     pub missing: BTreeSet<Missing>,
+}
+
+impl Snapshot {
+    /// Tells whether a probe says nothing at all.
+    #[must_use]
+    pub fn is_blind(&self, probe: ProbeKind) -> bool {
+        self.missing.iter().any(|one| matches!(one, Missing::Probe(blind, _) if *blind == probe))
+    }
 }
 
 /// How much a broker carries.
@@ -111,8 +119,8 @@ pub enum Missing {
     LogEnds(BrokerId),
     /// The life (broker epoch) of this broker is not known: no observer.
     BrokerEpoch(BrokerId),
-    /// A probe says nothing at all.
-    Probe(ProbeKind),
+    /// A probe says nothing at all, and why.
+    Probe(ProbeKind, Blindness),
     /// The effective `min.insync.replicas` of some topics.
     MinIsr,
     /// The active controller.

@@ -26,7 +26,7 @@ use crate::model::topology::{PartitionSet, Topic, Topology};
 
 pub(super) const ORDERS: TopicId = TopicId([0xaa; 16]);
 pub(super) const PAYMENTS: TopicId = TopicId([0xbb; 16]);
-pub(super) const PLAN: Digest = Digest([0x5e; 32]);
+pub(crate) const PLAN: Digest = Digest([0x5e; 32]);
 
 /// 2026-11-22 03:10:00 UTC.
 const START_MS: u64 = 1_795_317_000_000;
@@ -40,7 +40,7 @@ pub(super) fn orders(numbers: impl IntoIterator<Item = i32>) -> PartitionSet {
 }
 
 /// Gives the whole history.
-pub(super) fn history() -> Vec<(RecordIndex, Record)> {
+pub(crate) fn history() -> Vec<(RecordIndex, Record)> {
     let c4 = Some(CaseId(4));
     let c9 = Some(CaseId(9));
     let olga = Person("olga".to_owned());

@@ -23,6 +23,16 @@ pub fn answer(answer: &Answer) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string(&line)? + "\n")
 }
 
+/// Gives something that is no answer of a node as one line of JSON: an error, or what a command here has done.
+#[must_use]
+pub fn line(kind: &str, content: Value) -> String {
+    let mut line = Map::new();
+    line.insert("version".to_owned(), OPERATOR_VERSION.into());
+    line.insert("kind".to_owned(), kind.into());
+    line.insert(kind.to_owned(), content);
+    format!("{}\n", Value::Object(line))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

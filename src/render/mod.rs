@@ -4,6 +4,7 @@
 //! a user of the Kafka cluster named (topics, racks) is escaped before it reaches a terminal.
 
 mod answer;
+mod blind;
 mod history;
 pub mod machine;
 mod plans;
@@ -14,7 +15,7 @@ mod why;
 mod words;
 
 pub use answer::answer;
-pub use why::why;
+pub use why::{MINUTE_MS, Read, moment_ms, why};
 
 /// How text is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,6 @@ impl Style {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

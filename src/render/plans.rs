@@ -65,7 +65,10 @@ pub(super) fn plan_lines(plan: &Plan, names: &Names) -> Vec<String> {
     for step in &plan.steps {
         lines.extend(step_lines(step, names));
     }
-    lines.push("candidates".to_owned());
+    lines.push(
+        if plan.choices.iter().all(|choice| choice.candidates.is_empty()) { "leaders" } else { "candidates" }
+            .to_owned(),
+    );
     for choice in &plan.choices {
         lines.extend(choice_lines(choice, names));
     }
@@ -122,6 +125,9 @@ fn precondition(precondition: &Precondition, act: &Act) -> String {
 
 /// Gives every candidate of some partitions, best first.
 pub(super) fn choice_lines(choice: &Choice, names: &Names) -> Vec<String> {
+    if let (Some(chosen), true) = (choice.chosen, choice.candidates.is_empty()) {
+        return vec![format!("  {}: {chosen} is to lead, by the recorded order", names.set(&choice.partitions))];
+    }
     let chosen = choice.chosen.map_or_else(|| "nobody is fit".to_owned(), |broker| format!("{broker} is to lead"));
     let kafka = match choice.kafka_would {
         Some(broker) if choice.chosen == Some(broker) => ", as Kafka itself would choose".to_owned(),

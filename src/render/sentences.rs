@@ -2,13 +2,14 @@
 
 use crate::model::finding::{Echo, Finding, Say, Vote};
 use crate::model::ids::NodeId;
-use crate::model::observation::{Blindness, Light, Progress, PulseState};
+use crate::model::observation::{Light, Progress, PulseState};
 use crate::model::plan::{Act, Class, FailedRack, Origin, Promotion, Score, Serving, Unfit, When};
 use crate::model::record::{
     Attention, Closing, End, Inaction, NoPlan, NotSent, PauseFile, Receipt, StepRefusal, Withdrawal,
 };
 use crate::model::ruling::{Objection, Ruling};
 
+use super::blind::blindness;
 use super::words::{Names, and, count, escape, list, span};
 
 pub(super) fn objection(objection: &Objection, names: &Names) -> String {
@@ -138,21 +139,6 @@ pub(super) fn light(light: Light) -> &'static str {
         Light::RedSilent => "red, silent",
         Light::Recovering => "recovering",
         Light::Unknown(why) => blindness(why),
-    }
-}
-
-fn blindness(why: Blindness) -> &'static str {
-    match why {
-        Blindness::NotTried => "not tried yet",
-        Blindness::Denied => "may not look",
-        Blindness::Throttled => "throttled",
-        Blindness::Capped => "connection cap",
-        Blindness::NoRoute => "no route",
-        Blindness::Malformed => "unreadable answer",
-        Blindness::WrongCluster => "another cluster",
-        Blindness::NobodyAnswered => "nobody answered",
-        Blindness::Stale => "too old an answer",
-        Blindness::Unsupported => "version not spoken",
     }
 }
 

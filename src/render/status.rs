@@ -4,10 +4,10 @@ use comfy_table::{Cell, Color};
 
 use crate::model::ids::NodeId;
 use crate::model::observation::{Light, PulseState};
-use crate::model::operator::view::{BrokerView, NodeView, PauseView, PlanState, Quorum, Seen, StatusView};
-use crate::model::record::DecisionVerdict;
+use crate::model::operator::view::{BrokerView, Latest, NodeView, PauseView, PlanState, Quorum, Seen, StatusView};
 use crate::model::snapshot::Missing;
 
+use super::blind::{blindness, probed};
 use super::sentences;
 use super::words::{Names, count, escape, list, span, table, table_text, wall, wrap};
 use super::{Colour, Style};
@@ -24,6 +24,9 @@ pub(super) fn status(view: &StatusView, style: Style) -> String {
         ("Plans", view.plans.iter().map(|plan| plan_line(&plan.digest.short(), plan.case, &plan.state)).collect()),
         ("Attention", attentions(view)),
         ("Not known", missing(view)),
+        ("Disks", failed_dirs(view)),
+        ("Not seen from this node", super::blind::sentences(view)),
+        ("Settings that differ", other_policies(view)),
         ("Trouble on this node", view.troubles.iter().map(|trouble| escape(trouble)).collect()),
     ] {
         if !lines.is_empty() {
@@ -157,19 +160,20 @@ fn seen_text(seen: Seen) -> String {
 
 fn cases(view: &StatusView) -> Vec<String> {
     let one = |case: &crate::model::operator::view::CaseView| {
-        let last = case.last.as_ref().map_or_else(|| "nothing decided yet".to_owned(), verdict);
+        let last = case.last.as_ref().map_or_else(|| "nothing decided yet".to_owned(), latest);
         format!("{} {} {}, open for {}: {last}", case.id, case.kind, case.broker, span(case.open_for))
     };
     view.cases.iter().map(one).collect()
 }
 
-/// Gives what was last decided; names of topics are not at hand here.
-fn verdict(verdict: &DecisionVerdict) -> String {
-    match verdict {
-        DecisionVerdict::Act { .. } => "acted".to_owned(),
-        DecisionVerdict::WouldAct => "would have acted (observe)".to_owned(),
-        DecisionVerdict::Offer { people, .. } => format!("waits for {}", people_text(*people)),
-        DecisionVerdict::Nothing(why) => format!("nothing done, {}", sentences::inaction(why, &Names::default())),
+/// Gives what was last done; names of topics are not at hand here.
+fn latest(latest: &Latest) -> String {
+    match latest {
+        Latest::InFlight(plan) => format!("plan {} is being carried out", plan.short()),
+        Latest::Nothing(why) => format!("nothing done, {}", sentences::inaction(why, &Names::default())),
+        Latest::Offered(plan) => format!("plan {} waits for approval", plan.short()),
+        Latest::Acted { plan, end } => format!("plan {}: {}", plan.short(), sentences::end(*end)),
+        Latest::WouldAct(plan) => format!("would have acted by plan {} (observe)", plan.short()),
     }
 }
 
@@ -216,13 +220,35 @@ fn attentions(view: &StatusView) -> Vec<String> {
     lines
 }
 
+/// Names the brokers that lost log dirs: what lies there is offline, and is judged by nothing else here.
+fn failed_dirs(view: &StatusView) -> Vec<String> {
+    let failed =
+        view.brokers.iter().filter_map(|broker| Some((broker.id, broker.failed_dirs.filter(|dirs| 0 < *dirs)?)));
+    failed.map(|(id, dirs)| format!("{id} cannot use {}: look at its disks", count(dirs, "log dir"))).collect()
+}
+
+/// Names the nodes whose own settings would decide otherwise than those in force, if they led.
+fn other_policies(view: &StatusView) -> Vec<String> {
+    let other = view.nodes.iter().filter_map(|node| Some((node.id, node.policy.filter(|own| *own != view.policy)?)));
+    other
+        .map(|(node, own)| {
+            format!(
+                "{node} has policy {}, in force is {}: give the three nodes the same settings (tanist config print), or \
+                 the mode and the limits change with the leader",
+                own.short(),
+                view.policy.short()
+            )
+        })
+        .collect()
+}
+
 fn missing(view: &StatusView) -> Vec<String> {
     let one = |missing: &Missing| match missing {
         Missing::Report(node) => format!("the report of {node}"),
         Missing::Topology => "the cluster's shape".to_owned(),
         Missing::LogEnds(broker) => format!("the log ends on {broker}"),
         Missing::BrokerEpoch(broker) => format!("the epoch of {broker}"),
-        Missing::Probe(probe) => format!("anything from the probe {probe:?}"),
+        Missing::Probe(probe, why) => format!("{} ({})", probed(*probe), blindness(*why)),
         Missing::MinIsr => "min.insync.replicas of some topics".to_owned(),
         Missing::Controller => "the active controller".to_owned(),
     };

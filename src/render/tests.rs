@@ -1,12 +1,16 @@
 //! What `why` answers, compared as people read it.
 
 mod answers;
+mod status;
 
 use expect_test::{Expect, expect};
 
-use super::fixture::history;
-use super::{Style, answer, why};
+use super::fixture::{b, history, orders};
+use super::{Read, Style, answer, why};
+use crate::model::ids::{CaseId, RecordIndex};
 use crate::model::operator::{Answer, Found};
+use crate::model::plan::{Choice, Origin};
+use crate::model::record::{Body, Record};
 
 #[test]
 fn a_broker_took_a_partition_by_score_and_votes() {
@@ -248,17 +252,52 @@ fn a_broker_beside_a_time_is_told_as_it_was_then() {
 #[test]
 fn what_no_record_says_is_not_answered() {
     for question in ["payments-3", "b9", "c-99", "why not b9", "why b3 orders-7"] {
-        let answer = why(&question.parse().unwrap(), &history());
+        let answer = why(&question.parse().unwrap(), &history(), Read::WHOLE);
         assert!(answer.lines.iter().all(|line| line.starts_with("no record")), "{question}: {:?}", answer.lines);
     }
-    assert_eq!(why(&"b9".parse().unwrap(), &history()).found, Found::No);
-    assert_eq!(why(&"b1".parse().unwrap(), &[]).found, Found::No);
-    assert_eq!(why(&"03:12".parse().unwrap(), &[]).lines, ["no record reaches 03:12:00 UTC"]);
+    assert_eq!(why(&"b9".parse().unwrap(), &history(), Read::WHOLE).found, Found::No);
+    assert_eq!(why(&"b1".parse().unwrap(), &[], Read::WHOLE).found, Found::No);
+    assert_eq!(why(&"03:12".parse().unwrap(), &[], Read::WHOLE).lines, ["no record reaches 03:12:00 UTC"]);
+}
+
+/// The history with a failback after the first case: its order comes from the record, not from a score.
+fn with_failback() -> Vec<(RecordIndex, Record)> {
+    let mut records = history();
+    let (_, mut back) = records[4].clone();
+    let Body::Decided(decision) = &mut back.body else { panic!("{back:?}") };
+    decision.finding = None;
+    let plan = decision.plan.as_mut().unwrap();
+    plan.origin = Origin::Failback { broker: b(1), of: CaseId(4) };
+    plan.choices = vec![Choice {
+        partitions: orders([0, 1, 2, 7]),
+        chosen: Some(b(1)),
+        kafka_would: None,
+        candidates: Vec::new(),
+    }];
+    back.wall_ms = records.last().unwrap().1.wall_ms;
+    records.push((RecordIndex(15), back));
+    records
+}
+
+#[test]
+fn a_broker_that_was_given_its_partition_back_was_not_chosen_by_score() {
+    let explanation = why(&"orders-7".parse().unwrap(), &with_failback(), Read::WHOLE);
+    shows(&Answer::Explained(explanation), expect![[r#""#]]);
+}
+
+#[test]
+fn what_was_not_read_is_not_denied() {
+    let records: Vec<_> = history().into_iter().skip(13).collect();
+    let told = |read| why(&"03:40".parse().unwrap(), &records, read).lines.join("\n");
+    assert!(told(Read::WHOLE).contains("no case was open: no majority saw anything wrong"));
+    let cut = told(Read::from(Some(RecordIndex(14))));
+    assert!(!cut.contains("no case was open"), "{cut}");
+    assert!(cut.contains("records before 14 were not read"), "{cut}");
 }
 
 /// Asks the fixture's records.
 fn asks(question: &str, expected: Expect) {
-    let explanation = why(&question.parse().unwrap(), &history());
+    let explanation = why(&question.parse().unwrap(), &history(), Read::WHOLE);
     shows(&Answer::Explained(explanation), expected);
 }
 

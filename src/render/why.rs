@@ -25,7 +25,27 @@ const CASES_MAX: usize = 3;
 /// A question about a minute covers the whole of it.
 ///
 /// Units: milliseconds.
-const MINUTE_MS: u64 = 60_000;
+pub const MINUTE_MS: u64 = 60_000;
+
+/// From which record on the history was read for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Read(RecordIndex);
+
+impl Read {
+    /// All of it.
+    pub const WHOLE: Self = Self(RecordIndex(1));
+
+    /// From this record on; an empty history is read whole.
+    #[must_use]
+    pub fn from(first: Option<RecordIndex>) -> Self {
+        first.map_or(Self::WHOLE, Self)
+    }
+
+    /// Gives the first record that was read, where older ones were not.
+    fn cut(self) -> Option<RecordIndex> {
+        Some(self.0).filter(|first| RecordIndex(1) < *first)
+    }
+}
 
 /// An answer being put together.
 #[derive(Debug, Default)]
@@ -46,7 +66,7 @@ impl Reply {
 
 /// Answers a question from records, which stand in order of their index.
 #[must_use]
-pub fn why(question: &Question, records: &[(RecordIndex, Record)]) -> Explanation {
+pub fn why(question: &Question, records: &[(RecordIndex, Record)], read: Read) -> Explanation {
     let moment = question.moment.and_then(|moment| resolve(moment, records));
     let mut reply = Reply::default();
     match (question, moment) {
@@ -57,8 +77,11 @@ pub fn why(question: &Question, records: &[(RecordIndex, Record)]) -> Explanatio
             let then: Vec<_> = records.iter().filter(|(_, record)| record.wall_ms < until).cloned().collect();
             about(question, &then, &mut reply);
         }
-        (_, Some(at)) => silence::explain(at, records, &mut reply),
+        (_, Some(at)) => silence::explain(at, records, read, &mut reply),
         (_, None) => about(question, records, &mut reply),
+    }
+    if let (true, Some(first)) = (reply.cites.is_empty(), read.cut()) {
+        reply.say(format!("records before {first} were read only where an index names what was asked about"));
     }
     let found = if reply.cites.is_empty() { Found::No } else { Found::Yes };
     let Reply { lines, cites } = reply;
@@ -147,17 +170,23 @@ fn quote(index: RecordIndex, record: &Record, names: &Names, reply: &mut Reply) 
 fn resolve(moment: Moment, records: &[(RecordIndex, Record)]) -> Option<u64> {
     let newest = records.iter().map(|(_, record)| record.wall_ms).max()?;
     let oldest = records.iter().map(|(_, record)| record.wall_ms).min()?;
-    let at = match moment {
-        Moment::On(at) => millis(at)?,
+    let at = moment_ms(moment, newest)?;
+    (oldest <= at.saturating_add(MINUTE_MS)).then_some(at)
+}
+
+/// Gives the milliseconds since 1970 that a person means, where the newest record is of this time; none beyond all time.
+#[must_use]
+pub fn moment_ms(moment: Moment, newest_ms: u64) -> Option<u64> {
+    match moment {
+        Moment::On(at) => millis(at),
         Moment::Daily(time) => {
             let last: Date =
-                Timestamp::from_millisecond(i64::try_from(newest).ok()?).ok()?.to_zoned(TimeZone::UTC).date();
+                Timestamp::from_millisecond(i64::try_from(newest_ms).ok()?).ok()?.to_zoned(TimeZone::UTC).date();
             // The last one that the records reach: today's, where it has been, else yesterday's.
             let today = millis(last.to_datetime(time))?;
-            if today <= newest { today } else { millis(last.yesterday().ok()?.to_datetime(time))? }
+            if today <= newest_ms { Some(today) } else { millis(last.yesterday().ok()?.to_datetime(time)) }
         }
-    };
-    (oldest <= at.saturating_add(MINUTE_MS)).then_some(at)
+    }
 }
 
 fn millis(at: jiff::civil::DateTime) -> Option<u64> {

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::grpc::TlsFiles;
 use super::grpc::client::Address;
+use super::simulate::{SimulateArguments, Simulation};
 use crate::model::ids::{CaseId, RecordIndex};
 use crate::model::operator::question::{Question, QuestionError};
 use crate::model::operator::{Ask, DigestPrefix, Reason};
@@ -90,6 +91,8 @@ enum Command {
     },
     /// Lets automation go on.
     Resume,
+    /// Plays the trio on a pretended Kafka: a scenario, or faults by chance; needs no node and no cluster.
+    Simulate(SimulateArguments),
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -189,6 +192,8 @@ pub enum Deed {
     CheckConfig(PathBuf),
     /// To print settings: those of a file, or the defaults.
     PrintConfig(Option<PathBuf>),
+    /// To simulate.
+    Simulate(Simulation),
     /// To ask a node.
     Ask {
         /// What.
@@ -268,6 +273,7 @@ impl Arguments {
             Command::Node(NodeCommand::Rejoin) => return node(NodeDeed::Rejoin, "node rejoin", config),
             Command::Config(ConfigCommand::Check { file }) => return Ok(Deed::CheckConfig(file)),
             Command::Config(ConfigCommand::Print) => return Ok(Deed::PrintConfig(config)),
+            Command::Simulate(arguments) => return Ok(Deed::Simulate(arguments.meant())),
             Command::Audit(AuditCommand::Export { from }) => Inquiry::Export { from },
             Command::Audit(command) => Inquiry::One(command.ask()),
             Command::Plan(command) => Inquiry::One(command.ask()),

@@ -42,9 +42,15 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl From<ExitStatus> for u8 {
+    fn from(status: ExitStatus) -> Self {
+        status as u8
+    }
+}
+
 impl From<ExitStatus> for ExitCode {
     fn from(status: ExitStatus) -> Self {
-        Self::from(status as u8)
+        Self::from(u8::from(status))
     }
 }
 

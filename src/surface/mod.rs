@@ -5,5 +5,6 @@
 pub mod cli;
 pub mod exit;
 pub mod grpc;
+pub mod simulate;
 pub mod talk;
 pub mod terminal;

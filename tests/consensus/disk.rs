@@ -1,4 +1,8 @@
-//! A pretended disk: writes are volatile until synced, and a crash keeps any prefix of what was not.
+//! A pretended disk: writes are volatile until synced, and a crash keeps any prefix of what was not, the last one torn.
+//!
+//! The real store writes each [`Persist`] in one transaction (`raft_store` kills it at every point), so it never reads back half of
+//! one. Here it may: what `Recovered::check` lets pass of a torn write must be harmless, and what it refuses would have kept the
+//! node from starting, so that the disk then shows the state before.
 
 use tanist::consensus::wire::EntryKind;
 use tanist::consensus::{LogPosition, Persist, PersistToken, Recovered, SnapshotWrite};
@@ -19,12 +23,22 @@ pub(crate) struct Disk {
     durable: Recovered,
     volatile: Vec<Persist>,
     honesty: Honesty,
+    pub(crate) torn: Torn,
+}
+
+/// What became of torn writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Torn {
+    /// The check let them pass, and the node went on with them.
+    pub(crate) taken: u64,
+    /// The check refused them.
+    pub(crate) refused: u64,
 }
 
 impl Disk {
     /// Gives a disk that holds this.
     pub(crate) fn new(durable: Recovered, honesty: Honesty) -> Self {
-        Self { durable, volatile: Vec::new(), honesty }
+        Self { durable, volatile: Vec::new(), honesty, torn: Torn::default() }
     }
 
     /// Takes a write; it is volatile.
@@ -42,11 +56,20 @@ impl Disk {
         }
     }
 
-    /// The machine dies: a prefix of what was not synced survives.
-    pub(crate) fn crash(&mut self, surviving_share: u64) {
-        let surviving = usize::try_from(surviving_share).unwrap() % (self.volatile.len() + 1);
-        self.sync(surviving);
-        self.volatile.clear();
+    /// The machine dies: a prefix of what was not synced survives, and of the next write any part.
+    pub(crate) fn crash(&mut self, chance: u64) {
+        let choices = u64::try_from(self.volatile.len()).unwrap() + 1;
+        self.sync(usize::try_from(chance % choices).unwrap());
+        if let Some(next) = self.volatile.drain(..).next() {
+            let mut half = self.durable.clone();
+            apply(&mut half, torn(next, chance / choices));
+            if half.check().is_ok() {
+                self.torn.taken += 1;
+                self.durable = half;
+            } else {
+                self.torn.refused += 1;
+            }
+        }
     }
 
     /// Gives what a store would read back.
@@ -58,7 +81,24 @@ impl Disk {
     fn sync(&mut self, count: usize) {
         for write in self.volatile.drain(..count) {
             apply(&mut self.durable, write);
+            assert!(self.durable.cut.index <= self.durable.snapshot.index, "only what a snapshot covers may be cut");
         }
+    }
+}
+
+/// Gives some parts of a write: each of them is there or not, and of the entries a prefix.
+fn torn(write: Persist, chance: u64) -> Persist {
+    let has = |bit: u32| chance >> bit & 1 == 1;
+    let Persist { token, hard_state, mut entries, snapshot, cut_behind, must_sync } = write;
+    let choices = u64::try_from(entries.len()).unwrap() + 1;
+    entries.truncate(usize::try_from((chance >> 8) % choices).unwrap());
+    Persist {
+        token,
+        hard_state: hard_state.filter(|_| has(0)),
+        entries,
+        snapshot: snapshot.filter(|_| has(1)),
+        cut_behind: cut_behind.filter(|_| has(2)),
+        must_sync,
     }
 }
 
@@ -81,7 +121,6 @@ fn apply(durable: &mut Recovered, write: Persist) {
         durable.entries.extend(write.entries);
     }
     if let Some(cut) = write.cut_behind {
-        assert!(cut <= durable.snapshot.index, "only what a snapshot covers may be cut");
         let position = durable.entries.iter().find(|entry| entry.index == cut);
         if let Some(entry) = position {
             durable.cut = LogPosition { index: cut, term: entry.term };

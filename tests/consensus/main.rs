@@ -17,7 +17,7 @@ mod world;
 use std::time::Duration;
 
 use checks::Violation;
-use disk::Honesty;
+use disk::{Honesty, Torn};
 use world::{Chaos, World};
 
 /// How many seeds a test tries; `CONSENSUS_SEEDS=n` tries more.
@@ -49,13 +49,17 @@ fn must_hold(seed: u64, chaos: Chaos) -> World {
 fn everything_holds_under_loss_delay_reorder_duplicates_partitions_and_crashes() {
     let mut committed = 0;
     let mut snapshots = 0;
+    let mut torn = Torn::default();
     for seed in 0..seeds() {
         let world = must_hold(seed, Chaos::Full);
         committed += world.checks.committed_records();
         snapshots += world.snapshots_installed_by_leader;
+        torn = Torn { taken: torn.taken + world.torn().taken, refused: torn.refused + world.torn().refused };
     }
+    println!("torn writes: {torn:?}");
     // The run must have been about something.
     assert!(committed > seeds() * 50, "only {committed} records committed in {} seeds", seeds());
+    assert!(torn.taken > seeds() && torn.refused > seeds() / 4, "too few torn writes in {} seeds: {torn:?}", seeds());
     assert!(snapshots > seeds() / 4, "only {snapshots} snapshots sent in {} seeds", seeds());
 }
 

@@ -12,7 +12,7 @@ use tanist::consensus::{
 use tanist::model::ids::{NodeId, RaftIndex, Term};
 
 use crate::checks::{Checks, Machine, Violation};
-use crate::disk::{Disk, Honesty};
+use crate::disk::{Disk, Honesty, Torn};
 use crate::random::Random;
 use crate::rejoin::Rejoin;
 
@@ -186,7 +186,15 @@ impl World {
         Some(self.nodes.get(&id)?.peer.as_ref()?.status().role.standing == Standing::Leading)
     }
 
-    /// Kills a node; a prefix of its unsynced writes survives.
+    /// Gives what became of writes that a crash tore.
+    pub(crate) fn torn(&self) -> Torn {
+        self.nodes
+            .values()
+            .map(|node| node.disk.torn)
+            .fold(Torn::default(), |sum, one| Torn { taken: sum.taken + one.taken, refused: sum.refused + one.refused })
+    }
+
+    /// Kills a node; a prefix of its unsynced writes survives, and a part of the next.
     pub(crate) fn crash(&mut self, id: NodeId) {
         let share = self.random.next();
         if let Some(node) = self.nodes.get_mut(&id)

@@ -9,6 +9,7 @@ mod alone;
 mod clusters;
 mod disks;
 mod links;
+mod paths;
 mod people;
 #[path = "../common/skip.rs"]
 mod skip;

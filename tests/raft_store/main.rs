@@ -134,7 +134,7 @@ fn init_takes_up_after_an_init_that_was_killed() {
 }
 
 #[test]
-fn a_directory_of_another_node_cluster_or_version_is_refused() {
+fn a_directory_of_another_node_or_cluster_is_refused() {
     let dir = prepared();
     let other = Owner { node: NodeId(2), ..owner() };
     let error = RaftStore::open(dir.path(), &other).unwrap_err();

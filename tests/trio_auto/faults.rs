@@ -15,16 +15,15 @@ use tanist::model::topology::Standing;
 use crate::stage::{Intent, Play, Stage, VICTIM, intents, opened, struck_whole_broker};
 
 /// Kafka alone takes 7 to 10 s for a kill or a stop: whoever is faster was helped.
-const KILL_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const BEFORE_KAFKA: Duration = Duration::from_secs(6);
+pub(crate) const KILL_WITHIN: Duration = Duration::from_secs(5);
 const STOP_WITHIN: Duration = Duration::from_secs(6);
 /// Alone, Kafka never moves leadership away from a broker that only clients cannot reach.
 const CUT_WITHIN: Duration = Duration::from_secs(8);
 const ACKS_1_WITHIN: Duration = Duration::from_secs(5);
 /// An acks=all produce waits for Kafka's own fencing of the dead replica where nobody may fence it.
 const NATIVE_WITHIN: Duration = Duration::from_secs(13);
-/// Kafka's own fencing comes 7 to 10 s after a kill.
-pub(crate) const BEFORE_KAFKA: Duration = Duration::from_secs(7);
-const CUT_FOR: Duration = Duration::from_secs(20);
+const CUT_FOR: Duration = Duration::from_secs(60);
 
 pub(crate) async fn a_killed_leader_is_replaced_and_gets_its_partitions_back(stage: &Stage) {
     let play = stage.play("kill").await;

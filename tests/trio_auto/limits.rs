@@ -76,9 +76,7 @@ pub(crate) async fn two_dead_brokers_are_told_to_a_person(stage: &Stage) {
     stage.await_calm().await;
     let status = stage.await_status("a leader's word", |_| true).await;
     for attention in &status.attentions {
-        let index = attention.index.0.to_string();
-        let said = stage.trio.run(1, &["audit", "acknowledge", &index]).await.unwrap();
-        assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+        stage.says(&["audit", "acknowledge", &attention.index.0.to_string()]).await;
     }
     stage.await_status("nothing left to tell", |status| status.attentions.is_empty()).await;
     stage.end(play).await;

@@ -1,7 +1,7 @@
 //! Three real nodes in mode auto beside a real cluster of three brokers and three controllers: what they do about each failure,
 //! what they leave alone, and that no record acknowledged with acks=all is ever lost by it.
 //!
-//! One cluster for all cases, as starting one takes longer than most of them; a case that fails does not keep the next from
+//! One cluster for all cases but those about racks, as starting one takes longer than most of them; a case that fails does not keep the next from
 //! being tried, unless the cluster cannot be made whole again. `TANIST_CASES=kill,stop` runs those only. Bounds are generous,
 //! for a machine that does other things as well; the figures are printed. Needs feature `lab`, Java and (once) Maven.
 #![cfg(test)]
@@ -14,6 +14,7 @@ mod adviser_mock;
 mod alone;
 mod faults;
 mod limits;
+mod racks;
 mod restarts;
 mod stage;
 mod wide;
@@ -21,14 +22,13 @@ mod wide;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use tanist::adapters::clock;
-
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-
-use stage::{Stage, fenced_off, public_apis};
-use tanist::lab::Cluster;
+use tanist::adapters::clock;
 use tanist::lab::trio::TrioOptions;
+use tanist::lab::{Cluster, ClusterOptions};
+
+use stage::{Stage, fenced_off, public_apis, unregisters};
 
 type Case = for<'a> fn(&'a Stage) -> LocalBoxFuture<'a, ()>;
 
@@ -50,35 +50,29 @@ const FULL: &[(&str, Case)] = cases! {
     "thin" => limits::topics_with_little_redundancy_lose_nothing,
 };
 
+/// With six brokers in three racks.
+const RACKS: &[(&str, Case)] = cases! {
+    "two-racks" => racks::two_dead_brokers_in_two_racks_are_left_to_a_person,
+    "rack" => racks::a_dead_rack_is_replaced,
+};
+
 /// Brokers' public interfaces only.
 const PUBLIC: &[(&str, Case)] = cases! { "public" => faults::public_interfaces_alone_bring_acks_1_back };
 
-/// Six brokers in three racks, an adviser that objects, and nothing but unregistering against a dead follower.
+/// With an adviser that objects, and nothing but unregistering against a dead follower.
 const WIDE: &[(&str, Case)] = cases! {
     "unregister" => wide::a_dead_broker_is_unregistered_once_a_person_overrules_the_adviser,
-    "racks" => wide::a_dead_rack_is_acted_on_and_a_second_one_is_a_persons_business,
 };
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_failure_gets_the_act_it_deserves_and_nothing_acknowledged_is_lost() {
-    let _turn = alone::alone();
-    let mut failed = Vec::new();
-    if FULL.iter().chain(PUBLIC).any(|(name, _)| wanted(name)) {
-        let cluster = stage::cluster(3).await;
-        failed.extend(play(&cluster, fenced_off(), FULL).await);
-        failed.extend(play(&cluster, public_apis(), PUBLIC).await);
-    }
-    if WIDE.iter().any(|(name, _)| wanted(name)) {
-        let server = wide::objector().await;
-        failed.extend(play(&stage::cluster(6).await, stage::unregisters(&server.base_url), WIDE).await);
-    }
-    assert!(failed.is_empty(), "failed: {failed:?}");
-}
-
-/// Plays the wanted cases with one trio; gives those that failed.
-async fn play(cluster: &Arc<Cluster>, options: TrioOptions, cases: &[(&'static str, Case)]) -> Vec<&'static str> {
-    let mut failed = Vec::new();
+/// Plays those of the cases that are wanted, with one trio; gives the names of those that failed.
+async fn play(
+    cluster: &Arc<Cluster>,
+    options: TrioOptions,
+    cases: &'static [(&str, Case)],
+    name: &str,
+) -> Vec<&'static str> {
     let chosen: Vec<_> = cases.iter().filter(|(name, _)| wanted(name)).collect();
+    let mut failed = Vec::new();
     if chosen.is_empty() {
         return failed;
     }
@@ -93,7 +87,30 @@ async fn play(cluster: &Arc<Cluster>, options: TrioOptions, cases: &[(&'static s
         }
         stage.settle().await;
     }
+    stage.keep_history(&format!("history-{name}.ndjson")).await;
     failed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_failure_gets_the_act_it_deserves_and_nothing_acknowledged_is_lost() {
+    let _turn = alone::alone();
+    let cluster = stage::cluster(ClusterOptions::default()).await;
+    let mut failed = play(&cluster, fenced_off(), FULL, "fence").await;
+    failed.extend(play(&cluster, public_apis(), PUBLIC, "public").await);
+    assert!(failed.is_empty(), "failed: {failed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_six_brokers_in_three_racks_a_rack_is_replaced_and_two_racks_are_left_to_a_person() {
+    if !RACKS.iter().chain(WIDE).any(|(name, _)| wanted(name)) {
+        return;
+    }
+    let _turn = alone::alone();
+    let six = stage::cluster(ClusterOptions { brokers: 6, ..ClusterOptions::default() }).await;
+    let mut failed = play(&six, fenced_off(), RACKS, "racks").await;
+    let server = wide::objector().await;
+    failed.extend(play(&six, unregisters(&server.base_url), WIDE, "wide").await);
+    assert!(failed.is_empty(), "failed: {failed:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a person picks cases by hand; no test depends on it")]

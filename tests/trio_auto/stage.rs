@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::{Acks, TopicView};
+use tanist::config;
+use tanist::decide::deliberate::{Replayed, replay};
 use tanist::lab::client::{Probe, Steady, SteadyOptions, final_read};
 use tanist::lab::trio::{Controllers, NODES, Trio, TrioOptions};
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
@@ -41,10 +43,10 @@ pub(crate) fn unregisters(adviser_url: &str) -> TrioOptions {
     options.with("adviser", "url", &format!("{adviser_url:?}")).with("adviser", "model", "\"small\"")
 }
 
-/// Starts a cluster that cases share.
-pub(crate) async fn cluster(brokers: i32) -> Arc<Cluster> {
+/// Starts a cluster for several cases.
+pub(crate) async fn cluster(options: ClusterOptions) -> Arc<Cluster> {
     let began = clock::now();
-    let cluster = Cluster::start(ClusterOptions { brokers, ..ClusterOptions::default() }).await.unwrap();
+    let cluster = Cluster::start(options).await.unwrap();
     println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
     Arc::new(cluster)
 }
@@ -87,9 +89,8 @@ impl Stage {
         let topic = self.cluster.create_topic(&plan).await.unwrap();
         assert!(topic.partitions.iter().all(|one| one.leader == Some(VICTIM.0)), "{topic:?}");
         let led = u32::try_from(topic.partitions.len()).unwrap();
-        let brokers = self.cluster.brokers().len();
         self.await_status("the trio to know the topic and have no case", |status| {
-            calm(status, brokers) && status.brokers.iter().any(|one| one.id == VICTIM && led <= one.leads)
+            self.is_calm(status) && status.brokers.iter().any(|one| one.id == VICTIM && led <= one.leads)
         })
         .await;
         let steady = self.load(&topic);
@@ -152,8 +153,29 @@ impl Stage {
     /// Ends the case: nothing was lost, and the history is whole and the same on all nodes.
     pub(crate) async fn end(&self, play: Play) {
         let name = play.topic.name.clone();
+        self.judged_again(&play).await;
         self.nothing_is_lost(&name, play.steady).await;
         self.verified().await;
+    }
+
+    /// Decides again whatever was decided since the case began, each time from what the record holds: it must come out the same.
+    async fn judged_again(&self, play: &Play) {
+        let policy = config::load(self.trio.config(1).unwrap(), []).unwrap().policy();
+        let mut decisions = 0;
+        for entry in self.records(1, play).await {
+            let Body::Decided(decision) = &entry.record.body else { continue };
+            assert_eq!(replay(decision, &policy), Replayed::Same, "record {}: {decision:#?}", entry.index);
+            decisions += 1;
+        }
+        println!("{}: {decisions} decisions come out the same again", play.topic.name);
+    }
+
+    /// Writes the history so far, for tests/fixtures (see CONTRIBUTING.md).
+    pub(crate) async fn keep_history(&self, name: &str) {
+        let said = self.trio.run(1, &["audit", "export"]).await.unwrap();
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::write(&file, said.out).unwrap();
+        println!("history kept in {}", file.display());
     }
 
     /// Asserts that every node's chain is whole and ends in the same head.
@@ -173,6 +195,12 @@ impl Stage {
         }
     }
 
+    /// Runs a command that must succeed.
+    pub(crate) async fn says(&self, command: &[&str]) {
+        let said = self.trio.run(1, command).await.unwrap();
+        assert_eq!(said.status, 0, "{command:?}: {}{}", said.out, said.err);
+    }
+
     pub(crate) async fn status(&self, id: u8) -> Option<StatusView> {
         let answer = self.trio.status(id).await?;
         Some(serde_json::from_value(answer.get("status")?.clone()).expect("a status as the model writes it"))
@@ -190,8 +218,17 @@ impl Stage {
 
     /// Waits until every node sees every broker well and no case is open.
     pub(crate) async fn await_calm(&self) {
-        let brokers = self.cluster.brokers().len();
-        self.await_status("every broker green for every node, and no case", |status| calm(status, brokers)).await;
+        self.await_status("every broker green for every node, and no case", |status| self.is_calm(status)).await;
+    }
+
+    fn is_calm(&self, status: &StatusView) -> bool {
+        status.cases.is_empty()
+            && status.brokers.len() == self.cluster.brokers().len()
+            && status.brokers.iter().all(|one| {
+                matches!(one.standing, Standing::Active | Standing::Unknown)
+                    && one.seen.len() == NODES.len()
+                    && one.seen.values().all(|seen| seen.light == Light::Green)
+            })
     }
 
     /// Gives what a node has recorded since the case began.
@@ -239,17 +276,6 @@ impl Stage {
             }
         }
     }
-}
-
-fn calm(status: &StatusView, brokers: usize) -> bool {
-    let well = |light: &Light| *light == Light::Green;
-    status.cases.is_empty()
-        && status.brokers.len() == brokers
-        && status.brokers.iter().all(|one| {
-            matches!(one.standing, Standing::Active | Standing::Unknown)
-                && one.seen.len() == NODES.len()
-                && one.seen.values().all(|seen| well(&seen.light))
-        })
 }
 
 /// Looks again and again until there is something, for as long as patience lasts.

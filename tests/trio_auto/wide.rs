@@ -1,14 +1,12 @@
-//! Six brokers in three racks: the choice between racks, a costly act that an adviser may hold, and racks that die whole.
+//! Six brokers in three racks: the choice between racks, and a costly act that an adviser may hold.
 
 use serde_json::{Value, json};
-use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::{BrokerId, Fault, TopicPlan};
 use tanist::model::advice::{Outcome, Rung, Verdict};
 use tanist::model::operator::Entry;
 use tanist::model::plan::{Act, Class};
-use tanist::model::record::{Attention, Body, DecisionVerdict, End, Inaction};
-use tanist::model::ruling::Objection;
+use tanist::model::record::{Body, DecisionVerdict, End};
 
 use crate::adviser_mock::{Manner, Mock, said, status};
 use crate::stage::{PARTITIONS, Play, Stage, VICTIM, intents, struck_whole_broker, until};
@@ -111,48 +109,5 @@ pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_ad
     stage.cluster.heal(&fault).unwrap();
     stage.cluster.await_ready(VICTIM).await.unwrap();
     stage.failed_back(&play).await;
-    stage.end(play).await;
-}
-
-pub(crate) async fn a_dead_rack_is_acted_on_and_a_second_one_is_a_persons_business(stage: &Stage) {
-    let play = play(stage, "racks").await;
-    let rack: Fault = "kill b1,b4".parse().unwrap();
-    let at = stage.cluster.inflict(&rack).unwrap();
-    let acted = until("something to be done about the rack", async || {
-        (!intents(&stage.records(1, &play).await).is_empty()).then(|| at.elapsed())
-    })
-    .await;
-    println!("racks: acted {acted:?} after two of six brokers, one rack, were killed");
-    let moved = |stage: &Stage| {
-        let name = play.topic.name.clone();
-        let cluster = std::sync::Arc::clone(&stage.cluster);
-        async move {
-            let now = cluster.topic(&name).await.ok()?;
-            now.partitions.iter().all(|one| one.leader == Some(BETTER.0)).then(clock::now)
-        }
-    };
-    until("the other rack to lead", async || moved(stage).await).await;
-    let second = Fault::kill(BETTER);
-    stage.cluster.inflict(&second).unwrap();
-    let acts = intents(&stage.records(1, &play).await).len();
-    let radius = |one: &Objection| matches!(one, Objection::BlastRadius { .. } | Objection::NoMajority { .. });
-    let status = stage
-        .await_status("a person to be told of the blast radius", |status| {
-            status.attentions.iter().any(|one| {
-                matches!(&one.what, Attention::Finding { why: Inaction::Held(objections), .. } if objections.iter().any(radius))
-            })
-        })
-        .await;
-    println!("racks: told {:?}", status.attentions.iter().map(|one| &one.what).collect::<Vec<_>>());
-    let now = intents(&stage.records(1, &play).await);
-    assert!(now.len() <= acts + 1, "nothing is begun once two racks are known to be hit: {now:?}");
-    for fault in [&rack, &second] {
-        stage.cluster.heal(fault).unwrap();
-    }
-    for broker in [VICTIM, NEIGHBOUR, BETTER] {
-        stage.cluster.await_ready(broker).await.unwrap();
-    }
-    stage.cluster.await_in_sync(&play.topic.name, crate::stage::PATIENCE).await.unwrap();
-    stage.await_calm().await;
     stage.end(play).await;
 }

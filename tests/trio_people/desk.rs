@@ -36,6 +36,11 @@ impl Desk {
         let config = trio.config(3).unwrap();
         let text = std::fs::read_to_string(config).unwrap();
         std::fs::write(config, format!("{text}{line}\n")).unwrap();
+        Self::begin(trio, folder).await
+    }
+
+    /// Prepares and starts the nodes of a trio that has its settings.
+    pub(crate) async fn begin(trio: Trio, folder: TempDir) -> Self {
         let desk = Self { trio, _folder: folder };
         for id in NODES {
             desk.says(id, &["node", "init"], 0).await;
@@ -63,8 +68,18 @@ impl Desk {
         self.trio.status(id).await.map(|answer| answer["status"].clone())
     }
 
-    /// Waits until a node leads, all follow, and every node sees every broker well; gives the leader and a follower.
+    /// Waits until a node leads, all follow, and every node sees every broker well and the victim lead; gives the leader and a
+    /// follower.
     pub(crate) async fn settled(&self) -> (u8, u8) {
+        self.settled_with(1).await
+    }
+
+    /// The same, where there is no topic yet.
+    pub(crate) async fn settled_without_topic(&self) -> (u8, u8) {
+        self.settled_with(0).await
+    }
+
+    async fn settled_with(&self, led: u64) -> (u8, u8) {
         let seen_by_all = |broker: &Value| {
             let seen = broker["seen"].as_object();
             seen.is_some_and(|seen| seen.len() == NODES.len() && seen.values().all(|one| one["light"] == "green"))
@@ -75,7 +90,7 @@ impl Desk {
             let leader = self.trio.await_leader(SETTLED_WITHIN).await.unwrap();
             if let Some(status) = self.status(leader).await {
                 let brokers = status["brokers"].as_array().cloned().unwrap_or_default();
-                let leads = brokers.iter().any(|one| one["id"] == VICTIM.0 && one["leads"].as_u64() > Some(0));
+                let leads = brokers.iter().any(|one| one["id"] == VICTIM.0 && Some(led) <= one["leads"].as_u64());
                 if brokers.len() == 3 && leads && brokers.iter().all(seen_by_all) {
                     return (leader, NODES.into_iter().find(|id| *id != leader).unwrap());
                 }

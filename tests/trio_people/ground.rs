@@ -1,4 +1,5 @@
-//! The one cluster that all cases share, whole again before each.
+//! The one cluster that all cases share, whole again before each; and the load on each case's topic, with the proof at its end
+//! that nothing acknowledged was lost, whatever the case did.
 
 use std::fs::File;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::{Acks, TopicView};
-use tanist::lab::client::Probe;
+use tanist::lab::client::{Probe, Steady, SteadyOptions, final_read};
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
 use tokio::runtime::Runtime;
 
@@ -22,11 +23,17 @@ pub(crate) const BEFORE_KAFKA: Duration = Duration::from_secs(6);
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 const PARTITIONS: usize = 3;
+/// Enough that every moment of a case has records under way, little enough to cost nothing.
+const RECORDS_PER_S: u32 = 50;
+/// What is acknowledged before a case begins: its load is real.
+const FLOWING: usize = 20;
 
 pub(crate) struct Ground {
     runtime: Runtime,
     pub(crate) cluster: Cluster,
     topics: Mutex<u32>,
+    /// The clients of the topic of now.
+    load: Mutex<Option<(String, Steady)>>,
     _turn: File,
 }
 
@@ -37,7 +44,7 @@ static GROUND: LazyLock<Mutex<Ground>> = LazyLock::new(|| {
     let began = clock::now();
     let cluster = runtime.block_on(Cluster::start(ClusterOptions::default())).unwrap();
     println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
-    Mutex::new(Ground { runtime, cluster, topics: Mutex::new(0), _turn: turn })
+    Mutex::new(Ground { runtime, cluster, topics: Mutex::new(0), load: Mutex::new(None), _turn: turn })
 });
 
 /// Runs one case while no other runs, on a cluster that is whole.
@@ -46,8 +53,11 @@ pub(crate) fn on_ground(case: impl AsyncFnOnce(&Ground)) {
     let ground = GROUND.lock().unwrap_or_else(PoisonError::into_inner);
     let began = clock::now();
     ground.runtime.block_on(async {
+        // The load of a case that failed has nothing to prove any more.
+        drop(ground.take_load());
         ground.heal().await;
         case(&ground).await;
+        ground.prove().await;
         ground.heal().await;
     });
     println!("case over after {:?}", began.elapsed());
@@ -65,8 +75,9 @@ impl Ground {
         self.cluster.await_every_broker(PATIENCE).await.unwrap();
     }
 
-    /// Makes a topic that the victim leads; the one of the case before is gone.
+    /// Makes a topic that the victim leads, with a load on it; the one of the case before is gone, and was proved whole.
     pub(crate) async fn topic(&self) -> TopicView {
+        self.prove().await;
         let made = {
             let mut made = self.topics.lock().unwrap();
             *made += 1;
@@ -76,7 +87,32 @@ impl Ground {
             self.cluster.delete_topic(&format!("people-{}", made - 1)).await.unwrap();
         }
         let plan = TopicPlan::led_by(&format!("people-{made}"), VICTIM, PARTITIONS, &self.cluster.brokers());
-        self.cluster.create_topic(&plan).await.unwrap()
+        let topic = self.cluster.create_topic(&plan).await.unwrap();
+        let load = Steady::start(&SteadyOptions {
+            brokers: self.cluster.bootstrap(Listener::Clients),
+            topic: topic.name.clone(),
+            partitions: i32::try_from(PARTITIONS).unwrap(),
+            records_per_s: RECORDS_PER_S,
+        })
+        .unwrap();
+        until("a load that flows", PATIENCE, async || (FLOWING <= load.acknowledged()).then_some(())).await;
+        *self.load.lock().unwrap_or_else(PoisonError::into_inner) = Some((topic.name.clone(), load));
+        topic
+    }
+
+    fn take_load(&self) -> Option<(String, Steady)> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Ends the load, if there is one, and holds every acknowledged record against what can be read.
+    async fn prove(&self) {
+        let Some((topic, load)) = self.take_load() else { return };
+        self.heal().await;
+        self.cluster.await_in_sync(&topic, PATIENCE).await.unwrap();
+        let report = tokio::task::spawn_blocking(|| load.stop()).await.unwrap().unwrap();
+        let read = final_read(&self.cluster, &topic, &report.acknowledged).await.unwrap();
+        println!("{topic}: {} acknowledged, {} read, {} lost", report.acknowledged.len(), read.read, read.lost.len());
+        assert_eq!(read.lost, Vec::<u64>::new(), "{topic}: acknowledged and lost");
     }
 
     /// Kills the victim; gives when.

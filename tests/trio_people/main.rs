@@ -16,4 +16,7 @@ mod minority;
 mod observe;
 mod pause;
 mod rejoin;
+mod ruin;
+#[path = "../common/skip.rs"]
+mod skip;
 mod succession;

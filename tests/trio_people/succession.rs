@@ -1,17 +1,19 @@
 //! The leader of the trio dies while it acts: another one leads, nothing stays open, nothing is lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::TopicView;
+use tanist::lab::Fault;
+use tanist::lab::link::Gate;
 use tanist::lab::trio::NODES;
 
 use crate::desk::{Desk, kind, options, verdict};
 use crate::ground::{Ground, PATIENCE, VICTIM, on_ground, until};
 
-/// The promise is 3 s; the rest is for asking with a program that has to start each time.
-const ANOTHER_LEADS_WITHIN: Duration = Duration::from_secs(6);
+/// The promise.
+const ANOTHER_LEADS_WITHIN: Duration = Duration::from_secs(3);
 const NOTHING_OPEN_WITHIN: Duration = Duration::from_secs(15);
 
 /// When, after the broker's death, the leader of the trio dies.
@@ -19,74 +21,145 @@ const NOTHING_OPEN_WITHIN: Duration = Duration::from_secs(15);
 enum Moment {
     /// So much later: before or while it makes up its mind.
     After(Duration),
-    /// As soon as another node's history holds the intent.
+    /// Between intent and act: its way to the controllers is a black hole, so that what it decided cannot be sent.
     Intended,
-    /// As soon as Kafka shows another leader: the act is done, its outcome most likely not yet recorded.
+    /// Between act and outcome: held as above until its peers are cut off, so that what it then does it can tell nobody.
     Moved,
+}
+
+/// What was read before anything happened.
+struct Before {
+    leader: u8,
+    /// A node that will live.
+    other: u8,
+    /// The last record.
+    index: u64,
+    topic: TopicView,
+}
+
+impl Before {
+    /// Gives the records that came since, as a node holds them.
+    async fn records(&self, desk: &Desk, id: u8) -> Vec<Value> {
+        let mut records = desk.records(id).await;
+        records.retain(|entry| Some(self.index) < entry["index"].as_u64());
+        records
+    }
+
+    /// Waits for the moment; gives the digest of the intent that is open at it.
+    async fn await_moment(&self, ground: &Ground, desk: &Desk, moment: Moment, fault: Instant) -> Option<Value> {
+        if let Moment::After(later) = moment {
+            // Not a wait for something: the moment at which the leader dies is what the case varies.
+            tokio::time::sleep_until((fault + later).into()).await;
+            return None;
+        }
+        let intent = until("an intent", PATIENCE, async || {
+            self.records(desk, self.other).await.into_iter().find(|entry| verdict(entry) == Some("act"))
+        })
+        .await;
+        if matches!(moment, Moment::Moved) {
+            desk.trio.set_peers(self.leader, Gate::Cut);
+            ground.cluster.heal(&self.hold()).unwrap();
+            until("another leader of every partition", PATIENCE, async || {
+                let now = ground.cluster.topic(&self.topic.name).await.ok()?;
+                now.partitions.iter().all(|one| one.leader.is_some_and(|id| id != VICTIM.0)).then_some(())
+            })
+            .await;
+        }
+        Some(intent["record"]["body"]["decided"]["digest"].clone())
+    }
+
+    /// Gives what keeps the leader from sending; what it has in hand waits in the link.
+    fn hold(&self) -> Fault {
+        format!("controller-freeze t{}", self.leader).parse().unwrap()
+    }
 }
 
 fn is_in_flight(plan: &Value) -> bool {
     plan["state"] == "in_flight"
 }
 
+/// Waits until the survivors follow another leader; gives it and when it was seen.
+async fn succeeded(desk: &Desk, dead: u8, other: u8, killed: Instant) -> (u8, Duration) {
+    let next = until("another node leads", PATIENCE, async || {
+        let led = desk.status(other).await?["leader"].as_u64()?;
+        (led != u64::from(dead)).then(|| u8::try_from(led).unwrap())
+    })
+    .await;
+    let took = killed.elapsed();
+    until("no plan is in flight", NOTHING_OPEN_WITHIN, async || {
+        let status = desk.status(next).await?;
+        (!status["plans"].as_array()?.iter().any(is_in_flight)).then_some(())
+    })
+    .await;
+    (next, took)
+}
+
+fn intents_and_outcomes(records: &[Value]) -> (usize, usize) {
+    let intents = records.iter().filter(|entry| verdict(entry) == Some("act")).count();
+    (intents, records.iter().filter(|entry| kind(entry) == "outcome").count())
+}
+
+/// Asserts that what was open is closed, once, by the one who leads now.
+fn closed_once_by(records: &[Value], digest: &Value, next: u8) {
+    let outcomes: Vec<&Value> = records
+        .iter()
+        .filter(|entry| kind(entry) == "outcome" && entry["record"]["body"]["outcome"]["plan"] == *digest)
+        .collect();
+    assert_eq!(outcomes.len(), 1, "one outcome for the open intent: {records:#?}");
+    assert_eq!(outcomes[0]["record"]["by"], next, "{:#}", outcomes[0]);
+    println!("closed as {}", outcomes[0]["record"]["body"]["outcome"]["end"]);
+}
+
 /// Kills the broker and, at this moment, the leader of the trio; another one leads and nothing stays open.
-async fn lose_the_leader(ground: &Ground, desk: &Desk, topic: &TopicView, moment: Moment) {
+async fn lose_the_leader(ground: &Ground, desk: &Desk, topic: TopicView, moment: Moment) {
     let (leader, other) = desk.settled().await;
-    let survivors: Vec<u8> = NODES.into_iter().filter(|id| *id != leader).collect();
-    let before = desk.records(other).await.last().and_then(|entry| entry["index"].as_u64()).unwrap_or_default();
+    let index = desk.records(other).await.last().and_then(|entry| entry["index"].as_u64()).unwrap_or_default();
+    let before = Before { leader, other, index, topic };
     let fault = ground.kill_victim();
-    match moment {
-        // Not a wait for something: the moment at which the leader dies is what the case varies.
-        Moment::After(later) => tokio::time::sleep_until((fault + later).into()).await,
-        Moment::Intended => {
-            let fresh = |entry: &Value| verdict(entry) == Some("act") && Some(before) < entry["index"].as_u64();
-            desk.await_record(other, "an intent", fresh).await;
-        }
-        Moment::Moved => {
-            until("another leader of a partition", PATIENCE, async || {
-                let now = ground.cluster.topic(&topic.name).await.ok()?;
-                now.partitions.iter().any(|one| one.leader.is_some_and(|id| id != VICTIM.0)).then_some(())
-            })
-            .await;
-        }
+    if !matches!(moment, Moment::After(_)) {
+        ground.cluster.inflict(&before.hold()).unwrap();
     }
-    let lived = fault.elapsed();
+    let open = before.await_moment(ground, desk, moment, fault).await;
     desk.trio.kill(leader).unwrap();
     let killed = clock::now();
-    let recovering = ground.recovered(topic, fault);
-    let succeeding = async {
-        let next = until("another node leads", ANOTHER_LEADS_WITHIN, async || {
-            let mut led = Vec::new();
-            for id in &survivors {
-                led.push(desk.status(*id).await?["leader"].as_u64()?);
-            }
-            (led[0] == led[1] && led[0] != u64::from(leader)).then_some(led[0])
-        })
-        .await;
-        let succeeded = killed.elapsed();
-        let next = u8::try_from(next).unwrap();
-        until("no plan is in flight", NOTHING_OPEN_WITHIN.saturating_sub(succeeded), async || {
-            let status = desk.status(next).await?;
-            (!status["plans"].as_array()?.iter().any(is_in_flight)).then_some(())
-        })
-        .await;
-        (next, succeeded)
+    if open.is_some() {
+        let records = before.records(desk, other).await;
+        assert_eq!(intents_and_outcomes(&records), (1, 0), "one open intent when its leader died: {records:#?}");
+    }
+    desk.trio.set_peers(leader, Gate::Open);
+    ground.cluster.heal(&before.hold()).unwrap();
+    let (took, (next, led_after)) =
+        tokio::join!(ground.recovered(&before.topic, fault), succeeded(desk, leader, other, killed));
+    let records = before.records(desk, next).await;
+    let by = |wanted: &dyn Fn(&Value) -> bool| -> Vec<Value> {
+        records.iter().filter(|entry| wanted(entry)).map(|entry| entry["record"]["by"].clone()).collect()
     };
-    let (took, (next, succeeded)) = tokio::join!(recovering, succeeding);
-    let records = desk.records(next).await;
-    let fresh: Vec<&Value> = records.iter().filter(|entry| Some(before) < entry["index"].as_u64()).collect();
-    let by = |entry: &Value| entry["record"]["by"].as_u64();
-    let intents: Vec<_> = fresh.iter().filter(|entry| verdict(entry) == Some("act")).map(|entry| by(entry)).collect();
-    let outcomes: Vec<_> = fresh.iter().filter(|entry| kind(entry) == "outcome").map(|entry| by(entry)).collect();
     println!(
-        "n{leader} killed {lived:?} after the broker ({moment:?}): n{next} leads after {succeeded:?}, acks=all after {took:?}, intents by \
-         {intents:?}, outcomes by {outcomes:?}"
+        "n{leader} killed {:?} after the broker ({moment:?}): n{next} leads after {led_after:?}, acks=all after {took:?}, intents \
+         by {:?}, outcomes by {:?}",
+        killed.saturating_duration_since(fault),
+        by(&|entry| verdict(entry) == Some("act")),
+        by(&|entry| kind(entry) == "outcome")
     );
-    for id in survivors {
+    assert!(led_after < ANOTHER_LEADS_WITHIN, "n{next} leads only after {led_after:?}");
+    if let Some(digest) = open {
+        closed_once_by(&records, &digest, next);
+    }
+    moved_once(ground, &before.topic).await;
+    for id in NODES.into_iter().filter(|id| *id != before.leader) {
         desk.says(id, &["audit", "verify"], 0).await;
     }
     desk.trio.begin(leader).unwrap();
     desk.await_same_head(leader, next).await;
+}
+
+/// Asserts that leadership of every partition changed exactly once: what one leader of the trio sent, the next did not send again.
+async fn moved_once(ground: &Ground, before: &TopicView) {
+    let now = ground.cluster.topic(&before.name).await.unwrap();
+    for (was, is) in before.partitions.iter().zip(&now.partitions) {
+        assert_ne!(is.leader, Some(VICTIM.0), "partition {}", is.index);
+        assert_eq!(was.leader_epoch.map(|epoch| epoch + 1), is.leader_epoch, "partition {}: one move", is.index);
+    }
 }
 
 #[test]
@@ -95,7 +168,7 @@ fn another_node_finishes_what_a_killed_leader_began() {
         for moment in [Moment::After(Duration::from_millis(150)), Moment::Intended, Moment::Moved] {
             let topic = ground.topic().await;
             let desk = Desk::open(ground, options("auto")).await;
-            lose_the_leader(ground, &desk, &topic, moment).await;
+            lose_the_leader(ground, &desk, topic, moment).await;
             ground.heal().await;
         }
     });

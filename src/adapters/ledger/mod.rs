@@ -218,3 +218,26 @@ impl LedgerDesk {
         tokio::time::timeout(within, answer).await.ok()?.ok()
     }
 }
+
+/// What a desk without a ledger sends.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Outbox(mpsc::UnboundedReceiver<Command>);
+
+#[cfg(test)]
+impl Outbox {
+    /// Gives a desk that no ledger listens to, and what it sends.
+    pub(crate) fn with_desk() -> (Self, LedgerDesk) {
+        let (commands, inlet) = mpsc::unbounded_channel();
+        (Self(inlet), LedgerDesk { commands })
+    }
+
+    /// Gives the next frame for a peer; none once the desk is gone.
+    pub(crate) async fn next(&mut self) -> Option<(NodeId, PeerFrame)> {
+        loop {
+            if let Command::Send(to, frame) = self.0.recv().await? {
+                return Some((to, frame));
+            }
+        }
+    }
+}

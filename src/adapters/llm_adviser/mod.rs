@@ -215,7 +215,7 @@ impl LlmAdviser {
     fn remembered(&self, brief: &Brief, now: Timestamp) -> Option<Opinion> {
         let memory = self.memory();
         let (at, opinion) = memory.last.as_ref()?;
-        (opinion.brief == *brief && now.since(*at) < self.options.reuse_for).then(|| opinion.clone())
+        (opinion.brief.same_evidence(brief) && now.since(*at) < self.options.reuse_for).then(|| opinion.clone())
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

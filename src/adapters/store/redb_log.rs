@@ -257,3 +257,32 @@ fn read_identity(dir: &Path, database: &Database, owner: &Owner) -> Result<([u8;
     let writes = writes.ok_or_else(|| StoreError::damaged(dir, "its count of writes is missing"))?;
     Ok((store_id, writes))
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+    use crate::consensus::Members;
+
+    #[test]
+    fn a_directory_of_another_version_is_refused_and_names_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let owner = Owner { cluster: ClusterId("calm".to_owned()), node: NodeId(1) };
+        let first = Recovered::first_members(Members::voters([NodeId(1)]));
+        RaftStore::init(dir.path(), &owner, [7; 16], &first).unwrap();
+        let database = Database::open(dir.path().join(DATABASE_FILE)).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut state = transaction.open_table(STATE).unwrap();
+            let identity: wire::StoredIdentity = read_state(dir.path(), &state, IDENTITY).unwrap();
+            let later = wire::StoredIdentity { format_version: FORMAT_VERSION + 1, ..identity };
+            put(dir.path(), &mut state, IDENTITY, &later.encode_to_vec()).unwrap();
+        }
+        transaction.commit().unwrap();
+        drop(database);
+        let error = RaftStore::open(dir.path(), &owner).unwrap_err();
+        assert!(matches!(error, StoreError::OtherVersion { found: 2, wanted: 1, .. }), "{error}");
+        assert!(error.to_string().ends_with("has format 2, but this version reads 1: run the version that wrote it"));
+    }
+}

@@ -12,10 +12,13 @@ use crate::adapters::store::audit::{Append, AuditOptions, Identity, IndexKeys};
 use crate::adapters::store::redb_log::{Owner, RaftStore};
 use crate::consensus::{Members, PeerOptions, Recovered};
 use crate::model::canon::to_canonical_bytes;
-use crate::model::ids::{Digest, RaftIndex, Term};
-use crate::model::record::RECORD_VERSION;
+use crate::model::ids::{Digest, Person, RaftIndex, RequestId, Term};
+use crate::model::operator::view::{CaseView, Latest, PlanState};
+use crate::model::record::{Body, DecisionVerdict, Inaction, RECORD_VERSION, Record};
+use crate::model::ruling::{Objection, Ruling};
 use crate::model::time::LogTime;
 use crate::render::Style;
+use crate::render::fixture::PLAN;
 use crate::surface::cli::{Inquiry, Output};
 use crate::surface::exit::ExitStatus;
 use crate::surface::grpc::client::Address;
@@ -27,6 +30,7 @@ const ME: NodeId = NodeId(1);
 /// A node whose history can be asked; the trio's two others are silent.
 struct Asked {
     folder: tempfile::TempDir,
+    reads: std::sync::Arc<Reads>,
     desk: LedgerDesk,
     heads: watch::Sender<BTreeMap<NodeId, Head>>,
     head: Head,
@@ -74,13 +78,14 @@ impl Asked {
         let station = Station { me: ME, peers: others.to_vec(), cluster, named, adviser: watch::channel(None).1 };
         let reads = Reads::new(station, store, seen, started.desk.clone());
         let reads = std::sync::Arc::new(reads);
+        let asked = std::sync::Arc::clone(&reads);
         let options = ServeOptions { socket: folder.path().join("s"), listen: None, roles: Roles::default() };
         let answer = move |request: crate::model::operator::OperatorRequest| {
-            let reads = std::sync::Arc::clone(&reads);
+            let reads = std::sync::Arc::clone(&asked);
             async move { reads.answer(&request.ask).await.unwrap_or(Answer::Unanswered) }
         };
         tokio::spawn(Bound::bind(options).await.unwrap().serve(answer, std::future::pending()));
-        Self { folder, desk: started.desk, heads, head, _ledger: started.ledger }
+        Self { folder, reads, desk: started.desk, heads, head, _ledger: started.ledger }
     }
 
     /// Asks as the command line does.
@@ -200,6 +205,97 @@ async fn a_record_that_is_not_there_is_named_with_the_last_one() {
     let node = Asked::with(&some()).await;
     let (status, text) = node.says(Ask::AuditShow { index: RecordIndex(9) }).await;
     assert_eq!((status, text.as_str()), (ExitStatus::No, "there is no record 9; the last is 5\n"));
+}
+
+/// Gives records that say nothing about anything, one a second.
+fn filler(from_ms: u64, records: u64) -> Vec<Record> {
+    (0..records).map(|n| record(from_ms + 1000 * n, Body::Led)).collect()
+}
+
+/// A decision that plans for partition 7 of `orders`, in case 2, with this verdict.
+fn decision(wall_ms: u64, verdict: DecisionVerdict) -> Record {
+    let (index, mut record) = crate::render::fixture::history().swap_remove(4);
+    assert_eq!(index, RecordIndex(5));
+    let Body::Decided(decision) = &mut record.body else { panic!("{record:?}") };
+    if let DecisionVerdict::Nothing(Inaction::Held(objections)) = &verdict {
+        decision.ruling = Some(Ruling::Held(objections.clone()));
+    }
+    decision.verdict = verdict;
+    Record { wall_ms, case: Some(CaseId(2)), ..record }
+}
+
+fn held() -> DecisionVerdict {
+    DecisionVerdict::Nothing(Inaction::Held(vec![Objection::Paused]))
+}
+
+fn case(last: Latest) -> CaseView {
+    CaseView {
+        id: CaseId(2),
+        kind: crate::model::finding::FindingKind::BrokerCrashed,
+        broker: crate::model::ids::BrokerId(1),
+        open_for: Duration::ZERO,
+        last: Some(last),
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_would_have_been_sent_is_listed_with_what_the_guard_said() {
+    let node = Asked::with(&[record(0, Body::Led), decision(1, DecisionVerdict::WouldAct)]).await;
+    let plans = node.reads.plans(Vec::new(), &[case(Latest::WouldAct(PLAN))]).await.unwrap();
+    assert_eq!(plans.len(), 1);
+    let plan = &plans[0];
+    assert_eq!((plan.digest, plan.record, &plan.state), (PLAN, RecordIndex(2), &PlanState::WouldAct));
+    assert_eq!(plan.ruling, Some(Ruling::Allowed));
+    assert!(plan.topics.values().any(|name| name == "orders"));
+}
+
+#[tokio::test]
+async fn a_plan_that_the_guard_holds_is_listed_with_its_objections() {
+    let node = Asked::with(&[record(0, Body::Led), decision(1, held())]).await;
+    let last = Latest::Nothing(Inaction::Held(vec![Objection::Paused]));
+    let plans = node.reads.plans(Vec::new(), &[case(last)]).await.unwrap();
+    assert_eq!(plans.len(), 1);
+    assert_eq!((&plans[0].state, &plans[0].ruling), (&PlanState::Held, &Some(Ruling::Held(vec![Objection::Paused]))));
+}
+
+#[tokio::test]
+async fn a_plan_that_is_history_is_found_by_its_digest() {
+    let mut records = vec![record(0, Body::Led), decision(1, DecisionVerdict::WouldAct)];
+    records.extend(filler(1000, 1200));
+    let node = Asked::with(&records).await;
+    let show = |digest: &str| {
+        let digest = digest.parse().unwrap();
+        async move { node.reads.plan(Vec::new(), &digest).await.unwrap() }
+    };
+    let answer = show("5e5e5e").await;
+    let Answer::Plan(view) = answer else { panic!("{answer:?}") };
+    assert_eq!((view.digest, &view.state), (PLAN, &PlanState::Past));
+}
+
+#[tokio::test]
+async fn a_partition_is_found_by_name_behind_more_records_than_are_read_at_first() {
+    let mut records = vec![record(0, Body::Led), decision(1, DecisionVerdict::WouldAct)];
+    records.extend(filler(1000, 1200));
+    let node = Asked::with(&records).await;
+    let (status, text) = node.says(Ask::Why { question: "orders-7".parse().unwrap() }).await;
+    assert_eq!(status, ExitStatus::Yes, "{text}");
+    assert!(text.starts_with("b2 would have taken (observe) orders-7 in c-2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_time_long_ago_is_answered_with_what_stood_then() {
+    // 1970-01-02 00:00: paused an hour before, and more records since than are read at once.
+    let day = 86_400_000;
+    let paused = Body::Paused { by: Person("olga".to_owned()), reason: "a drill".to_owned(), request: RequestId(1) };
+    let mut records = vec![record(day - 3_600_000, paused)];
+    records.extend(filler(day - 3_000_000, 2500));
+    records.extend(filler(day + 3_600_000, 1500));
+    let node = Asked::with(&records).await;
+    let (_, text) = node.says(Ask::Why { question: "1970-01-02T00:00".parse().unwrap() }).await;
+    assert!(text.contains("automation was paused by olga"), "{text}");
+    assert!(text.contains("  no case was open"), "{text}");
+    assert!(text.contains("nothing was recorded within this minute"), "{text}");
+    assert!(text.contains("between record 2501 and record 2502 lie"), "{text}");
 }
 
 #[test]

@@ -85,21 +85,33 @@ fn a_costly_act_waits_for_the_adviser_and_is_sent_once_it_finds_nothing_against_
 }
 
 #[test]
-fn a_veto_and_a_silence_are_put_before_a_person() {
-    let mut vetoed = dead_follower(unregistering(), Advice::On);
-    vetoed.advise(says(Verdict::Veto));
-    vetoed.commit();
-    assert_eq!(newest(&vetoed), ("offer", Some(Settled::Hold(Hold::Vetoed))));
-    assert!(vetoed.sent.is_empty() && vetoed.kinds().contains(&"attention"), "{:?}", vetoed.kinds());
+fn a_veto_is_put_before_a_person_until_the_rules_have_confirmed_again() {
+    let mut world = dead_follower(unregistering(), Advice::On);
+    world.advise(says(Verdict::Veto));
+    world.commit();
+    assert_eq!(newest(&world), ("offer", Some(Settled::Hold(Hold::Vetoed))));
+    assert!(world.kinds().contains(&"attention"), "{:?}", world.kinds());
+    world.pass(Duration::from_secs(9));
+    world.commit();
+    assert!(world.sent.is_empty(), "{:?}", world.sent);
+    // The dead broker blocks acks=all all the while.
+    world.pass(Duration::from_secs(2));
+    world.commit();
+    assert_eq!(newest(&world), ("act", Some(Settled::Proceed(Why::Overridden(Verdict::Veto)))));
+    assert_eq!(world.sent.len(), 1);
+}
 
-    let mut silent = dead_follower(unregistering(), Advice::On);
-    silent.pass(Duration::from_secs(7));
-    silent.commit();
-    assert_eq!(silent.decisions().len(), 0);
-    silent.pass(Duration::from_secs(2));
-    silent.commit();
-    assert_eq!(newest(&silent), ("offer", Some(Settled::Hold(Hold::Silence(NoOpinion::Deadline)))));
-    assert!(silent.sent.is_empty(), "{:?}", silent.sent);
+#[test]
+fn silence_is_waited_for_and_holds_nothing_back_while_writes_fail() {
+    let mut world = dead_follower(unregistering(), Advice::On);
+    world.pass(Duration::from_secs(2));
+    world.commit();
+    assert_eq!((world.decisions().len(), world.sent.len()), (0, 0));
+    world.pass(Duration::from_secs(2));
+    world.commit();
+    let silence = Why::SilenceWhileWritesFail(NoOpinion::Deadline);
+    assert_eq!(newest(&world), ("act", Some(Settled::Proceed(silence))));
+    assert_eq!(world.sent.len(), 1);
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_no_is_recorded_and_the_same_plan_is_not_offered_again() {
     world.pass(Duration::from_secs(2));
     world.commit();
     assert!(matches!(world.answers[..], [(1, Answer::Done { record: Some(_), .. })]), "{:?}", world.answers);
-    assert_eq!(offers(&world), []);
+    assert!(!offers(&world).contains(&plan), "a plan on newer facts is another one: {:?}", offers(&world));
     world.ask(2, approve(plan));
     assert!(matches!(world.answers[1], (2, Answer::NotFound(NotFound::Plan(_)))), "{:?}", world.answers);
 }

@@ -78,7 +78,14 @@ fn reports() -> Vec<Value> {
     let red = format!("{PLAIN}n2 sees b1 refused 900ms sent 5s\nn2 pulse b1 missing\nn2 progress b1 3\n");
     let report = |text: &str| {
         let report = parse(text).0.heard[&NodeId(2)].report.clone();
-        serde_json::to_value(PeerReport { report, pause_file: PauseFile::Absent, head: Head::GENESIS }).unwrap()
+        serde_json::to_value(PeerReport {
+            report,
+            pause_file: PauseFile::Absent,
+            head: Head::GENESIS,
+            policy: Policy::default().digest(),
+            history_rebuilt: true,
+        })
+        .unwrap()
     };
     vec![report(PLAIN), report(&red)]
 }

@@ -9,4 +9,5 @@ mod people;
 mod reconciled;
 mod records;
 mod told;
+mod views;
 mod world;

@@ -96,6 +96,7 @@ pub(super) struct World {
     pub(super) files: BTreeMap<NodeId, PauseFile>,
     /// Peers that are not heard.
     pub(super) silent: BTreeSet<NodeId>,
+    pub(super) rebuilt: BTreeSet<NodeId>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,6 +153,7 @@ impl World {
             peers: "",
             files: BTreeMap::new(),
             silent: BTreeSet::new(),
+            rebuilt: BTreeSet::new(),
         };
         world.look();
         world.pass(Duration::from_secs(5));
@@ -274,7 +276,8 @@ impl World {
         for from in [NodeId(2), NodeId(3)].into_iter().filter(|from| !self.silent.contains(from)).collect::<Vec<_>>() {
             let report = heard[&from].report.clone();
             let pause_file = self.files.get(&from).copied().unwrap_or_default();
-            let report = PeerReport { report, pause_file, head: Head::GENESIS };
+            let (policy, history_rebuilt) = (self.controller.policy_digest, self.rebuilt.contains(&from));
+            let report = PeerReport { report, pause_file, head: Head::GENESIS, policy, history_rebuilt };
             self.event(Event::Reported { from, report });
         }
     }

@@ -275,16 +275,23 @@ fn a_failback_replays_from_the_order_that_its_plan_carries() {
 fn one_thousand_shuffled_orders_give_one_digest() {
     let calm = format!("{}{REFUSED}policy fence\n", PLAIN.replace("p0..p5", "p0..p19"));
     let mut runner = TestRunner::deterministic();
-    let mut texts = vec![calm];
-    texts.extend((0..19).map(|_| troubled().new_tree(&mut runner).unwrap().current()));
+    let drawn = (0..400).map(|_| troubled().new_tree(&mut runner).unwrap().current());
     let (mut chance, mut planned) = (42_u64, 0);
-    for text in &texts {
-        let (snapshot, policy) = parse(text);
-        let told: BTreeSet<String> = (0..50).map(|_| told_in_order_of(&mut chance, &snapshot, &policy)).collect();
+    for text in std::iter::once(calm).chain(drawn) {
+        let (snapshot, policy) = parse(&text);
+        let mut told = BTreeSet::from([told_in_order_of(&mut chance, &snapshot, &policy)]);
+        // Only clusters that call for a plan have a digest to compare.
+        if !told.iter().any(|one| one.contains("Some(")) {
+            continue;
+        }
+        told.extend((1..50).map(|_| told_in_order_of(&mut chance, &snapshot, &policy)));
         assert_eq!(told.len(), 1, "{text}{told:#?}");
-        planned += usize::from(told.iter().any(|one| one.contains("Some(")));
+        planned += 1;
+        if planned == 20 {
+            return;
+        }
     }
-    assert!(10 < planned, "only {planned} clusters had anything to plan");
+    panic!("only {planned} clusters had anything to plan");
 }
 
 /// What follows from a snapshot's facts: two sources of its shape that lag each other, log ends, beats and lines, each source

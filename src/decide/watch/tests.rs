@@ -217,10 +217,10 @@ fn a_killed_broker_is_behind_once_others_have_been_ahead_for_the_lead() {
     assert_eq!(story.sees(1400).pulse.beats_since_red, 0, "nothing has grown since");
     story.pulse(1500, [Some(12), Some(13), Some(13)]);
     assert_eq!(story.sees(1510).pulse.state, PulseState::Level, "not long enough ago");
-    story.pulse(1600, [Some(12), Some(13), Some(13)]);
-    assert_eq!(story.sees(1610).pulse.beats_since_red, 0);
-    story.pulse(1655, [Some(12), Some(13), Some(13)]);
-    let pulse = story.sees(1660).pulse;
+    story.pulse(1590, [Some(12), Some(13), Some(13)]);
+    assert_eq!(story.sees(1594).pulse.beats_since_red, 0);
+    story.pulse(1595, [Some(12), Some(13), Some(13)]);
+    let pulse = story.sees(1600).pulse;
     assert_eq!((pulse.state, pulse.beats_since_red, pulse.behind_since_red), (PulseState::Behind(1), 1, true));
 }
 

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::lab::LabError;
+use crate::lab::bench;
 use crate::lab::names::BrokerId;
 use history::Failover;
 use scene::Scene;
@@ -44,11 +45,6 @@ enum Llm {
 const FIRST: (BrokerId, &str) = (BrokerId(1), "orders");
 const SECOND: (BrokerId, &str) = (BrokerId(2), "payments");
 const PARTITIONS: i32 = 6;
-/// Kafka by itself, kill -9 of the leader, acks=all, slowest of 6 partitions.
-///
-/// Source: the project's first measurements, on a machine of two cores; `tanist-lab matrix --acts none --fault kill` repeats it.
-const NATIVE_ALL: &str = "8.5 s";
-
 /// Plays the demo, to its end or to Ctrl-C; everything that it started is then stopped.
 ///
 /// Errors: [`LabError`] with what did not happen; the demo never says that something went well which it did not see.
@@ -103,10 +99,13 @@ fn title(text: &str) {
 fn print_comparison(failovers: &[((BrokerId, &str), &Failover)]) {
     println!("\nfirst produce that succeeded after kill -9, slowest of {PARTITIONS} partitions");
     println!("  {:<34}{:>10}{:>10}", "", "acks=all", "acks=1");
-    println!("  {:<34}{NATIVE_ALL:>10}{NATIVE_ALL:>10}", "Kafka alone (measured before)");
+    if let Some(alone) = bench::failover::kafka_alone(PARTITIONS) {
+        let label = format!("Kafka alone (BENCHMARKS.md, n = {})", alone.runs);
+        println!("  {label:<34}{:>10}{:>10}", history::seconds(alone.all), history::seconds(alone.one));
+    }
     for ((broker, topic), failover) in failovers {
         let (all, one) = (history::seconds(failover.all_worst), history::seconds(failover.one_worst));
         println!("  {:<34}{all:>10}{one:>10}", format!("this run, {broker} leading {topic}"));
     }
-    println!("  (this machine may be busier than the one of the first row: make bench-failover compares in one run)");
+    println!("  (what Kafka alone takes on this machine, and Tanist beside it: make bench-failover)");
 }

@@ -25,6 +25,21 @@ pub struct Brief {
     pub proposal: Proposal,
 }
 
+impl Brief {
+    /// Tells whether another brief holds the same evidence: ages and spans that run with the clock are not counted.
+    #[must_use]
+    pub fn same_evidence(&self, other: &Self) -> bool {
+        let facts = |brief: &Self| {
+            let fact = |fact: &Fact| {
+                let runs = matches!(fact.key, FactKey::RedMs | FactKey::SilenceMs);
+                Fact { age_ms: None, value: if runs { 0 } else { fact.value }, ..fact.clone() }
+            };
+            brief.facts.iter().map(fact).collect::<Vec<_>>()
+        };
+        self.absent == other.absent && self.proposal == other.proposal && facts(self) == facts(other)
+    }
+}
+
 /// What the engine proposes to do, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -301,6 +316,36 @@ text_tokens!(Subject, Observer, FactId);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evidence_that_only_grew_older_is_the_same_evidence() {
+        let fact = |key, age_ms, value| Fact {
+            age_ms: Some(age_ms),
+            id: FactId::at(0).unwrap(),
+            key,
+            observer: None,
+            subject: Subject::Broker(1),
+            value,
+        };
+        let brief = |facts| Brief {
+            absent: Vec::new(),
+            facts,
+            proposal: Proposal {
+                acts: Vec::new(),
+                candidates: Vec::new(),
+                class: Class::R2,
+                finding: None,
+                suspect: Some(Subject::Broker(1)),
+                urgency: Urgency::U1,
+            },
+        };
+        let before = brief(vec![fact(FactKey::RedMs, 10, 900), fact(FactKey::VotesRed, 10, 2)]);
+        let later = brief(vec![fact(FactKey::RedMs, 25, 31_000), fact(FactKey::VotesRed, 40, 2)]);
+        assert_ne!(before, later);
+        assert!(before.same_evidence(&later));
+        let voted = brief(vec![fact(FactKey::RedMs, 10, 900), fact(FactKey::VotesRed, 10, 3)]);
+        assert!(!before.same_evidence(&voted), "another vote is other evidence");
+    }
 
     #[test]
     fn a_token_reads_back_what_it_prints_and_nothing_else() {

@@ -13,9 +13,9 @@ use crate::model::finding::FindingKind;
 use crate::model::ids::{
     BrokerId, CaseId, ClusterId, ControllerId, Digest, IdError, NodeId, Person, Rack, RecordIndex, Term, TopicId,
 };
-use crate::model::observation::{Light, PulseState};
+use crate::model::observation::{Blindness, Light, ProbeKind, PulseState};
 use crate::model::plan::{Origin, Plan, PlanDigest};
-use crate::model::record::{Attention, DecisionVerdict};
+use crate::model::record::{Attention, End, Inaction};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Missing;
 use crate::model::time::{LogTime, millis};
@@ -34,11 +34,11 @@ pub struct StatusView {
     pub term: Term,
     /// Whether at least two of three hear each other.
     pub quorum: Quorum,
-    /// What automation may do.
+    /// What automation may do, by the leader's settings.
     pub mode: Mode,
     /// Why automation is paused; none while it is not.
     pub paused: Option<PauseView>,
-    /// The policy in force.
+    /// The policy in force: the leader's.
     pub policy: Digest,
     /// The three nodes.
     pub nodes: Vec<NodeView>,
@@ -56,6 +56,8 @@ pub struct StatusView {
     pub audit: AuditHead,
     /// What the newest snapshot lacks; with a follower, what its own view lacks.
     pub missing: BTreeSet<Missing>,
+    /// What this node may or can not look at, and why.
+    pub blind: BTreeSet<BlindView>,
     /// What is wrong with this node itself and what to do about it, in whole sentences.
     pub troubles: Vec<String>,
 }
@@ -108,6 +110,17 @@ pub enum PauseView {
     },
 }
 
+/// Something that a node cannot see, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BlindView {
+    /// Why.
+    pub why: Blindness,
+    /// Which probe.
+    pub probe: ProbeKind,
+    /// Of which broker; none where the cluster as a whole was asked.
+    pub broker: Option<BrokerId>,
+}
+
 /// One node of the trio.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeView {
@@ -120,6 +133,8 @@ pub struct NodeView {
     pub lhm: Option<u8>,
     /// Whether it reaches Kafka's active controller, where known.
     pub reaches_controller: Option<bool>,
+    /// The policy of its own settings, where known.
+    pub policy: Option<Digest>,
 }
 
 /// One broker.
@@ -137,6 +152,30 @@ pub struct BrokerView {
     pub replicas: u32,
     /// What each node sees; a node that is missing here has not been heard.
     pub seen: BTreeMap<NodeId, Seen>,
+    /// How many of its log dirs answered with an error; none where they were not read.
+    pub failed_dirs: Option<u32>,
+    /// How well the telling node can judge it; none where it never heard of it.
+    pub judged: Option<Judged>,
+}
+
+/// How well one node can judge one broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The usual gap between two answers.
+    #[serde(with = "millis", rename = "gap_ms")]
+    pub gap: Duration,
+    /// The silence beyond which it is red.
+    #[serde(with = "millis", rename = "tau_ms")]
+    pub tau: Duration,
+    /// Pauses that ended well and count towards its tail.
+    pub stalls: u32,
+    /// The index of its Pareto tail; none while too few stalls are known.
+    pub tail_index_permille: Option<u64>,
+    /// From its falling silent to red, on average.
+    #[serde(with = "millis", rename = "detection_ms")]
+    pub detection: Duration,
+    /// Needless reds to expect in the budget's period.
+    pub false_acts_permille: u64,
 }
 
 /// What one node sees of one broker.
@@ -163,8 +202,29 @@ pub struct CaseView {
     /// For how long it has been open, by log time.
     #[serde(with = "millis", rename = "open_for_ms")]
     pub open_for: Duration,
-    /// What was last decided in it.
-    pub last: Option<DecisionVerdict>,
+    /// What was last done or decided in it; none before the first decision.
+    pub last: Option<Latest>,
+}
+
+/// What was last done or decided in a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Latest {
+    /// This plan is being carried out.
+    InFlight(PlanDigest),
+    /// Nothing is done.
+    Nothing(Inaction),
+    /// This plan waits for people.
+    Offered(PlanDigest),
+    /// This plan was carried out.
+    Acted {
+        /// The plan.
+        plan: PlanDigest,
+        /// How it ended.
+        end: End,
+    },
+    /// Observe-only: this plan would have been sent.
+    WouldAct(PlanDigest),
 }
 
 /// One line about a plan.

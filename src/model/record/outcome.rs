@@ -20,6 +20,21 @@ pub struct Outcome {
     pub timeline: Vec<Mark>,
 }
 
+impl Outcome {
+    /// Tells whether nothing was sent, for reasons that are none of the plan's own: it was no try.
+    #[must_use]
+    pub fn is_untouched(&self) -> bool {
+        let passed = |receipt: &Receipt| match receipt {
+            Receipt::NotSent(why) => *why != NotSent::Precondition,
+            Receipt::NotDue => true,
+            Receipt::Done { .. } | Receipt::NotSeen | Receipt::Refused(_) | Receipt::Unanswered | Receipt::Skipped => {
+                false
+            }
+        };
+        self.end == End::NotDone && self.steps.iter().all(|step| passed(&step.receipt))
+    }
+}
+
 /// How an intent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,21 +6,13 @@ use std::time::Duration;
 use expect_test::expect;
 
 use super::shows;
-use crate::model::finding::FindingKind;
-use crate::model::ids::{CaseId, ClusterId, ControllerId, Digest, NodeId, Person, Rack, RecordIndex, Term};
-use crate::model::observation::{Light, PulseState};
-use crate::model::operator::view::{
-    AttentionView, AuditHead, BrokerView, CaseView, Difference, Mode, NodeView, PauseView, PlanBrief, PlanState,
-    PlanView, Quorum, Seen, StatusView,
-};
+use crate::model::ids::{CaseId, Digest, NodeId, Person, RecordIndex, Term};
+use crate::model::operator::view::{Difference, PlanState, PlanView};
 use crate::model::operator::{Answer, ChainFault, Entry, HeadPlace, HeadSeen, Refusal, Role, Verification};
-use crate::model::record::{Attention, DecisionVerdict};
 use crate::model::ruling::{Objection, Ruling};
-use crate::model::snapshot::Missing;
 use crate::model::time::LogTime;
-use crate::model::topology::Standing;
 use crate::render::fixture::{ORDERS, PLAN, b, history, orders, plan};
-use crate::render::{Colour, Style, answer};
+use crate::render::{Style, answer};
 
 #[test]
 fn the_history_is_listed_one_line_a_record() {
@@ -105,6 +97,7 @@ fn a_record_is_shown_whole() {
           s2 payments-0: serves -> does not serve; Kafka alone would do the same
         at risk: 1 record written with acks=1 to orders-1
         guard: allowed
+        advice: none, as no adviser is configured
     "#]],
     );
     shows(
@@ -143,83 +136,6 @@ fn a_plan_is_shown_whole_with_its_objections() {
                                                                                  said yes, 9 min 0 s left
     "#]],
     );
-}
-
-#[test]
-fn the_status_fits_on_a_screen() {
-    shows(
-        &Answer::Status(Box::new(status())),
-        expect![[r#"
-        n1 leads the trio in term 7
-        cluster MkU3OEVBNTcwNTJENDM2Qg, controller k101, mode auto, policy 0c0c0c0c0c0c, history to record 12
-
-        NODE  ROLE     HEARD       DOUBT   CONTROLLER
-        n1    leads    this node   0 of 8  reached
-        n2    follows  120 ms ago  5 of 8  NOT reached
-        n3    ?        never       ?       ?
-
-        BROKER  RACK          STANDING  LEADS  REPLICAS  FROM N1               FROM N2                FROM N3
-        b1      r1            active    4      12        red, refused 1.40 s,  red, refused 1.40 s,   not heard
-                                                         behind                behind
-        b2      r2\u{1b}[31m  active    4      12        green 1.40 s          green 1.40 s           not heard
-        b3      r3            active    4      12        green 1.40 s          yellow 1.40 s, behind  not heard
-
-        Open cases
-          c-4 BrokerCrashed b1, open for 1 min 1 s: would have acted (observe)
-
-        Plans
-          5e5e5e5e5e5e c-4 is being carried out
-
-        Attention
-          12 c-4 2026-11-22 03:10:00.000: b3 runs but is not registered: restart it
-          once seen: tanist audit acknowledge NUMBER
-
-        Not known
-          2 things: the report of n3, the log ends on b1
-    "#]],
-    );
-}
-
-#[test]
-fn a_follower_without_quorum_says_so_first() {
-    let view = StatusView {
-        leader: None,
-        quorum: Quorum::Lost,
-        paused: Some(PauseView::File { node: NodeId(1) }),
-        cluster: None,
-        controller: None,
-        nodes: vec![],
-        brokers: vec![],
-        cases: vec![],
-        plans: vec![],
-        attentions: vec![],
-        missing: BTreeSet::new(),
-        troubles: vec!["Kafka answers with another cluster's id: set node.cluster".to_owned()],
-        ..status()
-    };
-    shows(
-        &Answer::Status(Box::new(view)),
-        expect![[r#"
-        n1 knows no leader (term 7)
-        cluster not known yet, controller not known, mode auto, policy 0c0c0c0c0c0c, history to record 12
-        NO QUORUM: fewer than two of three nodes hear each other; nothing acts or is recorded
-        PAUSED by the file PAUSE in the data directory of n1; remove it there to go on
-
-        NODE  ROLE  HEARD  DOUBT  CONTROLLER
-
-        no broker is known yet
-
-        Trouble on this node
-          Kafka answers with another cluster's id: set node.cluster
-    "#]],
-    );
-}
-
-#[test]
-fn lights_are_coloured_on_terminals_only() {
-    let answer_with = |colour| answer(&Answer::Status(Box::new(status())), Style { width: 110, colour });
-    assert!(answer_with(Colour::Ansi).contains("\u{1b}["));
-    assert!(!answer_with(Colour::Plain).contains('\u{1b}'), "a rack's name steers the terminal");
 }
 
 #[test]
@@ -299,60 +215,5 @@ fn plan_view() -> PlanView {
         plan: plan(),
         ruling: Some(Ruling::Allowed),
         topics: BTreeMap::from([(ORDERS, "orders".to_owned())]),
-    }
-}
-
-fn status() -> StatusView {
-    let seen = |light, pulse| Seen { light, light_for: Duration::from_millis(1_400), pulse };
-    let green = seen(Light::Green, PulseState::Level);
-    let node =
-        |id, heard, lhm| NodeView { id: NodeId(id), heard_ago: heard, lhm, reaches_controller: lhm.map(|lhm| lhm < 4) };
-    let broker = |id, rack: &str, seen: Vec<(u64, Seen)>| BrokerView {
-        id: b(id),
-        rack: Some(Rack(rack.to_owned())),
-        standing: Standing::Active,
-        leads: 4,
-        replicas: 12,
-        seen: seen.into_iter().map(|(node, seen)| (NodeId(node), seen)).collect(),
-    };
-    let dead = seen(Light::RedRefused, PulseState::Missing);
-    let silent = Attention::Zombie { broker: b(3), epoch: None };
-    StatusView {
-        node: NodeId(1),
-        cluster: Some(ClusterId("MkU3OEVBNTcwNTJENDM2Qg".to_owned())),
-        leader: Some(NodeId(1)),
-        term: Term(7),
-        quorum: Quorum::Present,
-        mode: Mode::Auto,
-        paused: None,
-        policy: Digest([0x0c; 32]),
-        nodes: vec![
-            node(1, Some(Duration::ZERO), Some(0)),
-            node(2, Some(Duration::from_millis(120)), Some(5)),
-            node(3, None, None),
-        ],
-        controller: Some(ControllerId(101)),
-        brokers: vec![
-            broker(1, "r1", vec![(1, dead), (2, dead)]),
-            broker(2, "r2\u{1b}[31m", vec![(1, green), (2, green)]),
-            broker(3, "r3", vec![(1, green), (2, seen(Light::Yellow, PulseState::Behind(2)))]),
-        ],
-        cases: vec![CaseView {
-            id: CaseId(4),
-            kind: FindingKind::BrokerCrashed,
-            broker: b(1),
-            open_for: Duration::from_secs(61),
-            last: Some(DecisionVerdict::WouldAct),
-        }],
-        plans: vec![PlanBrief { digest: PLAN, case: CaseId(4), state: PlanState::InFlight }],
-        attentions: vec![AttentionView {
-            index: RecordIndex(12),
-            wall_ms: 1_795_317_000_000,
-            case: Some(CaseId(4)),
-            what: silent,
-        }],
-        audit: AuditHead { index: RecordIndex(12), hash: None, at: LogTime(127_041) },
-        missing: BTreeSet::from([Missing::Report(NodeId(3)), Missing::LogEnds(b(1))]),
-        troubles: vec![],
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::ids::{BrokerId, PartitionId, RecordIndex};
 use crate::model::operator::question::{NamedPartition, Negated, Question};
-use crate::model::plan::{Candidate, Choice, PlanDigest, Score, Verdict};
+use crate::model::plan::{Candidate, Choice, Origin, PlanDigest, Score, Verdict};
 use crate::model::record::{Body, Decision, DecisionVerdict, End, Receipt, Record};
 
 use super::super::history::decided;
@@ -46,7 +46,7 @@ pub(super) fn explain(
     story(newest, asked, records, reply);
     match (question.broker, question.not) {
         (Some(broker), Negated::Yes) => reply.say(passed_over(newest.choice, broker)),
-        _ => reply.say(decisive(newest.choice)),
+        _ => reply.say(restored(newest).unwrap_or_else(|| decisive(newest.choice))),
     }
     let names = Names::of(&newest.decision.snapshot);
     choice_lines(newest.choice, &names).into_iter().for_each(|line| reply.say(line));
@@ -178,6 +178,18 @@ fn score(choice: &Choice, broker: BrokerId) -> Option<Score> {
     match candidate(choice, broker)?.verdict {
         Verdict::Score(score) => Some(score),
         Verdict::Unfit(_) => None,
+    }
+}
+
+/// Says that nobody was chosen by score, where the recorded order was put back.
+fn restored(one: &Chosen<'_>) -> Option<String> {
+    let chosen = one.choice.chosen?;
+    match &one.decision.plan.as_ref()?.origin {
+        Origin::Finding { .. } => None,
+        Origin::Failback { of, .. } => Some(format!("the recorded order of {of} back: {chosen} stands first in it")),
+        Origin::Undo { of, by } => {
+            Some(format!("the recorded order of {of} back, asked by {}: {chosen} stands first in it", escape(&by.0)))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::model::ruling::Objection;
 use super::super::history::names_in;
 use super::super::sentences;
 use super::super::words::{Names, count, escape, list, span, wall};
-use super::{MINUTE_MS, Reply, quote};
+use super::{MINUTE_MS, Read, Reply, quote};
 
 /// How things stood just before a time, as records tell.
 #[derive(Default)]
@@ -33,7 +33,7 @@ struct Open<'a> {
 }
 
 /// Tells what was recorded within the minute from `at` on, and how things stood.
-pub(super) fn explain(at: u64, records: &[(RecordIndex, Record)], reply: &mut Reply) {
+pub(super) fn explain(at: u64, records: &[(RecordIndex, Record)], read: Read, reply: &mut Reply) {
     let until = at.saturating_add(MINUTE_MS);
     let then = stood(until, records);
     reply.say(format!("at {} UTC", wall(at)));
@@ -47,8 +47,13 @@ pub(super) fn explain(at: u64, records: &[(RecordIndex, Record)], reply: &mut Re
     for (case, open) in &then.open {
         open_case(*case, open, &then, reply);
     }
-    if then.open.is_empty() {
-        reply.say("  no case was open: no majority saw anything wrong");
+    match (then.open.is_empty(), read.cut()) {
+        (false, None) => {}
+        (true, None) => reply.say("  no case was open: no majority saw anything wrong"),
+        // What was not read is not denied.
+        (_, Some(first)) => reply.say(format!(
+            "  records before {first} were not read: a pause, a mode or a case from before then may have stood as well"
+        )),
     }
     ongoing(at, records, &then.names, reply);
     quiet(&then, reply);

@@ -4,7 +4,6 @@
 //! compare-and-set for orders and elections, so each act is one that is harmless when late, and nothing is sent once the
 //! step's time is over.
 
-mod check;
 mod contacts;
 mod shape;
 mod unregister;
@@ -19,22 +18,17 @@ use crate::adapters::kafka::wire::{
     Connection, ElectionKind, Endpoint, ErrorCode, Order, PartitionOutcome, ReplicaCount, Sent, TopicFilter,
     TopicPartition, WireError,
 };
+use crate::control::pace::{LEAST, RECHECK_FOR, VIEWS};
+use crate::decide::fit::{Checked, Ready, merged, sort_moves};
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, Term};
 use crate::model::plan::{Act, Intention, Move, Precondition, Step};
 use crate::model::record::{Receipt, StepRefusal};
 use crate::model::topology::{PartitionSet, Topology};
 use crate::ports::{Actuator, ApplyError};
 
-use check::{Checked, Ready, sort_moves};
 pub use contacts::HandOptions;
 use contacts::{Contacts, is_elsewhere};
-pub use shape::{merged, to_model};
-
-/// The shortest time that a request is given; with less left nothing is sent.
-const LEAST: Duration = Duration::from_millis(20);
-
-/// How long reading the facts again may take out of a step's time.
-const RECHECK_FOR: Duration = Duration::from_millis(300);
+pub use shape::to_model;
 
 /// Changes Kafka, over warm connections of its own.
 #[derive(Debug)]
@@ -56,6 +50,23 @@ impl Halfway {
             (Self::NothingSent, error) | (Self::Reordered, error @ ApplyError::Unanswered(_)) => error,
             (Self::Reordered, error) => ApplyError::Unanswered(format!("reordered, but not elected: {error}")),
         }
+    }
+}
+
+/// A partition that may be written, under the name that Kafka's requests need.
+#[derive(Debug, Clone)]
+struct Named {
+    id: PartitionId,
+    name: TopicPartition,
+    to: Vec<BrokerId>,
+    ordered: bool,
+}
+
+impl Named {
+    fn of(one: Ready, fresh: &Topology) -> Option<Self> {
+        let topic = fresh.topics.get(&one.id.topic)?;
+        let name = TopicPartition::new(topic.name.clone(), one.id.number);
+        Some(Self { id: one.id, name, to: one.to, ordered: one.ordered })
     }
 }
 
@@ -88,7 +99,8 @@ impl KafkaHand {
             moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(moves, *leader)).collect();
         let intention = step.act.intention();
         let fresh = self.fresh(moves, &avoid, deadline).await?;
-        let Checked { mut ready, already, mut left_out } = sort_moves(moves, intention, &fresh);
+        let Checked { ready, already, mut left_out } = sort_moves(moves, intention, &fresh);
+        let mut ready: Vec<Named> = ready.into_iter().filter_map(|one| Named::of(one, &fresh)).collect();
         if is_patient(step) {
             let within = deadline.left()?.min(RECHECK_FOR);
             let Some(moving) = self.contacts.reassignments(&avoid, within).await else {
@@ -102,14 +114,14 @@ impl KafkaHand {
         let mut done = already;
         let mut halfway = Halfway::NothingSent;
         if !matches!(step.act, Act::Prefer { .. }) {
-            let to_reorder: Vec<&Ready> = ready.iter().filter(|one| !one.ordered).collect();
+            let to_reorder: Vec<&Named> = ready.iter().filter(|one| !one.ordered).collect();
             let refused = self.reorder(&to_reorder, &avoid, deadline).await?;
             left_out.extend(refused);
             if !to_reorder.is_empty() {
                 halfway = Halfway::Reordered;
             }
         }
-        let mut standing: Vec<&Ready> =
+        let mut standing: Vec<&Named> =
             ready.iter().filter(|one| !left_out.iter().any(|(_, id)| *id == one.id)).collect();
         if intention == Intention::OrderAndLeader {
             let refused = self.prefer(&standing, &avoid, deadline).await.map_err(|error| halfway.said(error))?;
@@ -132,17 +144,20 @@ impl KafkaHand {
         let within = deadline.left()?.min(RECHECK_FOR);
         let named: Vec<String> = names.values().cloned().collect();
         let filter = if names.len() == topics.len() { TopicFilter::Named(&named) } else { TopicFilter::All };
-        let mut answers = self.contacts.ask_brokers(avoid, filter, 1, within).await;
-        let Some((_, answer)) = answers.pop() else {
+        // A broker that is cut off from the controllers answers with what was so before: two views, the newer one believed.
+        let answers = self.contacts.ask_brokers(avoid, filter, VIEWS, within).await;
+        if answers.is_empty() {
             return Err(ApplyError::Unreachable("no broker gave the facts again in time".to_owned()));
-        };
-        self.contacts.learn(&answer).await;
-        Ok(to_model(&answer))
+        }
+        for (_, answer) in &answers {
+            self.contacts.learn(answer).await;
+        }
+        Ok(merged(answers.iter().map(|(_, answer)| to_model(answer))))
     }
 
     async fn reorder(
         &self,
-        ready: &[&Ready],
+        ready: &[&Named],
         avoid: &BTreeSet<BrokerId>,
         deadline: Deadline,
     ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
@@ -159,12 +174,12 @@ impl KafkaHand {
                 async move { Ok(connection.reassign(&orders, ReplicaCount::Kept, within).await?.body) }
             })
             .await?;
-        Ok(refusals(ready, &outcomes, |_| None))
+        refusals(ready, &outcomes, |_| None)
     }
 
     async fn prefer(
         &self,
-        ready: &[&Ready],
+        ready: &[&Named],
         avoid: &BTreeSet<BrokerId>,
         deadline: Deadline,
     ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
@@ -179,7 +194,7 @@ impl KafkaHand {
             })
             .await?;
         // "Not needed" says that the wanted one leads already.
-        Ok(refusals(ready, &outcomes, |code| (code == ErrorCode::ElectionNotNeeded).then_some(())))
+        refusals(ready, &outcomes, |code| (code == ErrorCode::ElectionNotNeeded).then_some(()))
     }
 
     async fn fence(&self, broker: BrokerId, epoch: BrokerEpoch, deadline: Deadline) -> Result<Receipt, ApplyError> {
@@ -253,6 +268,8 @@ impl KafkaHand {
     async fn judged(&self, peer: &Endpoint, error: WireError) -> ApplyError {
         match &error {
             WireError::Denied { .. } => ApplyError::Refused(StepRefusal::Denied),
+            // Kafka gave up waiting for itself: what was asked may be done all the same, and is read back.
+            WireError::Refused { code: ErrorCode::RequestTimedOut, .. } => ApplyError::Unanswered(error.to_string()),
             WireError::Refused { code, .. } => ApplyError::Refused(StepRefusal::Kafka(code.number())),
             WireError::Unreachable { .. }
             | WireError::ConnectionCapped { .. }
@@ -301,7 +318,7 @@ fn is_patient(step: &Step) -> bool {
 
 /// Leaves out the partitions that somebody is reassigning: a new order would cancel that.
 fn leave_to_others(
-    ready: &mut Vec<Ready>,
+    ready: &mut Vec<Named>,
     left_out: &mut Vec<(StepRefusal, PartitionId)>,
     moving: &BTreeSet<TopicPartition>,
 ) {
@@ -324,17 +341,22 @@ fn receipt(done: Vec<PartitionId>, left_out: Vec<(StepRefusal, PartitionId)>) ->
 }
 
 /// Sorts out the partitions that Kafka refused; `fine` names codes that are as good as done.
+///
+/// Errors: [`ApplyError::Unanswered`] where one of them timed out inside Kafka: it may have been done all the same.
 fn refusals(
-    ready: &[&Ready],
+    ready: &[&Named],
     outcomes: &[PartitionOutcome],
     fine: impl Fn(ErrorCode) -> Option<()>,
-) -> Vec<(StepRefusal, PartitionId)> {
+) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
+    if outcomes.iter().any(|outcome| outcome.error == Some(ErrorCode::RequestTimedOut)) {
+        return Err(ApplyError::Unanswered("Kafka gave up waiting for it, which may be done all the same".to_owned()));
+    }
     let refusal = |outcome: &PartitionOutcome| {
         let code = outcome.error.filter(|code| fine(*code).is_none())?;
         let id = ready.iter().find(|one| one.name == outcome.partition)?.id;
         Some((refused_with(code), id))
     };
-    outcomes.iter().filter_map(refusal).collect()
+    Ok(outcomes.iter().filter_map(refusal).collect())
 }
 
 /// Gives what an error code of one partition means for its step.
@@ -359,12 +381,13 @@ mod tests {
     fn what_somebody_else_is_reassigning_is_left_to_them() {
         let id = |number| PartitionId { topic: TopicId([1; 16]), number };
         let one =
-            |number| Ready { id: id(number), name: TopicPartition::new("t", number), to: Vec::new(), ordered: false };
+            |number| Named { id: id(number), name: TopicPartition::new("t", number), to: Vec::new(), ordered: false };
         let (mut ready, mut left_out) = (vec![one(0), one(1), one(2)], Vec::new());
         leave_to_others(&mut ready, &mut left_out, &[TopicPartition::new("t", 1), TopicPartition::new("u", 0)].into());
         assert_eq!(ready.iter().map(|one| one.id).collect::<Vec<_>>(), [id(0), id(2)]);
         assert_eq!(left_out, [(StepRefusal::Stale, id(1))]);
     }
+
     #[test]
     fn a_step_of_which_the_reorder_went_through_is_never_one_of_which_nothing_was_sent() {
         for error in [
@@ -378,5 +401,18 @@ mod tests {
             assert!(matches!(half, ApplyError::Unanswered(_)), "{error:?} became {half:?}");
             assert_eq!(Halfway::NothingSent.said(error.clone()), error);
         }
+    }
+
+    #[test]
+    fn what_timed_out_inside_kafka_is_read_back_and_never_called_refused() {
+        let name = TopicPartition::new("orders".to_owned(), 0);
+        let id = PartitionId { topic: TopicId([1; 16]), number: 0 };
+        let one = Named { id, name: name.clone(), to: vec![BrokerId(2)], ordered: false };
+        let said =
+            |error| refusals(&[&one], &[PartitionOutcome { partition: name.clone(), error, message: None }], |_| None);
+        assert!(matches!(said(Some(ErrorCode::RequestTimedOut)), Err(ApplyError::Unanswered(_))));
+        assert_eq!(said(None), Ok(Vec::new()));
+        let refused = said(Some(ErrorCode::PreferredLeaderNotAvailable));
+        assert_eq!(refused, Ok(vec![(StepRefusal::PreferredNotAvailable, id)]));
     }
 }

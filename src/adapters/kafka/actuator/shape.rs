@@ -1,5 +1,4 @@
-//! From what one broker answers to the model's shape of the cluster, and several answers to one: the higher leader epoch is
-//! believed.
+//! From what one broker answers to the model's shape of the cluster.
 
 use std::collections::BTreeSet;
 
@@ -35,22 +34,4 @@ fn to_partition(view: &wire::PartitionView) -> Partition {
         elr: BTreeSet::new(),
         reassigning: false,
     }
-}
-
-/// Gives one shape of several: of each partition the view with the higher leader epoch; at equal epochs the first.
-#[must_use]
-pub fn merged(views: impl IntoIterator<Item = Topology>) -> Topology {
-    let mut views = views.into_iter();
-    let mut whole = views.next().unwrap_or_default();
-    for view in views {
-        for (id, partition) in view.partitions {
-            let newer = whole.partitions.get(&id).is_none_or(|held| held.leader_epoch < partition.leader_epoch);
-            if newer {
-                whole.partitions.insert(id, partition);
-            }
-        }
-        whole.topics.extend(view.topics);
-        whole.brokers.extend(view.brokers);
-    }
-    whole
 }

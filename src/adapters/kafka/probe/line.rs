@@ -13,12 +13,8 @@ use tokio::time::{sleep, sleep_until};
 use super::shared::{Broker, Shared, blindness, no_route};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{Answer, Connection, Features, Obstacle, WireError};
+use crate::control::pace::{CAPPED_AFTER, QUICK_CONNECTS_MAX};
 use crate::model::observation::{Blindness, Fact, LineChange, PingOutcome, ProbeKind};
-
-/// After a close: how many connects follow each other closely until two have been refused.
-const QUICK_CONNECTS_MAX: u32 = 5;
-/// How many connections in a row must be accepted and closed to call it a cap: a dying process does it once or twice.
-const CAPPED_AFTER: u32 = 3;
 
 /// Watches one broker until the probe ends.
 pub(super) async fn watch(shared: Arc<Shared>, broker: Arc<Broker>) {

@@ -1,9 +1,9 @@
 //! What the probe needs to know, with its rhythm.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::adapters::kafka::wire::{Endpoint, Transport};
+pub use crate::control::pace::Rhythm;
 use crate::model::ids::{ClusterId, Listener};
 
 /// How one node looks at one cluster.
@@ -23,47 +23,6 @@ pub struct ProbeOptions {
     pub transport: Transport,
     /// How often to look.
     pub rhythm: Rhythm,
-}
-
-/// How often each probe looks, and how long it waits.
-///
-/// Source: judgement.md §1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rhythm {
-    /// P1: between two pings of a broker.
-    pub ping: Duration,
-    /// P1: silence after which a second connection is tried beside the first: 1.5 pings.
-    pub yellow: Duration,
-    /// P1: a ping without an answer for so long gives the connection up.
-    pub ping_within: Duration,
-    /// P0: between the two fresh connects after a connection has closed.
-    pub reconnect: Duration,
-    /// P2: between two looks at the topology.
-    pub shape: Duration,
-    /// P5: between two looks at the positions in the metadata log.
-    pub pulse: Duration,
-    /// P6: between two looks at a broker's log ends.
-    pub offsets: Duration,
-    /// P8: between two looks at a broker's log dirs, the reassignments, and the topics' settings.
-    pub rounds: Duration,
-    /// Every other request is given up after this.
-    pub within: Duration,
-}
-
-impl Default for Rhythm {
-    fn default() -> Self {
-        Self {
-            ping: Duration::from_millis(250),
-            yellow: Duration::from_millis(375),
-            ping_within: Duration::from_secs(1),
-            reconnect: Duration::from_millis(20),
-            shape: Duration::from_secs(1),
-            pulse: Duration::from_millis(250),
-            offsets: Duration::from_secs(5),
-            rounds: Duration::from_secs(30),
-            within: Duration::from_secs(2),
-        }
-    }
 }
 
 impl ProbeOptions {

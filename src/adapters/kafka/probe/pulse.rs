@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -14,11 +13,9 @@ use super::lane::Lane;
 use super::shared::{Broker, Shared, blindness};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{Answer, ErrorCode, Quorum, QuorumReplica, WireError};
+use crate::control::pace::HEDGE_AFTER;
 use crate::model::ids::{BrokerId, ControllerEpoch, ControllerId, Offset};
 use crate::model::observation::{Blindness, Fact, ProbeKind, PulseReading};
-
-/// How long one peer may take before the next is asked beside it: a live one needs 5-8 ms.
-const HEDGE_AFTER: Duration = Duration::from_millis(60);
 
 /// The ways to the active controller.
 pub(super) struct Pulse {

@@ -18,13 +18,10 @@ use crate::adapters::kafka::wire::{
     Answer, Api, ClusterView, Configured, Connection, Endpoints, PartitionEligibility, Reassigning, RegisteredBroker,
     TopicEligibility, TopicFilter, TopicView, WireError,
 };
+use crate::control::pace::{SECOND_VIEW_WITHIN, VIEWS};
 use crate::model::ids::{BrokerId, PartitionId, TopicId};
 use crate::model::observation::{Blindness, Fact, ProbeKind, TopologyReading, TopologySource};
 
-/// How many brokers are asked at once: the higher leader epoch is believed.
-const VIEWS: usize = 2;
-/// How long the second view may lag behind the first before the first stands alone.
-const SECOND_VIEW_WITHIN: Duration = Duration::from_millis(100);
 /// How many topics one request for settings names.
 const TOPICS_PER_REQUEST: usize = 500;
 

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::lab::LabError;
 use crate::lab::act::Act;
 use crate::lab::bench::ground::Ground;
-use crate::lab::bench::results::Results;
+use crate::lab::bench::results::{self, Results};
 use crate::lab::fault::FaultKind;
 use crate::lab::options::{KAFKA_DEFAULT, Timing};
 use crate::lab::trio::Controllers;
@@ -174,6 +174,31 @@ impl Breakage {
 /// The sizes that the goals name.
 const SIZES: [i32; 2] = [6, 500];
 
+/// What Kafka alone took in the runs that are kept in the repository: the middle one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KafkaAlone {
+    pub(crate) runs: usize,
+    /// None is "never".
+    pub(crate) all: Option<Duration>,
+    pub(crate) one: Option<Duration>,
+}
+
+/// The runs that are kept in the repository.
+const KEPT: &str = include_str!("../../../../benches/results/failover.ndjson");
+
+/// Gives what Kafka alone takes after the kill of the leader of so many partitions; none where no run was kept.
+pub(crate) fn kafka_alone(partitions: i32) -> Option<KafkaAlone> {
+    let kept = results::parse::<Figure>(KEPT).ok()?;
+    let stock = |one: &&Figure| {
+        (one.arm, one.fault, one.partitions, one.kafka.as_str())
+            == (Arm::Stock, Breakage::Kill, partitions, KAFKA_DEFAULT)
+    };
+    let figures: Vec<&Figure> = kept.values().filter(stock).collect();
+    let all = spread::Spread::of(figures.iter().map(|one| one.all_worst_ms))?.middle;
+    let one = spread::Spread::of(figures.iter().map(|one| one.one_worst_ms))?.middle;
+    Some(KafkaAlone { runs: figures.len(), all: all.map(Duration::from_millis), one: one.map(Duration::from_millis) })
+}
+
 /// Measures what was asked for and has not been measured, and writes the table.
 ///
 /// Errors: those of a cluster that does not start. What was measured until then is kept; the same command goes on from there.
@@ -230,6 +255,14 @@ mod tests {
     #[test]
     fn the_whole_benchmark_has_the_runs_that_the_goals_want() {
         assert_eq!(keys("bench").len(), (4 * 20 + 2 * 10) * 2 * 2);
+    }
+
+    #[test]
+    fn the_kept_runs_are_readable_and_hold_what_kafka_alone_takes() {
+        results::parse::<Figure>(KEPT).unwrap();
+        let alone = kafka_alone(6).unwrap();
+        assert!(0 < alone.runs && Some(Duration::from_secs(5)) < alone.all, "{alone:?}");
+        assert_eq!(kafka_alone(7), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::adapters::kafka::wire::{
     Batch, Connection, Endpoint, Endpoints, EpochEnd, ErrorCode, FetchFrom, Fetched, METADATA_TOPIC_ID, Malformed,
     Options, SnapshotId, WireError, batches,
 };
+use crate::control::pace::SEARCH_EVERY;
 use crate::model::ids::{ClusterId, Offset};
 use crate::model::observation::{Blindness, Fact, ProbeKind, TopologyReading, TopologySource};
 
@@ -35,8 +36,6 @@ const LONG_POLL: Duration = Duration::from_millis(1_000);
 const COMMIT_POLL: Duration = Duration::from_millis(5);
 /// Beyond the long poll: then the controller hangs and another is looked for.
 const GRACE: Duration = Duration::from_millis(1_000);
-/// Between two searches for the active controller.
-const SEARCH_EVERY: Duration = Duration::from_millis(250);
 /// Units: bytes of one fetch; a whole batch comes in any case.
 const FETCH_BYTES: i32 = 4 << 20;
 /// Units: bytes. A snapshot of 200,000 partitions takes about 30 MB.

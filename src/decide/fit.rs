@@ -1,6 +1,7 @@
 //! The last look before a write: which partitions of a step still fit, which are already as wanted, which have moved.
+//!
+//! Deliberately pure and apart from the hand, so that the simulated one sorts by the same rule.
 
-use crate::adapters::kafka::wire::TopicPartition;
 use crate::model::ids::{BrokerId, PartitionId};
 use crate::model::plan::{Intention, Move};
 use crate::model::record::StepRefusal;
@@ -8,41 +9,42 @@ use crate::model::topology::{Partition, Topology};
 
 /// A partition that may be written.
 #[derive(Debug, Clone)]
-pub(super) struct Ready {
-    pub(super) id: PartitionId,
-    pub(super) name: TopicPartition,
-    pub(super) to: Vec<BrokerId>,
+pub struct Ready {
+    /// Which.
+    pub id: PartitionId,
+    /// Its wanted order.
+    pub to: Vec<BrokerId>,
     /// Whether its order is already the wanted one.
-    pub(super) ordered: bool,
+    pub ordered: bool,
 }
 
 /// The partitions of a step, sorted.
 #[derive(Debug, Default)]
-pub(super) struct Checked {
-    pub(super) ready: Vec<Ready>,
-    pub(super) already: Vec<PartitionId>,
-    pub(super) left_out: Vec<(StepRefusal, PartitionId)>,
+pub struct Checked {
+    /// May be written.
+    pub ready: Vec<Ready>,
+    /// Are as wanted.
+    pub already: Vec<PartitionId>,
+    /// Have moved, by reason.
+    pub left_out: Vec<(StepRefusal, PartitionId)>,
 }
 
 /// Sorts the partitions of the moves by what the fresh facts say.
-pub(super) fn sort_moves(moves: &[Move], intention: Intention, fresh: &Topology) -> Checked {
+#[must_use]
+pub fn sort_moves(moves: &[Move], intention: Intention, fresh: &Topology) -> Checked {
     let mut checked = Checked::default();
     for one in moves {
         for id in one.partitions.iter() {
-            let found = fresh.partitions.get(&id).zip(fresh.topics.get(&id.topic));
-            let Some((partition, topic)) = found else {
+            // A partition whose topic has no name cannot be written to.
+            let found = fresh.partitions.get(&id).filter(|_| fresh.topics.contains_key(&id.topic));
+            let Some(partition) = found else {
                 checked.left_out.push((StepRefusal::Stale, id));
                 continue;
             };
             match fit(one, intention, partition) {
                 Fit::Already => checked.already.push(id),
                 Fit::Moved => checked.left_out.push((StepRefusal::Stale, id)),
-                Fit::Write { ordered } => checked.ready.push(Ready {
-                    id,
-                    name: TopicPartition::new(topic.name.clone(), id.number),
-                    to: one.to.clone(),
-                    ordered,
-                }),
+                Fit::Write { ordered } => checked.ready.push(Ready { id, to: one.to.clone(), ordered }),
             }
         }
     }
@@ -72,6 +74,24 @@ fn fit(one: &Move, intention: Intention, partition: &Partition) -> Fit {
         && (partition.leader == one.leader || led || partition.leader.is_none())
         && one.leader_epoch <= partition.leader_epoch;
     if as_planned && clean { Fit::Write { ordered } } else { Fit::Moved }
+}
+
+/// Gives one shape of several: of each partition the view with the higher leader epoch; at equal epochs the first.
+#[must_use]
+pub fn merged(views: impl IntoIterator<Item = Topology>) -> Topology {
+    let mut views = views.into_iter();
+    let mut whole = views.next().unwrap_or_default();
+    for view in views {
+        for (id, partition) in view.partitions {
+            let newer = whole.partitions.get(&id).is_none_or(|held| held.leader_epoch < partition.leader_epoch);
+            if newer {
+                whole.partitions.insert(id, partition);
+            }
+        }
+        whole.topics.extend(view.topics);
+        whole.brokers.extend(view.brokers);
+    }
+    whole
 }
 
 #[cfg(test)]

@@ -1,0 +1,38 @@
+//! Leaving in good order: a leader that stops lets another node lead first.
+//!
+//! Deliberately without insisting: whoever cannot hand over in time stops all the same, and the others elect.
+
+use std::time::Duration;
+
+use crate::adapters::ledger::LedgerDesk;
+use crate::consensus::Standing;
+use crate::model::ids::NodeId;
+
+/// How long a node that stops in good order waits for another to lead.
+const HAND_OVER_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often it looks whether one does.
+const HAND_OVER_LOOK: Duration = Duration::from_millis(20);
+
+/// Lets another node lead before this one stops, so that nobody waits for an election; not for long, and never in vain.
+pub(super) async fn hand_over(ledger: &LedgerDesk, me: NodeId) {
+    let leads = async || {
+        let status = ledger.status(HAND_OVER_WITHIN).await?;
+        (status.peer.role.standing == Standing::Leading).then_some(status)
+    };
+    let Some(status) = leads().await else { return };
+    // The furthest of those that are reachable catches up soonest.
+    let up = |node: &NodeId| *node != me && status.links.get(node).is_some_and(|link| link.up);
+    let heirs = status.peer.matched.iter().filter(|(node, _)| up(node));
+    let Some((heir, _)) = heirs.max_by_key(|(node, index)| (**index, **node)) else { return };
+    tracing::info!("handing over to {heir}");
+    ledger.transfer(*heir);
+    let gone = async {
+        while leads().await.is_some() {
+            tokio::time::sleep(HAND_OVER_LOOK).await;
+        }
+    };
+    if tokio::time::timeout(HAND_OVER_WITHIN, gone).await.is_err() {
+        tracing::warn!("{heir} did not take over in time; the others will elect");
+    }
+}

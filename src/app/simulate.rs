@@ -1,0 +1,126 @@
+//! `tanist simulate`: plays a scenario or random worlds, and says what came of it and how fast it went.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::adapters::clock;
+use crate::sim::random::{Ran, RandomPlan, shrink};
+use crate::sim::scenario::{replay, text_of};
+use crate::surface::cli::Output;
+use crate::surface::exit::{ExitStatus, Failure};
+use crate::surface::simulate::{Answers, Simulation};
+
+/// Does what was asked for; gives 0 where everything went as it must, 1 where an invariant or an expectation failed.
+pub(super) fn simulate(what: Simulation, output: Output, to: &mut dyn Write) -> anyhow::Result<ExitStatus> {
+    match what {
+        Simulation::Scenario { file, answers } => scenario(&file, answers, to),
+        Simulation::Random { plan, seeds, save } => random(&plan, seeds, save.as_deref(), (output, to)),
+    }
+}
+
+fn scenario(file: &Path, answers: Answers, to: &mut dyn Write) -> anyhow::Result<ExitStatus> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let played = replay(&text)
+        .map_err(|error| Failure { status: ExitStatus::Usage, what: format!("{}: {error}", file.display()) })?;
+    match answers {
+        Answers::Printed => write!(to, "{}", played.text)?,
+        Answers::Recorded => {
+            std::fs::write(file, &played.text).with_context(|| format!("{} cannot be written", file.display()))?;
+        }
+    }
+    for failure in &played.failures {
+        writeln!(std::io::stderr(), "{}: {failure}", file.display())?;
+    }
+    Ok(if played.failures.is_empty() { ExitStatus::Yes } else { ExitStatus::No })
+}
+
+fn random(
+    plan: &RandomPlan,
+    seeds: u64,
+    save: Option<&Path>,
+    (output, to): (Output, &mut dyn Write),
+) -> anyhow::Result<ExitStatus> {
+    for seed in (0..seeds).map(|more| plan.seed.wrapping_add(more)) {
+        let plan = RandomPlan { seed, ..plan.clone() };
+        if output == Output::Table {
+            writeln!(to, "seed {seed}")?;
+        }
+        let episodes = plan.episodes();
+        let began = clock::now();
+        let ran = plan.play(&episodes);
+        let took = clock::now().saturating_duration_since(began);
+        match output {
+            Output::Table => table(&ran, took, to)?,
+            Output::Json => json(seed, &ran, took, to)?,
+        }
+        if let Some(violation) = ran.violation {
+            let shrunk = shrink(&plan, episodes, violation);
+            let text = plan.scenario(&shrunk.episodes, &shrunk.violation);
+            let recorded = replay(&text).map_or_else(|_| text_of("unreadable", &[]), |played| played.text);
+            match save {
+                Some(file) => {
+                    std::fs::write(file, recorded).with_context(|| format!("{} cannot be written", file.display()))?;
+                }
+                None if output == Output::Table => write!(to, "\n{recorded}\n")?,
+                None => {}
+            }
+            if output == Output::Table {
+                let (left, runs) = (shrunk.episodes.len(), shrunk.runs);
+                writeln!(to, "{} (shrunk to {left} episode(s) in {runs} runs)\nseed {seed}", shrunk.violation)?;
+            }
+            return Ok(ExitStatus::No);
+        }
+        if output == Output::Table {
+            writeln!(to, "seed {seed}: every invariant held, everything came to its end")?;
+        }
+    }
+    Ok(ExitStatus::Yes)
+}
+
+fn table(ran: &Ran, took: Duration, to: &mut dyn Write) -> anyhow::Result<()> {
+    let list = |sums: &BTreeMap<String, u64>| {
+        sums.iter().map(|(what, count)| format!("{what} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    writeln!(to, "faults:  {}", list(&ran.faults))?;
+    writeln!(to, "records: {}", list(&ran.records))?;
+    let steps = ran.statistics.node_steps;
+    writeln!(
+        to,
+        "{} simulated seconds, {steps} node-steps in {:.1?}: {} a second, {} times real time",
+        ran.span.as_secs(),
+        took,
+        per_second(steps, took),
+        per_second(ran.span.as_secs(), took)
+    )?;
+    writeln!(to, "trace {}", ran.trace)?;
+    Ok(())
+}
+
+fn json(seed: u64, ran: &Ran, took: Duration, to: &mut dyn Write) -> anyhow::Result<()> {
+    let value = serde_json::json!({
+        "version": 1,
+        "kind": "simulation",
+        "seed": seed,
+        "simulated_s": ran.span.as_secs(),
+        "node_steps": ran.statistics.node_steps,
+        "node_steps_per_s": per_second(ran.statistics.node_steps, took),
+        "times_real_time": per_second(ran.span.as_secs(), took),
+        "trace": ran.trace.to_string(),
+        "faults": ran.faults,
+        "records": ran.records,
+        "looked": ran.looked,
+        "violation": ran.violation.as_ref().map(ToString::to_string),
+    });
+    writeln!(to, "{value}")?;
+    Ok(())
+}
+
+/// Gives how many there were a second, rounded down.
+fn per_second(count: u64, took: Duration) -> u64 {
+    let micros = took.as_micros().max(1);
+    u64::try_from(u128::from(count).saturating_mul(1_000_000) / micros).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,80 @@
+//! The pace of a node: how often it looks and ticks, and how long it waits for what it has asked.
+//!
+//! Deliberately constants and no behaviour: the driver and the adapters keep this pace in real time, the simulation in
+//! virtual time, and neither may differ from the other.
+
+use std::time::Duration;
+
+/// How often each probe looks, and how long it waits.
+///
+/// Source: judgement.md §1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rhythm {
+    /// P1: between two pings of a broker.
+    pub ping: Duration,
+    /// P1: silence after which a second connection is tried beside the first: 1.5 pings.
+    pub yellow: Duration,
+    /// P1: a ping without an answer for so long gives the connection up.
+    pub ping_within: Duration,
+    /// P0: between the two fresh connects after a connection has closed.
+    pub reconnect: Duration,
+    /// P2: between two looks at the topology.
+    pub shape: Duration,
+    /// P5: between two looks at the positions in the metadata log.
+    pub pulse: Duration,
+    /// P6: between two looks at a broker's log ends.
+    pub offsets: Duration,
+    /// P8: between two looks at a broker's log dirs, the reassignments, and the topics' settings.
+    pub rounds: Duration,
+    /// Every other request is given up after this.
+    pub within: Duration,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self {
+            ping: Duration::from_millis(250),
+            yellow: Duration::from_millis(375),
+            ping_within: Duration::from_secs(1),
+            reconnect: Duration::from_millis(20),
+            shape: Duration::from_secs(1),
+            pulse: Duration::from_millis(250),
+            offsets: Duration::from_secs(5),
+            rounds: Duration::from_secs(30),
+            within: Duration::from_secs(2),
+        }
+    }
+}
+
+/// How often time passes for the controller. Fine enough that silence is seen within a twentieth of its limit.
+pub const TICK: Duration = Duration::from_millis(50);
+
+/// How long a read-back may take before it counts as not answered.
+pub const READ_BACK_WITHIN: Duration = Duration::from_millis(800);
+
+/// How long a failed read-back rests before it is given back: whoever wants it again asks at once.
+pub const READ_BACK_REST: Duration = Duration::from_millis(100);
+
+/// The shortest time that a request is given; with less left nothing is sent.
+pub const LEAST: Duration = Duration::from_millis(20);
+
+/// How long reading the facts again may take out of a step's time.
+pub const RECHECK_FOR: Duration = Duration::from_millis(300);
+
+/// How long one peer may take before the next is asked beside it: a live one needs 5-8 ms.
+pub const HEDGE_AFTER: Duration = Duration::from_millis(60);
+
+/// How many brokers are asked at once: the higher leader epoch is believed.
+pub const VIEWS: usize = 2;
+
+/// How long the second view may lag behind the first before the first stands alone.
+pub const SECOND_VIEW_WITHIN: Duration = Duration::from_millis(100);
+
+/// After a close: how many connects follow each other closely until two have been refused.
+pub const QUICK_CONNECTS_MAX: u32 = 5;
+
+/// How many connections in a row must be accepted and closed to call it a cap: a dying process does it once or twice.
+pub const CAPPED_AFTER: u32 = 3;
+
+/// Between two searches for the active controller.
+pub const SEARCH_EVERY: Duration = Duration::from_millis(250);

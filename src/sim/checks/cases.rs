@@ -1,0 +1,107 @@
+//! What must hold of cases: opened in time, moved little, ended, and everything put back.
+
+use std::time::Duration;
+
+use crate::model::ids::{BrokerId, CaseId, PartitionId};
+use crate::model::plan::Origin;
+use crate::model::record::{Body, Record};
+use crate::model::time::Timestamp;
+
+use super::{Checks, Scene, Violation};
+
+/// An intent is closed after so long.
+const OPEN_MAX: Duration = Duration::from_secs(60);
+
+/// Moves for one fault and partition, and failbacks.
+const MOVES_MAX: u32 = 2;
+const FAILBACKS_MAX: u32 = 1;
+
+impl Checks {
+    /// A fault begins that must be found by then.
+    pub(in crate::sim) fn expect(&mut self, broker: BrokerId, began: Timestamp, by: Timestamp) {
+        self.expected.insert(broker, (began, by));
+    }
+
+    /// Whatever was expected is not any more: something else has gone wrong, or has ended.
+    pub(in crate::sim) fn expect_nothing(&mut self) {
+        self.expected.clear();
+    }
+
+    pub(super) fn opened(&mut self, _scene: Scene<'_>, record: &Record) {
+        if let Body::Opened(finding) | Body::Reclassified { to: finding, .. } = &record.body
+            && self.expected.remove(&finding.broker).is_some()
+        {
+            self.count("L2");
+        }
+    }
+
+    pub(super) fn look_at_expected(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
+        let late = self.expected.iter().find(|(_, (_, by))| *by < scene.now);
+        let Some((broker, (began, by))) = late else { return Ok(()) };
+        let what = format!("{broker} was not found within {:?}", by.since(*began));
+        Err(scene.violation("L2", None, what))
+    }
+
+    pub(super) fn look_at_open(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
+        self.count("L4");
+        if !self.core_well_for(scene, OPEN_MAX) || !scene.troubles.all_calm(scene.now, OPEN_MAX) {
+            return Ok(());
+        }
+        let old = self.open.iter().find(|(_, since)| OPEN_MAX < scene.now.since(**since));
+        old.map_or(Ok(()), |(digest, since)| {
+            let what = format!("{} has been open for {:?}", digest.short(), scene.now.since(*since));
+            Err(scene.violation("L4", None, what))
+        })
+    }
+
+    pub(super) fn look_at_losses(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
+        self.count("S3");
+        let truth = scene.kafka.truth();
+        let lost = truth.lost();
+        if self.lost_before < lost.len() {
+            let newest = lost.last().map(|one| format!("{one:?}")).unwrap_or_default();
+            self.lost_before = lost.len();
+            return Err(scene.violation("S3", None, format!("acknowledged acks=all records are lost: {newest}")));
+        }
+        Ok(())
+    }
+
+    pub(super) fn moved(
+        &mut self,
+        scene: Scene<'_>,
+        case: CaseId,
+        origin: &Origin,
+        partition: PartitionId,
+    ) -> Result<(), Violation> {
+        self.count("L6");
+        let (counts, most) = match origin {
+            Origin::Finding { .. } => (&mut self.moves, MOVES_MAX),
+            Origin::Failback { .. } => (&mut self.failbacks, FAILBACKS_MAX),
+            // People may ask as often as they like.
+            Origin::Undo { .. } => return Ok(()),
+        };
+        let count = counts.entry((case, partition)).or_default();
+        *count = count.saturating_add(1);
+        if most < *count {
+            let what = format!("case {case} moved {partition} {count} times, at most {most}");
+            return Err(scene.violation("L6", None, what));
+        }
+        Ok(())
+    }
+
+    /// Gives what has not come to its end, although everything has been well for long.
+    pub(in crate::sim) fn unfinished(&self, scene: Scene<'_>) -> Option<Violation> {
+        if let Some((digest, since)) = self.open.iter().next() {
+            let what = format!("{} has been open for {:?}", digest.short(), scene.now.since(*since));
+            return Some(scene.violation("L4", None, what));
+        }
+        let leader = self.leading.keys().next();
+        let process = leader.and_then(|id| scene.machines.get(id)).and_then(|machine| machine.process.as_ref());
+        let Some(process) = process else { return Some(scene.violation("L1", None, "nobody leads")) };
+        let case = process.controller.state().cases.iter().next();
+        case.map(|(id, case)| {
+            let what = format!("case {id} ({} of {}) stays open", case.finding.kind, case.finding.broker);
+            scene.violation("L3", None, what)
+        })
+    }
+}

@@ -1,0 +1,367 @@
+//! The hand of one process in the pretended world: it re-reads the facts just before it writes, sends once, and says what it
+//! did, as production's does.
+//!
+//! Deliberately a state machine over calls and timers. The rule of the last look is production's own (`decide::fit`).
+
+mod order;
+mod send;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::control::event::{Errand, Event, StepResult};
+use crate::control::pace::{LEAST, READ_BACK_REST, READ_BACK_WITHIN, VIEWS};
+use crate::decide::fit::{Ready, merged};
+use crate::model::ids::{BrokerId, ControllerId, PartitionId};
+use crate::model::plan::{Act, Step};
+use crate::model::record::{NotSent, Receipt, StepRefusal};
+use crate::model::time::Timestamp;
+use crate::model::topology::{PartitionSet, Topology};
+
+use super::desk::Desk;
+use super::kafka::talk::{Answer, Call, Door, Heard, Line, News, Request};
+use super::sabotage::Sabotage;
+use super::stimulus::Stimulus;
+
+/// The hand's lane at every door.
+const HAND: u8 = 9;
+
+/// Where the cluster is, for the hand.
+#[derive(Debug, Clone)]
+pub(in crate::sim) struct HandOptions {
+    pub(in crate::sim) brokers: Vec<BrokerId>,
+    /// Empty: everything goes through brokers.
+    pub(in crate::sim) controllers: Vec<ControllerId>,
+    pub(in crate::sim) sabotage: Sabotage,
+}
+
+/// The hand of one process.
+#[derive(Debug)]
+pub(in crate::sim) struct Hand {
+    options: HandOptions,
+    jobs: BTreeMap<Errand, Job>,
+    calls: BTreeMap<Call, Errand>,
+    /// Lines that stand, as far as the hand knows.
+    open: BTreeSet<Line>,
+    /// The controller that last said it was active.
+    active: Option<ControllerId>,
+    done: Vec<Event>,
+}
+
+/// One errand.
+#[derive(Debug)]
+struct Job {
+    work: Work,
+    /// By the process's own clock.
+    deadline: Timestamp,
+    stage: Stage,
+    /// Rises with each stage: a timer of an earlier one finds nothing to do.
+    turn: u32,
+}
+
+#[derive(Debug)]
+enum Work {
+    Apply(Box<Applying>),
+    ReadBack,
+}
+
+/// A step on its way.
+#[derive(Debug)]
+struct Applying {
+    step: Step,
+    /// Who is not to be asked: the leaders that are to lose.
+    avoid: BTreeSet<BrokerId>,
+    ready: Vec<Ready>,
+    done: Vec<PartitionId>,
+    left_out: Vec<(StepRefusal, PartitionId)>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The facts are being read again.
+    Fresh { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>> },
+    /// A line to the next peer is being opened.
+    Knocking { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
+    /// The request is out.
+    Sent { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
+    /// The shape is being read back.
+    Reading { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>>, wanted: usize },
+    /// A failed read-back rests.
+    Resting,
+}
+
+/// A request that is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sending {
+    Reorder,
+    Prefer,
+    /// A fence reads the log's end first.
+    Position,
+    Fence,
+    Unregister,
+}
+
+/// Why a step was not applied; the words of the port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Failed {
+    Stale,
+    Unreachable,
+    Unanswered,
+    Refused(StepRefusal),
+    Expired,
+}
+
+impl Hand {
+    /// Gives a hand that has opened nothing yet.
+    pub(in crate::sim) fn new(options: HandOptions) -> Self {
+        Self {
+            options,
+            jobs: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            open: BTreeSet::new(),
+            active: None,
+            done: Vec::new(),
+        }
+    }
+
+    /// Applies a step; nothing is sent once `within` has passed.
+    pub(in crate::sim) fn apply(&mut self, desk: &mut Desk<'_>, errand: Errand, step: Step, within: Duration) {
+        let deadline = desk.now().plus(within);
+        let moves = step.act.moves();
+        let leads_after = |broker: BrokerId| moves.iter().any(|one| one.to.first() == Some(&broker));
+        let avoid: BTreeSet<BrokerId> =
+            moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(*leader)).collect();
+        let act = step.act.clone();
+        let applying = Applying { step, avoid, ready: Vec::new(), done: Vec::new(), left_out: Vec::new() };
+        let stage = Stage::Resting;
+        self.jobs.insert(errand, Job { work: Work::Apply(Box::new(applying)), deadline, stage, turn: 0 });
+        match act {
+            Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => self.refresh(desk, errand),
+            Act::Fence { .. } if self.options.controllers.is_empty() => self.fail(desk, errand, Failed::Unreachable),
+            Act::Fence { .. } => self.send(desk, errand, Sending::Position),
+            Act::Unregister { .. } => self.send(desk, errand, Sending::Unregister),
+        }
+    }
+
+    /// Reads the shape of the cluster back from at least two brokers other than `not`.
+    pub(in crate::sim) fn read_back(&mut self, desk: &mut Desk<'_>, errand: Errand, not: BTreeSet<BrokerId>) {
+        let brokers = self.brokers(&not);
+        // A lone survivor is believed: nobody else is left to ask.
+        let wanted = brokers.len().clamp(1, 2);
+        let deadline = desk.now().plus(READ_BACK_WITHIN);
+        let stage = Stage::Resting;
+        self.jobs.insert(errand, Job { work: Work::ReadBack, deadline, stage, turn: 0 });
+        let asked = self.ask_shapes(desk, errand, &brokers);
+        self.enter(desk, errand, Stage::Reading { asked, answers: Vec::new(), wanted }, READ_BACK_WITHIN);
+    }
+
+    /// Gives what has been done since last asked.
+    pub(in crate::sim) fn take_done(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// A timer of an errand is over.
+    pub(in crate::sim) fn due(&mut self, desk: &mut Desk<'_>, errand: Errand, turn: u32) {
+        let Some(job) = self.jobs.get_mut(&errand).filter(|job| job.turn == turn) else { return };
+        match std::mem::replace(&mut job.stage, Stage::Resting) {
+            Stage::Fresh { answers, .. } => self.refreshed(desk, errand, &answers),
+            Stage::Knocking { what, peers, door, .. } => {
+                self.forget(desk, door);
+                self.try_next(desk, errand, what, peers);
+            }
+            Stage::Sent { what, peers, door, .. } => {
+                self.forget(desk, door);
+                self.unanswered(desk, errand, what, peers);
+            }
+            Stage::Reading { answers, .. } => self.read_in_vain(desk, errand, answers.len()),
+            Stage::Resting => {
+                self.jobs.remove(&errand);
+                self.done.push(Event::ReadBack { errand, topology: None });
+            }
+        }
+    }
+
+    /// Kafka was heard on one of the hand's lines.
+    pub(in crate::sim) fn heard(&mut self, desk: &mut Desk<'_>, heard: Heard) {
+        let Heard { line, call, news, .. } = heard;
+        match news {
+            News::Opened => {
+                self.open.insert(line);
+                if let Some(errand) = self.calls.remove(&call) {
+                    self.opened(desk, errand, call);
+                }
+            }
+            News::Answered { answer, .. } => {
+                self.open.insert(line);
+                if let Some(errand) = self.calls.remove(&call) {
+                    self.answered(desk, errand, call, *answer);
+                }
+            }
+            News::Refused | News::Closed => {
+                self.open.remove(&line);
+                let broken: Vec<(Errand, Call)> = self
+                    .calls
+                    .iter()
+                    .filter(|(waiting, errand)| **waiting == call || self.waits_on(**errand, **waiting, line.to))
+                    .map(|(waiting, errand)| (*errand, *waiting))
+                    .collect();
+                for (errand, waiting) in broken {
+                    self.calls.remove(&waiting);
+                    self.broken(desk, errand, waiting);
+                }
+            }
+            News::Metadata(_) => {}
+        }
+    }
+
+    /// Tells whether an errand's call is out to this door.
+    fn waits_on(&self, errand: Errand, waiting: Call, to: Door) -> bool {
+        self.jobs.get(&errand).is_some_and(|job| match &job.stage {
+            Stage::Knocking { door, call, .. } | Stage::Sent { door, call, .. } => *door == to && *call == waiting,
+            // Who was asked for a shape is not kept by call: the first that answers counts, and the time is short.
+            Stage::Fresh { .. } | Stage::Reading { .. } | Stage::Resting => false,
+        })
+    }
+
+    fn answered(&mut self, desk: &mut Desk<'_>, errand: Errand, call: Call, answer: Answer) {
+        let Some(job) = self.jobs.get_mut(&errand) else { return };
+        match std::mem::replace(&mut job.stage, Stage::Resting) {
+            Stage::Fresh { mut asked, mut answers } if asked.contains(&call) => {
+                asked.remove(&call);
+                if let Answer::Metadata(topology) = answer {
+                    answers.push(topology);
+                }
+                if asked.is_empty() || VIEWS <= answers.len() {
+                    return self.refreshed(desk, errand, &answers);
+                }
+                self.put_back(errand, Stage::Fresh { asked, answers });
+            }
+            Stage::Reading { asked, answers, wanted } if asked.contains(&call) => {
+                self.read_one(desk, errand, (asked, answers, wanted), answer);
+            }
+            Stage::Sent { what, peers, door, call: waited } if waited == call => {
+                self.heard_back(desk, errand, (what, door, peers), answer);
+            }
+            other => self.put_back(errand, other),
+        }
+    }
+
+    /// A call will not be answered: its line is gone, or never stood.
+    fn broken(&mut self, desk: &mut Desk<'_>, errand: Errand, call: Call) {
+        let Some(job) = self.jobs.get_mut(&errand) else { return };
+        match std::mem::replace(&mut job.stage, Stage::Resting) {
+            Stage::Fresh { mut asked, answers } => {
+                asked.remove(&call);
+                if asked.is_empty() {
+                    return self.refreshed(desk, errand, &answers);
+                }
+                self.put_back(errand, Stage::Fresh { asked, answers });
+            }
+            Stage::Reading { mut asked, answers, wanted } => {
+                asked.remove(&call);
+                if asked.is_empty() {
+                    return self.read_in_vain(desk, errand, answers.len());
+                }
+                self.put_back(errand, Stage::Reading { asked, answers, wanted });
+            }
+            Stage::Knocking { what, peers, call: waited, .. } if waited == call => {
+                self.try_next(desk, errand, what, peers);
+            }
+            Stage::Sent { what, peers, call: waited, .. } if waited == call => {
+                self.unanswered(desk, errand, what, peers);
+            }
+            other => self.put_back(errand, other),
+        }
+    }
+
+    fn read_one(
+        &mut self,
+        desk: &mut Desk<'_>,
+        errand: Errand,
+        reading: (BTreeSet<Call>, Vec<Arc<Topology>>, usize),
+        answer: Answer,
+    ) {
+        let (asked, mut answers, wanted) = reading;
+        if let Answer::Metadata(topology) = answer {
+            answers.push(topology);
+        }
+        if wanted <= answers.len() {
+            self.jobs.remove(&errand);
+            let topology = merged(answers.iter().map(|view| (**view).clone()));
+            return self.done.push(Event::ReadBack { errand, topology: Some(topology) });
+        }
+        self.put_back(errand, Stage::Reading { asked, answers, wanted });
+        let _ = desk;
+    }
+
+    fn read_in_vain(&mut self, desk: &mut Desk<'_>, errand: Errand, _answers: usize) {
+        self.enter(desk, errand, Stage::Resting, READ_BACK_REST);
+    }
+
+    fn put_back(&mut self, errand: Errand, stage: Stage) {
+        if let Some(job) = self.jobs.get_mut(&errand) {
+            job.stage = stage;
+        }
+    }
+
+    fn enter(&mut self, desk: &mut Desk<'_>, errand: Errand, stage: Stage, within: Duration) {
+        let Some(job) = self.jobs.get_mut(&errand) else { return };
+        job.stage = stage;
+        job.turn = job.turn.wrapping_add(1);
+        desk.later(within, Stimulus::Hand(errand, job.turn));
+    }
+
+    /// Gives the brokers to ask, but for `not`.
+    fn brokers(&self, not: &BTreeSet<BrokerId>) -> Vec<BrokerId> {
+        self.options.brokers.iter().filter(|id| !not.contains(id)).copied().collect()
+    }
+
+    fn ask_shapes(&mut self, desk: &mut Desk<'_>, errand: Errand, brokers: &[BrokerId]) -> BTreeSet<Call> {
+        let mut asked = BTreeSet::new();
+        for broker in brokers {
+            let line = desk.line(Door::Broker(*broker), HAND);
+            let call = desk.ask(line, Request::Metadata);
+            self.calls.insert(call, errand);
+            asked.insert(call);
+        }
+        asked
+    }
+
+    fn forget(&mut self, desk: &mut Desk<'_>, door: Door) {
+        let line = desk.line(door, HAND);
+        self.open.remove(&line);
+        desk.close(line);
+    }
+
+    fn left(&self, desk: &Desk<'_>, errand: Errand) -> Option<Duration> {
+        let job = self.jobs.get(&errand)?;
+        let left = job.deadline.since(desk.now());
+        (LEAST <= left).then_some(left)
+    }
+
+    fn finish(&mut self, errand: Errand, receipt: Receipt, said: Option<String>) {
+        self.jobs.remove(&errand);
+        self.calls.retain(|_, owner| *owner != errand);
+        self.done.push(Event::Applied { errand, result: StepResult { receipt, said } });
+    }
+
+    fn fail(&mut self, _desk: &mut Desk<'_>, errand: Errand, why: Failed) {
+        let said = Some(format!("{why:?}"));
+        let receipt = match why {
+            Failed::Stale => Receipt::Refused(StepRefusal::Stale),
+            Failed::Refused(why) => Receipt::Refused(why),
+            Failed::Unreachable => Receipt::NotSent(NotSent::Unreachable),
+            Failed::Unanswered => Receipt::Unanswered,
+            Failed::Expired => Receipt::NotSent(NotSent::Expired),
+        };
+        self.finish(errand, receipt, said);
+    }
+}
+
+fn receipt(done: &[PartitionId], left_out: &[(StepRefusal, PartitionId)]) -> Receipt {
+    let reasons: BTreeSet<StepRefusal> = left_out.iter().map(|(why, _)| *why).collect();
+    let of = |why: StepRefusal| left_out.iter().filter(|(reason, _)| *reason == why).map(|(_, id)| *id).collect();
+    let not: Vec<(StepRefusal, PartitionSet)> = reasons.into_iter().map(|why| (why, of(why))).collect();
+    Receipt::Done { done: done.iter().copied().collect(), not }
+}

@@ -1,0 +1,110 @@
+//! A step that moves leaders: the facts are read again, what still fits is reordered, then elected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::control::event::Errand;
+use crate::control::pace::RECHECK_FOR;
+use crate::decide::fit::{Checked, merged, sort_moves};
+use crate::model::ids::PartitionId;
+use crate::model::plan::{Act, Intention};
+use crate::model::record::StepRefusal;
+use crate::model::topology::Topology;
+use crate::sim::desk::Desk;
+use crate::sim::kafka::code::Code;
+
+use super::{Applying, Failed, Hand, Sending, Stage, Work, receipt};
+
+impl Hand {
+    pub(super) fn applying(&mut self, errand: Errand) -> Option<&mut Applying> {
+        match &mut self.jobs.get_mut(&errand)?.work {
+            Work::Apply(applying) => Some(applying),
+            Work::ReadBack => None,
+        }
+    }
+
+    /// Reads the partitions of the moves again, from brokers that are not to lose them.
+    pub(super) fn refresh(&mut self, desk: &mut Desk<'_>, errand: Errand) {
+        let Some(left) = self.left(desk, errand) else { return self.fail(desk, errand, Failed::Expired) };
+        let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
+        let brokers = self.brokers(&avoid);
+        if brokers.is_empty() {
+            return self.fail(desk, errand, Failed::Unreachable);
+        }
+        let asked = self.ask_shapes(desk, errand, &brokers);
+        self.enter(desk, errand, Stage::Fresh { asked, answers: Vec::new() }, left.min(RECHECK_FOR));
+    }
+
+    /// The facts are read again, from two brokers or from one: the newer view of each partition is believed.
+    pub(super) fn refreshed(&mut self, desk: &mut Desk<'_>, errand: Errand, answers: &[Arc<Topology>]) {
+        if answers.is_empty() {
+            return self.fail(desk, errand, Failed::Unreachable);
+        }
+        let fresh = merged(answers.iter().map(|view| (**view).clone()));
+        let Some(applying) = self.applying(errand) else { return };
+        let intention = applying.step.act.intention();
+        let Checked { ready, already, left_out } = sort_moves(applying.step.act.moves(), intention, &fresh);
+        if ready.is_empty() && already.is_empty() {
+            return self.fail(desk, errand, Failed::Stale);
+        }
+        applying.done = already;
+        applying.left_out = left_out;
+        let reorder = !matches!(applying.step.act, Act::Prefer { .. }) && ready.iter().any(|one| !one.ordered);
+        applying.ready = ready;
+        if reorder {
+            return self.send(desk, errand, Sending::Reorder);
+        }
+        self.elect(desk, errand);
+    }
+
+    /// After the orders stand: elects, where the step wants that.
+    fn elect(&mut self, desk: &mut Desk<'_>, errand: Errand) {
+        let Some(applying) = self.applying(errand) else { return };
+        let wanted = applying.step.act.intention() == Intention::OrderAndLeader;
+        if wanted && !applying.ready.is_empty() {
+            return self.send(desk, errand, Sending::Prefer);
+        }
+        self.complete(errand);
+    }
+
+    fn complete(&mut self, errand: Errand) {
+        let Some(applying) = self.applying(errand) else { return };
+        let standing: Vec<PartitionId> = applying.ready.iter().map(|one| one.id).collect();
+        applying.done.extend(standing);
+        let receipt = receipt(&applying.done, &applying.left_out);
+        self.finish(errand, receipt, None);
+    }
+
+    /// Kafka said of each partition whether it was done.
+    pub(super) fn outcomes(
+        &mut self,
+        desk: &mut Desk<'_>,
+        errand: Errand,
+        what: Sending,
+        outcomes: &BTreeMap<PartitionId, Option<Code>>,
+    ) {
+        if outcomes.values().any(|code| *code == Some(Code::RequestTimedOut)) {
+            // What timed out may have had its effect all the same.
+            return self.fail(desk, errand, Failed::Unanswered);
+        }
+        let Some(applying) = self.applying(errand) else { return };
+        let fine = |code: Code| what == Sending::Prefer && code == Code::ElectionNotNeeded;
+        let refused: Vec<(StepRefusal, PartitionId)> = outcomes
+            .iter()
+            .filter_map(|(id, code)| Some((refused_with(code.filter(|code| !fine(*code))?), *id)))
+            .collect();
+        applying.ready.retain(|one| !refused.iter().any(|(_, id)| *id == one.id));
+        applying.left_out.extend(refused);
+        if what == Sending::Reorder { self.elect(desk, errand) } else { self.complete(errand) }
+    }
+}
+
+/// Gives what an error code of one partition means for its step.
+fn refused_with(code: Code) -> StepRefusal {
+    match code {
+        Code::PreferredLeaderNotAvailable => StepRefusal::PreferredNotAvailable,
+        Code::ClusterAuthorizationFailed | Code::TopicAuthorizationFailed => StepRefusal::Denied,
+        Code::UnknownTopicOrPartition => StepRefusal::Stale,
+        other => StepRefusal::Kafka(other.number()),
+    }
+}

@@ -1,0 +1,151 @@
+//! One request to the active controller (or through a broker): sent once, unless it is certain that nothing was done.
+
+use std::collections::VecDeque;
+
+use crate::control::event::Errand;
+use crate::control::pace::RECHECK_FOR;
+use crate::model::ids::ControllerId;
+use crate::model::plan::Act;
+use crate::model::record::StepRefusal;
+use crate::sim::desk::Desk;
+use crate::sim::kafka::code::Code;
+use crate::sim::kafka::talk::{Answer, Call, Door, ElectionKind, Order, ReplicaCount, Request};
+use crate::sim::sabotage::Sabotage;
+use crate::sim::stimulus::Note;
+
+use super::{Failed, HAND, Hand, Sending, Stage, receipt};
+
+impl Hand {
+    /// Sends a request to the first peer that takes it.
+    pub(super) fn send(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending) {
+        let peers = self.peers(errand);
+        self.try_next(desk, errand, what, peers);
+    }
+
+    fn peers(&mut self, errand: Errand) -> VecDeque<Door> {
+        if !self.options.controllers.is_empty() {
+            // The one last known as active first.
+            let rest = self.options.controllers.iter().filter(|id| Some(**id) != self.active).copied();
+            return self.active.into_iter().chain(rest).map(Door::Controller).collect();
+        }
+        let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
+        self.brokers(&avoid).into_iter().map(Door::Broker).collect()
+    }
+
+    pub(super) fn try_next(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, mut peers: VecDeque<Door>) {
+        let Some(left) = self.left(desk, errand) else { return self.fail(desk, errand, Failed::Expired) };
+        let Some(door) = peers.pop_front() else { return self.fail(desk, errand, Failed::Unreachable) };
+        let line = desk.line(door, HAND);
+        if self.open.contains(&line) {
+            return self.write(desk, errand, what, (door, peers));
+        }
+        let call = desk.connect(line);
+        self.calls.insert(call, errand);
+        self.enter(desk, errand, Stage::Knocking { what, peers, door, call }, left.min(RECHECK_FOR));
+    }
+
+    pub(super) fn opened(&mut self, desk: &mut Desk<'_>, errand: Errand, call: Call) {
+        let Some(job) = self.jobs.get_mut(&errand) else { return };
+        match std::mem::replace(&mut job.stage, Stage::Resting) {
+            Stage::Knocking { what, peers, door, call: waited } if waited == call => {
+                self.write(desk, errand, what, (door, peers));
+            }
+            other => self.put_back(errand, other),
+        }
+    }
+
+    /// The last look at the clock, and the write.
+    fn write(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, peer: (Door, VecDeque<Door>)) {
+        let (door, peers) = peer;
+        let late = self.options.sabotage == Sabotage::SendsLate;
+        let left = match self.left(desk, errand) {
+            Some(left) => left,
+            None if late => RECHECK_FOR,
+            None => return self.fail(desk, errand, Failed::Expired),
+        };
+        let Some(request) = self.request(desk, errand, what) else {
+            return self.fail(desk, errand, Failed::Unreachable);
+        };
+        if what != Sending::Position {
+            desk.note(Note::Touches { errand, request: Box::new(request.clone()) });
+        }
+        let line = desk.line(door, HAND);
+        let call = desk.ask(line, request);
+        self.calls.insert(call, errand);
+        self.enter(desk, errand, Stage::Sent { what, peers, door, call }, left);
+    }
+
+    fn request(&mut self, desk: &Desk<'_>, errand: Errand, what: Sending) -> Option<Request> {
+        let sabotage = self.options.sabotage;
+        let applying = self.applying(errand)?;
+        Some(match (what, &applying.step.act) {
+            (Sending::Reorder, _) => {
+                let unordered = applying.ready.iter().filter(|one| !one.ordered);
+                let orders = unordered.map(|one| Order { partition: one.id, replicas: Some(one.to.clone()) }).collect();
+                Request::Reassign { orders, count: ReplicaCount::Kept }
+            }
+            (Sending::Prefer, _) => {
+                let partitions = applying.ready.iter().map(|one| one.id).collect();
+                Request::Elect { kind: ElectionKind::Preferred, partitions: Some(partitions) }
+            }
+            (Sending::Position, _) => Request::DescribeQuorum,
+            (Sending::Fence, Act::Fence { broker, epoch }) => {
+                // A saboteur fences whatever life is registered now.
+                let newest = || desk.kafka.truth().registrations().get(broker).map(|one| one.epoch);
+                let now = (sabotage == Sabotage::FencesAnyLife).then(newest).flatten();
+                Request::Fence { broker: *broker, epoch: now.unwrap_or(*epoch) }
+            }
+            (Sending::Unregister, Act::Unregister { broker, .. }) => Request::Unregister(*broker),
+            (Sending::Fence | Sending::Unregister, _) => return None,
+        })
+    }
+
+    /// A request that may have had its effect was not answered.
+    pub(super) fn unanswered(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, peers: VecDeque<Door>) {
+        if self.options.sabotage == Sabotage::ResendsBlindly && !peers.is_empty() {
+            return self.try_next(desk, errand, what, peers);
+        }
+        self.fail(desk, errand, Failed::Unanswered);
+    }
+
+    pub(super) fn heard_back(
+        &mut self,
+        desk: &mut Desk<'_>,
+        errand: Errand,
+        sent: (Sending, Door, VecDeque<Door>),
+        answer: Answer,
+    ) {
+        let (what, door, peers) = sent;
+        if let Answer::Refused(Code::NotController | Code::NotLeaderOrFollower) = answer {
+            return self.try_next(desk, errand, what, peers);
+        }
+        if let (Door::Controller(ControllerId(id)), false) = (door, matches!(answer, Answer::Refused(_))) {
+            self.active = Some(ControllerId(id));
+        }
+        match (what, answer) {
+            (Sending::Reorder | Sending::Prefer, Answer::Outcomes(outcomes)) => {
+                self.outcomes(desk, errand, what, &outcomes);
+            }
+            (Sending::Position, Answer::Quorum(_)) => self.send(desk, errand, Sending::Fence),
+            (Sending::Fence, Answer::Fenced) | (Sending::Unregister, Answer::Unregistered) => {
+                self.finish(errand, receipt(&[], &[]), None);
+            }
+            (Sending::Fence, Answer::Refused(Code::StaleBrokerEpoch)) => {
+                self.fail(desk, errand, Failed::Refused(StepRefusal::NewIncarnation));
+            }
+            // It is gone already: applying a step twice changes nothing the second time.
+            (Sending::Unregister, Answer::Refused(Code::BrokerIdNotRegistered)) => {
+                self.finish(errand, receipt(&[], &[]), None);
+            }
+            (_, Answer::Refused(Code::ClusterAuthorizationFailed | Code::TopicAuthorizationFailed)) => {
+                self.fail(desk, errand, Failed::Refused(StepRefusal::Denied));
+            }
+            // It may have had its effect all the same.
+            (_, Answer::Refused(Code::RequestTimedOut)) => self.unanswered(desk, errand, what, peers),
+            (_, Answer::Refused(code)) => {
+                self.fail(desk, errand, Failed::Refused(StepRefusal::Kafka(code.number())));
+            }
+            (_, _) => self.fail(desk, errand, Failed::Unanswered),
+        }
+    }
+}

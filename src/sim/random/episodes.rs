@@ -1,0 +1,165 @@
+//! What goes wrong by chance: of Kafka, of our own machines, of people. Each episode begins and, mostly, ends.
+
+use std::time::Duration;
+
+use crate::control::event::PauseFile;
+use crate::model::ids::{BrokerId, ControllerId, NodeId};
+use crate::sim::chance::Chance;
+use crate::sim::disk::DiskTrouble;
+use crate::sim::kafka::fault::{Fault, FaultKind, Path, Target, Vantage, Way};
+use crate::sim::net::{Cut, LinkTrouble};
+use crate::sim::scenario::{Command, Ours, Wish};
+
+use super::RandomPlan;
+
+/// Something that goes wrong, from when and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Episode {
+    /// When, after the world has settled.
+    pub at: Duration,
+    /// How it begins.
+    pub begin: Command,
+    /// After how long it ends, and how.
+    pub end: Option<(Duration, Command)>,
+}
+
+/// How long passes between the beginnings of two episodes.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(90));
+
+/// How long an episode lasts; most are short, some outlast every session.
+const LASTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(6));
+const LASTS_LONG: (Duration, Duration) = (Duration::from_secs(6), Duration::from_secs(180));
+
+/// A controlled shutdown has ended by then.
+const SHUTDOWN_ENDS: Duration = Duration::from_secs(8);
+
+/// Draws the episodes of a seed.
+pub(super) fn draw(plan: &RandomPlan) -> Vec<Episode> {
+    let mut chance = Chance::child(plan.seed, "episodes");
+    let mut episodes: Vec<Episode> = Vec::new();
+    let mut at = Duration::ZERO;
+    loop {
+        at = at.saturating_add(rounded(chance.span(PAUSES)));
+        if plan.span <= at {
+            return episodes;
+        }
+        let long = chance.happens(350);
+        let lasts = rounded(chance.span(if long { LASTS_LONG } else { LASTS })).min(plan.span.saturating_sub(at));
+        let episode = match chance.below(10) {
+            0..=5 => theirs(&mut chance, plan, at, lasts),
+            6..=8 => ours(&mut chance, at, lasts),
+            _ => people(&mut chance, at, lasts),
+        };
+        // The same thing cannot break twice at once: what a second end would mend is broken still.
+        let overlaps = episodes.iter().any(|known| known.clashes(&episode));
+        if !overlaps {
+            episodes.push(episode);
+        }
+    }
+}
+
+impl Episode {
+    fn until(&self) -> Duration {
+        self.end.as_ref().map_or(self.at, |(lasts, _)| self.at.saturating_add(*lasts))
+    }
+
+    /// Tells whether two episodes strike the same thing at the same time.
+    fn clashes(&self, other: &Self) -> bool {
+        let apart = self.until() < other.at || other.until() < self.at;
+        if apart {
+            return false;
+        }
+        match (&self.begin, &other.begin) {
+            (Command::Strike(one), Command::Strike(two)) => {
+                one.targets.iter().any(|target| two.targets.contains(target))
+            }
+            (Command::Ours(one, _), Command::Ours(two, _)) => one == two,
+            (Command::Link(..), Command::Link(..) | Command::Ours(..)) | (Command::Ours(..), Command::Link(..)) => true,
+            (Command::Person { .. }, Command::Person { .. }) => true,
+            (_, _) => false,
+        }
+    }
+}
+
+fn rounded(span: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn theirs(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration) -> Episode {
+    let broker = BrokerId(i32::try_from(chance.below(u64::from(plan.brokers)).saturating_add(1)).unwrap_or(1));
+    let node = NodeId(chance.below(3).saturating_add(1));
+    let vantage = match chance.below(4) {
+        0 => Vantage::Only(Path::Tanist(node)),
+        1 => Vantage::Only(Path::Clients),
+        _ => Vantage::All,
+    };
+    let way = match chance.below(3) {
+        0 => Way::Inbound,
+        1 => Way::Outbound,
+        _ => Way::Both,
+    };
+    let late = Duration::from_millis(chance.below(900).saturating_add(20));
+    let mut target = Target::Broker(broker);
+    let kind = match chance.below(17) {
+        0..=2 => FaultKind::Kill,
+        3 => FaultKind::Terminate,
+        4 | 5 => FaultKind::Stop,
+        6 => FaultKind::ClientCut(vantage),
+        7 => FaultKind::ClientFreeze(vantage, way),
+        8 => FaultKind::ClientDelay(vantage, late),
+        9 => FaultKind::ClientThrottle(vantage, late),
+        10 => FaultKind::ClientCap(vantage),
+        11 => FaultKind::ReplicationFreeze(way),
+        12 => FaultKind::ControllerFreeze(way),
+        13 => FaultKind::ControllerCut,
+        14 => FaultKind::DiskFreeze,
+        15 => FaultKind::DiskStall,
+        _ => {
+            target = Target::Controller(ControllerId(i32::try_from(chance.below(3)).unwrap_or(0).saturating_add(101)));
+            if chance.happens(500) { FaultKind::Kill } else { FaultKind::Stop }
+        }
+    };
+    // Whoever starts a process again before it has ended starts nothing.
+    let lasts = if kind == FaultKind::Terminate { lasts.max(SHUTDOWN_ENDS) } else { lasts };
+    let fault = Fault::at(kind, target);
+    Episode { at, begin: Command::Strike(fault.clone()), end: Some((lasts, Command::Heal(fault))) }
+}
+
+fn ours(chance: &mut Chance, at: Duration, lasts: Duration) -> Episode {
+    let node = NodeId(chance.below(3).saturating_add(1));
+    let other = NodeId(node.0.checked_rem(3).unwrap_or(0).saturating_add(1));
+    let more = Duration::from_millis(chance.below(600).saturating_add(5));
+    let pair =
+        |begin, end| Episode { at, begin: Command::Ours(node, begin), end: Some((lasts, Command::Ours(node, end))) };
+    match chance.below(10) {
+        0 | 1 => pair(Ours::Crash, Ours::Restart),
+        2 | 3 => pair(Ours::Hold, Ours::GoOn),
+        4 => pair(Ours::Isolate(Cut::Yes), Ours::Isolate(Cut::No)),
+        5 => pair(Ours::Disk(Some(DiskTrouble::Stalled)), Ours::Disk(None)),
+        6 => pair(Ours::Disk(Some(DiskTrouble::Slow(more))), Ours::Disk(None)),
+        7 => pair(Ours::Slow(Duration::from_millis(chance.below(8).saturating_add(1))), Ours::Slow(Duration::ZERO)),
+        8 => {
+            let jumps = i64::try_from(chance.below(172_800_000)).unwrap_or(0).saturating_sub(86_400_000);
+            Episode { at, begin: Command::Ours(node, Ours::Wall(jumps)), end: None }
+        }
+        _ => {
+            let trouble = match chance.below(3) {
+                0 => LinkTrouble { cut: Cut::Yes, ..LinkTrouble::default() },
+                1 => LinkTrouble { loss_permille: 200, twice_permille: 100, late: more, cut: Cut::No },
+                _ => LinkTrouble { late: more, ..LinkTrouble::default() },
+            };
+            let end = Command::Link(node, other, LinkTrouble::default());
+            Episode { at, begin: Command::Link(node, other, trouble), end: Some((lasts, end)) }
+        }
+    }
+}
+
+fn people(chance: &mut Chance, at: Duration, lasts: Duration) -> Episode {
+    let via = NodeId(chance.below(3).saturating_add(1));
+    if chance.happens(500) {
+        let file = |file| Command::Ours(via, Ours::PauseFile(file));
+        return Episode { at, begin: file(PauseFile::Present), end: Some((lasts, file(PauseFile::Absent))) };
+    }
+    let person = |asks| Command::Person { by: "alice".to_owned(), via, asks };
+    Episode { at, begin: person(Wish::Pause), end: Some((lasts, person(Wish::Resume))) }
+}

@@ -1,0 +1,73 @@
+//! Scenario files: commands and, below each, what it answered. One file is a test, a demo and a page of docs.
+//!
+//! Replaying a file yields the file, so that there is no second one to orphan.
+
+mod command;
+mod parse;
+mod play;
+mod setting;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use crate::sim::checks::Violation;
+
+pub use command::{Command, Expectation, Foreign, Ours, Wish};
+pub use parse::ScenarioError;
+pub use play::Player;
+pub use setting::Setting;
+
+pub(in crate::sim) use command::Span;
+
+/// A scenario that was played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Played {
+    /// The file with the answers of this run.
+    pub text: String,
+    /// What did not go as it must; a violation that nobody expected is among it.
+    pub failures: Vec<String>,
+    /// The invariant that was violated, if any.
+    pub violation: Option<Violation>,
+}
+
+/// Plays a scenario from its text.
+///
+/// Errors: [`ScenarioError`] names line, word and what was expected, before anything runs.
+pub fn replay(text: &str) -> Result<Played, ScenarioError> {
+    let script = parse::parse(text)?;
+    let mut player = Player::default();
+    let mut played = String::new();
+    let mut expected = false;
+    for block in &script.blocks {
+        played.push_str(&block.above);
+        played.push_str(&block.text);
+        played.push('\n');
+        played.push_str(parse::RULE);
+        played.push('\n');
+        for line in player.play(&block.command) {
+            played.push_str(&line);
+            played.push('\n');
+        }
+        expected |= matches!(block.command, Command::Expect(Expectation::Violation(_)));
+    }
+    played.push_str(&script.below);
+    let mut failures = player.failures().to_vec();
+    if let (Some(violation), false) = (player.violation(), expected) {
+        failures.push(violation.to_string());
+    }
+    Ok(Played { text: played, failures, violation: player.violation().cloned() })
+}
+
+/// Gives the text of a scenario that plays these commands, its answers still to be written.
+#[must_use]
+pub fn text_of(title: &str, commands: &[Command]) -> String {
+    let mut text = format!("# {title}\n");
+    for (place, command) in commands.iter().enumerate() {
+        if 0 < place {
+            text.push('\n');
+        }
+        text.push_str(&command.to_string());
+        text.push('\n');
+    }
+    text
+}

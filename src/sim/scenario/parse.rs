@@ -1,0 +1,353 @@
+//! Reads a scenario: blocks of comment, command and answer. An error names line, word and what was expected.
+//!
+//! Whatever can be known to be impossible (a broker that does not exist, a time that runs backwards) is refused here, before
+//! anything runs.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::control::event::PauseFile;
+use crate::model::ids::{BrokerId, ControllerId, NodeId};
+use crate::sim::disk::DiskTrouble;
+use crate::sim::kafka::fault::{Fault, NAMES, Path, Target, Vantage};
+use crate::sim::net::{Cut, LinkTrouble};
+
+use super::command::{Command, Expectation, Foreign, Ours, Span, Wish};
+use super::setting::Setting;
+
+/// The line that stands between a command and its answer.
+pub(super) const RULE: &str = "----";
+
+/// What is wrong with a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {word:?}: expected {expected}")]
+pub struct ScenarioError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The word; empty where one is missing.
+    pub word: String,
+    /// What should stand there.
+    pub expected: String,
+}
+
+/// A block of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Block {
+    /// Comments and blank lines above the command, as they stand.
+    pub(super) above: String,
+    pub(super) command: Command,
+    /// The command as it was written.
+    pub(super) text: String,
+}
+
+/// What a scenario says, block by block, and what stands below the last one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Script {
+    pub(super) blocks: Vec<Block>,
+    pub(super) below: String,
+}
+
+/// What is known of the world while its scenario is read.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    setting: Option<Setting>,
+    /// How far time has come; none once nobody can tell any more.
+    now: Option<Duration>,
+}
+
+/// Reads a whole scenario; answers in it are left out.
+pub(super) fn parse(text: &str) -> Result<Script, ScenarioError> {
+    let (mut blocks, mut above, mut known) = (Vec::new(), String::new(), Known::default());
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((place, line)) = lines.next() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            let _ = writeln!(above, "{line}");
+            continue;
+        }
+        let at = place.saturating_add(1);
+        if line == RULE {
+            return Err(wrong(at, RULE, "a command above it"));
+        }
+        let command = known.read(at, line)?;
+        blocks.push(Block { above: std::mem::take(&mut above), command, text: line.trim_end().to_owned() });
+        if lines.peek().is_some_and(|(_, next)| *next == RULE) {
+            lines.next();
+            // The answer ends at the first blank line.
+            while lines.peek().is_some_and(|(_, next)| !next.trim().is_empty()) {
+                lines.next();
+            }
+        }
+    }
+    if blocks.is_empty() {
+        return Err(wrong(text.lines().count().max(1), "", "`world seed=...`: a scenario begins with its world"));
+    }
+    Ok(Script { blocks, below: above })
+}
+
+fn wrong(line: usize, word: &str, expected: impl Into<String>) -> ScenarioError {
+    ScenarioError { line, word: word.to_owned(), expected: expected.into() }
+}
+
+impl Known {
+    fn read(&mut self, at: usize, line: &str) -> Result<Command, ScenarioError> {
+        let mut words = line.split_whitespace();
+        let verb = words.next().unwrap_or_default();
+        let rest: Vec<&str> = words.collect();
+        let first = self.setting.is_none();
+        if first != (verb == "world") {
+            let expected = if first { "`world seed=...` first" } else { "one world only" };
+            return Err(wrong(at, verb, expected));
+        }
+        let command = match verb {
+            "world" => self.world(at, &rest)?,
+            "run" | "until" => self.time(at, verb, &rest)?,
+            "crash" | "restart" | "hold" | "go-on" | "cut" | "join" | "pause-file" | "no-pause-file" => {
+                ours(at, verb, &rest)?
+            }
+            "disk" | "slow" | "clock" => machine(at, verb, &rest)?,
+            "link" => link(at, &rest)?,
+            "approve" | "reject" | "pause" | "resume" | "undo" => person(at, verb, &rest)?,
+            "reassign" | "elect" | "delete-topic" => self.foreign(at, verb, &rest)?,
+            "expect" => self.expectation(at, &rest)?,
+            "must" => {
+                self.now = None;
+                match rest.as_slice() {
+                    ["converge", "within", span] => Command::Converge(read_span(at, span)?),
+                    other => return Err(wrong(at, other.first().unwrap_or(&""), "`must converge within SPAN`")),
+                }
+            }
+            "heal" => Command::Heal(self.fault(at, &rest.join(" "))?),
+            _ => Command::Strike(self.fault(at, line.trim())?),
+        };
+        Ok(command)
+    }
+
+    fn world(&mut self, at: usize, rest: &[&str]) -> Result<Command, ScenarioError> {
+        let mut setting = Setting::default();
+        for word in rest {
+            let (key, value) = word.split_once('=').ok_or_else(|| wrong(at, word, "key=value"))?;
+            setting.take(key, value).map_err(|expected| wrong(at, word, expected))?;
+        }
+        if setting.brokers < setting.replication {
+            let word = format!("replication={}", setting.replication);
+            return Err(wrong(at, &word, format!("at most as many replicas as brokers ({})", setting.brokers)));
+        }
+        self.setting = Some(setting.clone());
+        self.now = Some(Duration::ZERO);
+        Ok(Command::World(Box::new(setting)))
+    }
+
+    fn time(&mut self, at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> {
+        let [word] = rest else { return Err(wrong(at, rest.get(1).unwrap_or(&""), "one span such as 10s")) };
+        let span = read_span(at, word)?;
+        if verb == "run" {
+            self.now = self.now.map(|now| now.saturating_add(span));
+            return Ok(Command::Run(span));
+        }
+        let Some(now) = self.now else {
+            return Err(wrong(at, word, "`run SPAN`: nobody can tell the time after `must converge`"));
+        };
+        if span < now {
+            return Err(wrong(at, word, format!("a time from {} on: time does not run backwards", Span(now))));
+        }
+        self.now = Some(span);
+        Ok(Command::Until(span))
+    }
+
+    fn fault(&self, at: usize, text: &str) -> Result<Fault, ScenarioError> {
+        let fault: Fault = text.parse().map_err(|error: crate::sim::kafka::fault::FaultError| {
+            let expected = if error.expected.contains(NAMES) {
+                format!("a command (world, run, until, crash, ..., expect, must) or {}", error.expected)
+            } else {
+                error.expected
+            };
+            wrong(at, &error.word, expected)
+        })?;
+        for target in &fault.targets {
+            self.exists(at, *target)?;
+        }
+        if let Some(Path::Tanist(node)) = from_whom(&fault)
+            && !(1..=3).contains(&node.0)
+        {
+            return Err(wrong(at, &Path::Tanist(node).to_string(), "tanist1, tanist2 or tanist3"));
+        }
+        Ok(fault)
+    }
+
+    fn exists(&self, at: usize, target: Target) -> Result<(), ScenarioError> {
+        match target {
+            Target::Broker(broker) => self.broker(at, &broker.to_string()).map(|_| ()),
+            Target::Controller(ControllerId(101..=103)) | Target::Tanist(NodeId(1..=3)) => Ok(()),
+            Target::Controller(_) => Err(wrong(at, &target.to_string(), "k101, k102 or k103")),
+            Target::Tanist(_) => Err(wrong(at, &target.to_string(), "t1, t2 or t3")),
+        }
+    }
+
+    fn broker(&self, at: usize, word: &str) -> Result<BrokerId, ScenarioError> {
+        let most = self.setting.as_ref().map_or(0, |setting| i32::from(setting.brokers));
+        let broker = word.strip_prefix('b').and_then(|digits| digits.parse().ok());
+        broker
+            .filter(|id| (1..=most).contains(id))
+            .map(BrokerId)
+            .ok_or_else(|| wrong(at, word, format!("a broker of this world: b1 to b{most}")))
+    }
+
+    fn partition(&self, at: usize, word: &str) -> Result<u32, ScenarioError> {
+        let most = self.setting.as_ref().map_or(0, |setting| setting.partitions);
+        let number = word.strip_prefix('p').and_then(|digits| digits.parse().ok());
+        number
+            .filter(|number| *number < most)
+            .ok_or_else(|| wrong(at, word, format!("a partition of this world: p0 to p{}", most.saturating_sub(1))))
+    }
+
+    fn foreign(&self, at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> {
+        Ok(Command::Foreign(match (verb, rest) {
+            ("reassign", [partition, "to", brokers]) => {
+                let list = brokers.split(',').map(|word| self.broker(at, word)).collect::<Result<Vec<_>, _>>()?;
+                let different: BTreeSet<_> = list.iter().collect();
+                if different.len() != list.len() {
+                    return Err(wrong(at, brokers, "each broker once"));
+                }
+                Foreign::Reassign(self.partition(at, partition)?, list)
+            }
+            ("elect", ["all"]) => Foreign::Elect,
+            ("delete-topic", []) => Foreign::Delete,
+            _ => {
+                let expected = "`reassign p3 to b1,b2`, `elect all` or `delete-topic`";
+                return Err(wrong(at, rest.first().unwrap_or(&""), expected));
+            }
+        }))
+    }
+
+    fn expectation(&self, at: usize, rest: &[&str]) -> Result<Command, ScenarioError> {
+        Ok(Command::Expect(match rest {
+            [broker, "leads", "nothing"] => Expectation::LeadsNothing(self.broker(at, broker)?),
+            [partition, "led", "by", broker] => {
+                Expectation::LedBy(self.partition(at, partition)?, self.broker(at, broker)?)
+            }
+            ["all", "serve"] => Expectation::Serving,
+            ["nothing", "sent"] => Expectation::Untouched,
+            ["a", "leader"] => Expectation::Leader,
+            ["violation", number] => Expectation::Violation((*number).to_owned()),
+            other => {
+                let expected =
+                    "`b1 leads nothing`, `p0 led by b2`, `all serve`, `nothing sent`, `a leader` or `violation S2`";
+                return Err(wrong(at, other.first().unwrap_or(&""), expected));
+            }
+        }))
+    }
+}
+
+fn from_whom(fault: &Fault) -> Option<Path> {
+    use crate::sim::kafka::fault::FaultKind as K;
+    let vantage = match fault.kind {
+        K::ClientCut(vantage)
+        | K::ClientDeny(vantage)
+        | K::ClientCap(vantage)
+        | K::ClientFreeze(vantage, _)
+        | K::ClientDelay(vantage, _)
+        | K::ClientThrottle(vantage, _) => vantage,
+        K::Kill
+        | K::Terminate
+        | K::Stop
+        | K::ReplicationFreeze(_)
+        | K::ControllerFreeze(_)
+        | K::ControllerCut
+        | K::DiskFreeze
+        | K::DiskStall
+        | K::DiskFail => Vantage::All,
+    };
+    match vantage {
+        Vantage::All => None,
+        Vantage::Only(path) => Some(path),
+    }
+}
+
+fn read_span(at: usize, word: &str) -> Result<Duration, ScenarioError> {
+    Span::read(word).ok_or_else(|| wrong(at, word, "a span such as 250ms, 9s, 5m or 2h"))
+}
+
+fn node(at: usize, word: Option<&&str>) -> Result<NodeId, ScenarioError> {
+    let word = word.copied().unwrap_or_default();
+    let id = word.strip_prefix('n').and_then(|digits| digits.parse().ok());
+    id.filter(|id| (1..=3).contains(id)).map(NodeId).ok_or_else(|| wrong(at, word, "a node of ours: n1, n2 or n3"))
+}
+
+fn ours(at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> {
+    let id = node(at, rest.first())?;
+    let what = match verb {
+        "crash" => Ours::Crash,
+        "restart" => Ours::Restart,
+        "hold" => Ours::Hold,
+        "go-on" => Ours::GoOn,
+        "cut" => Ours::Isolate(Cut::Yes),
+        "join" => Ours::Isolate(Cut::No),
+        "pause-file" => Ours::PauseFile(PauseFile::Present),
+        _ => Ours::PauseFile(PauseFile::Absent),
+    };
+    match rest.get(1) {
+        None => Ok(Command::Ours(id, what)),
+        Some(word) => Err(wrong(at, word, "nothing more")),
+    }
+}
+
+fn machine(at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> {
+    let id = node(at, rest.first())?;
+    let after = rest.get(1..).unwrap_or_default();
+    let first = after.first().copied().unwrap_or_default();
+    let what = match (verb, after) {
+        ("disk", ["good"]) => Ours::Disk(None),
+        ("disk", ["stalls"]) => Ours::Disk(Some(DiskTrouble::Stalled)),
+        ("disk", ["full"]) => Ours::Disk(Some(DiskTrouble::Full)),
+        ("disk", ["fails"]) => Ours::Disk(Some(DiskTrouble::SyncFails)),
+        ("disk", ["rots"]) => Ours::Disk(Some(DiskTrouble::Rotten)),
+        ("disk", ["slow", span]) => Ours::Disk(Some(DiskTrouble::Slow(read_span(at, span)?))),
+        ("disk", _) => return Err(wrong(at, first, "good, stalls, full, fails, rots or slow SPAN")),
+        ("slow", [span]) => Ours::Slow(read_span(at, span)?),
+        ("clock", ["rate", permille]) => {
+            let rate = permille.parse().ok().filter(|rate| (500..=2000).contains(rate));
+            Ours::Rate(rate.ok_or_else(|| wrong(at, permille, "permille of the true rate, 500 to 2000"))?)
+        }
+        ("clock", ["jumps", by]) => {
+            let by = by.strip_suffix("ms").and_then(|digits| digits.parse().ok());
+            Ours::Wall(by.ok_or_else(|| wrong(at, first, "milliseconds to and fro, such as -86400000ms"))?)
+        }
+        (_, _) => return Err(wrong(at, first, "`rate PERMILLE` or `jumps MILLISECONDSms` (slow: a span)")),
+    };
+    Ok(Command::Ours(id, what))
+}
+
+fn link(at: usize, rest: &[&str]) -> Result<Command, ScenarioError> {
+    let (from, to) = (node(at, rest.first())?, node(at, rest.get(1))?);
+    let mut trouble = LinkTrouble::default();
+    for word in rest.get(2..).unwrap_or_default() {
+        let permille = |value: &str| {
+            value.parse().ok().filter(|number| *number <= 1000).ok_or_else(|| wrong(at, word, "permille, at most 1000"))
+        };
+        match word.split_once('=') {
+            None if *word == "cut" => trouble.cut = Cut::Yes,
+            Some(("loss", value)) => trouble.loss_permille = permille(value)?,
+            Some(("twice", value)) => trouble.twice_permille = permille(value)?,
+            Some(("late", value)) => trouble.late = read_span(at, value)?,
+            Some(_) | None => return Err(wrong(at, word, "cut, loss=PERMILLE, twice=PERMILLE or late=SPAN")),
+        }
+    }
+    Ok(Command::Link(from, to, trouble))
+}
+
+fn person(at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> {
+    let (asks, rest) = match (verb, rest) {
+        ("approve", rest) => (Wish::Approve, rest),
+        ("reject", rest) => (Wish::Reject, rest),
+        ("pause", rest) => (Wish::Pause, rest),
+        ("resume", rest) => (Wish::Resume, rest),
+        (_, [case, rest @ ..]) => (Wish::Undo(case.parse().map_err(|_| wrong(at, case, "a case such as c-4"))?), rest),
+        (_, []) => return Err(wrong(at, "", "a case such as c-4")),
+    };
+    match rest {
+        ["by", by] => Ok(Command::Person { by: (*by).to_owned(), via: NodeId(1), asks }),
+        ["by", by, "via", via] => Ok(Command::Person { by: (*by).to_owned(), via: node(at, Some(via))?, asks }),
+        other => Err(wrong(at, other.first().unwrap_or(&""), "`by NAME` or `by NAME via n2`")),
+    }
+}

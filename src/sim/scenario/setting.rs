@@ -1,0 +1,227 @@
+//! What a world is made of, as one line: `seed=7 brokers=4 partitions=6 replication=3 mode=auto`.
+//!
+//! Deliberately few keys: what a scenario does not say is what production ships with.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::decide::policy::{Mode, Permission, Policy};
+use crate::sim::adviser::Adviser;
+use crate::sim::kafka::plan::{Flow, KafkaPlan, Settings, Switch, Version};
+use crate::sim::sabotage::Sabotage;
+use crate::sim::world::{ControllerAccess, WorldPlan};
+
+use super::command::Span;
+
+/// The one topic of a scenario.
+pub(in crate::sim) const TOPIC: &str = "orders";
+
+/// The most brokers and partitions that a world may have.
+const BROKERS_MAX: u16 = 400;
+const PARTITIONS_MAX: u32 = 400_000;
+
+/// A world's line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// Brokers b1 to bN, in racks a, b, c in turn.
+    pub brokers: u16,
+    /// Partitions of the one topic.
+    pub partitions: u32,
+    /// Replicas of each.
+    pub replication: u16,
+    /// The mode.
+    pub mode: Mode,
+    /// Which Kafka.
+    pub version: Version,
+    /// Whether Kafka's times are the tuned ones.
+    pub tuned: Switch,
+    /// Whether a broker may be fenced by heartbeat.
+    pub fence: Switch,
+    /// Whether a broker may be unregistered.
+    pub unregister: Switch,
+    /// The adviser.
+    pub adviser: Adviser,
+    /// How the controllers are reached.
+    pub controllers: ControllerAccess,
+    /// How long a broker is green before it leads again.
+    pub failback_after: Duration,
+    /// No second act on a broker for this long.
+    pub cool_down: Duration,
+    /// Records a second with acks=all into each partition.
+    pub writes: u32,
+    /// What is deliberately broken.
+    pub sabotage: Sabotage,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        let policy = Policy::default();
+        Self {
+            seed: 1,
+            brokers: 3,
+            partitions: 6,
+            replication: 3,
+            mode: Mode::Auto,
+            version: Version::V4_3,
+            tuned: Switch::Off,
+            fence: Switch::Off,
+            unregister: Switch::Off,
+            adviser: Adviser::Off,
+            controllers: ControllerAccess::Direct,
+            failback_after: policy.act.failback_after,
+            cool_down: policy.guard.broker_cool_down,
+            writes: 0,
+            sabotage: Sabotage::None,
+        }
+    }
+}
+
+/// Every key, for messages.
+pub(super) const KEYS: &str = "seed, brokers, partitions, replication, mode, version, tuned, fence, unregister, adviser, \
+                               controllers, failback-after, cool-down, writes, sabotage";
+
+impl Setting {
+    /// Gives the world of this line.
+    #[must_use]
+    pub fn plan(&self) -> WorldPlan {
+        let mut kafka =
+            KafkaPlan::usual(self.version, self.brokers).with_topic(TOPIC, self.partitions, self.replication);
+        if self.tuned == Switch::On {
+            kafka.settings = Settings::tuned(self.version);
+        }
+        for topic in &mut kafka.topics {
+            topic.flow = Flow { acks_all_per_s: self.writes, acks_one_per_s: 0 };
+        }
+        let mut plan = WorldPlan::new(self.seed, kafka);
+        plan.policy.mode = self.mode;
+        plan.policy.act.fence_heartbeat = permission(self.fence);
+        plan.policy.act.unregister = permission(self.unregister);
+        plan.policy.act.failback_after = self.failback_after;
+        plan.policy.guard.broker_cool_down = self.cool_down;
+        plan.adviser = self.adviser;
+        plan.controllers = self.controllers;
+        plan.sabotage = self.sabotage;
+        plan
+    }
+
+    /// Reads one `key=value`; gives what was expected where it does not fit.
+    pub(super) fn take(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "seed" => self.seed = value.parse().map_err(|_| "a number".to_owned())?,
+            "brokers" => self.brokers = within(value, 1, BROKERS_MAX.into())?,
+            "partitions" => self.partitions = within(value, 1, PARTITIONS_MAX.into())?,
+            "replication" => self.replication = within(value, 1, 9)?,
+            "writes" => self.writes = within(value, 0, 1_000_000)?,
+            "mode" => {
+                self.mode = match value {
+                    "auto" => Mode::Auto,
+                    "approve" => Mode::Approve,
+                    "observe" => Mode::Observe,
+                    _ => return Err("auto, approve or observe".to_owned()),
+                }
+            }
+            "version" => {
+                self.version = match value {
+                    "3.9" => Version::V3_9,
+                    "4.1" => Version::V4_1,
+                    "4.3" => Version::V4_3,
+                    _ => return Err("3.9, 4.1 or 4.3".to_owned()),
+                }
+            }
+            "tuned" => self.tuned = switch(value)?,
+            "fence" => self.fence = switch(value)?,
+            "unregister" => self.unregister = switch(value)?,
+            "adviser" => {
+                let names = "off, approves, vetoes, escalates, hangs, lies or moody";
+                self.adviser = Adviser::named(value).ok_or_else(|| names.to_owned())?;
+            }
+            "controllers" => {
+                self.controllers = match value {
+                    "direct" => ControllerAccess::Direct,
+                    "through-brokers" => ControllerAccess::ThroughBrokers,
+                    _ => return Err("direct or through-brokers".to_owned()),
+                }
+            }
+            "failback-after" => self.failback_after = span(value)?,
+            "cool-down" => self.cool_down = span(value)?,
+            "sabotage" => self.sabotage = value.parse().map_err(|error| format!("a sabotage: {error}"))?,
+            _ => return Err(format!("one of {KEYS}")),
+        }
+        Ok(())
+    }
+}
+
+fn permission(switch: Switch) -> Permission {
+    match switch {
+        Switch::On => Permission::Allowed,
+        Switch::Off => Permission::Forbidden,
+    }
+}
+
+fn switch(value: &str) -> Result<Switch, String> {
+    match value {
+        "on" => Ok(Switch::On),
+        "off" => Ok(Switch::Off),
+        _ => Err("on or off".to_owned()),
+    }
+}
+
+fn span(value: &str) -> Result<Duration, String> {
+    Span::read(value).ok_or_else(|| "a span such as 30s".to_owned())
+}
+
+fn within<T: TryFrom<u64>>(value: &str, least: u64, most: u64) -> Result<T, String> {
+    let wanted = || format!("a number from {least} to {most}");
+    let number: u64 = value.parse().map_err(|_| wanted())?;
+    let fits = least <= number && number <= most;
+    T::try_from(number).ok().filter(|_| fits).ok_or_else(wanted)
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let usual = Self::default();
+        write!(f, "seed={} brokers={}", self.seed, self.brokers)?;
+        write!(f, " partitions={} replication={}", self.partitions, self.replication)?;
+        let on = |switch: Switch| if switch == Switch::On { "on" } else { "off" };
+        match self.mode {
+            Mode::Auto => {}
+            Mode::Approve => f.write_str(" mode=approve")?,
+            Mode::Observe => f.write_str(" mode=observe")?,
+        }
+        match self.version {
+            Version::V3_9 => f.write_str(" version=3.9")?,
+            Version::V4_1 => f.write_str(" version=4.1")?,
+            Version::V4_3 => {}
+        }
+        for (key, mine, theirs) in [
+            ("tuned", self.tuned, usual.tuned),
+            ("fence", self.fence, usual.fence),
+            ("unregister", self.unregister, usual.unregister),
+        ] {
+            if mine != theirs {
+                write!(f, " {key}={}", on(mine))?;
+            }
+        }
+        if self.adviser != usual.adviser {
+            write!(f, " adviser={}", self.adviser.name())?;
+        }
+        if self.controllers == ControllerAccess::ThroughBrokers {
+            f.write_str(" controllers=through-brokers")?;
+        }
+        if self.failback_after != usual.failback_after {
+            write!(f, " failback-after={}", Span(self.failback_after))?;
+        }
+        if self.cool_down != usual.cool_down {
+            write!(f, " cool-down={}", Span(self.cool_down))?;
+        }
+        if self.writes != 0 {
+            write!(f, " writes={}", self.writes)?;
+        }
+        if self.sabotage != Sabotage::None {
+            write!(f, " sabotage={}", self.sabotage)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,322 @@
+//! The world: three machines of ours, their links, a pretended Kafka, an adviser and people, on one clock under one seed.
+//!
+//! Deliberately no policy of its own: what goes wrong and when is told to it from outside, by a scenario or by chance.
+
+mod deliver;
+mod ours;
+mod theirs;
+
+pub use ours::CannotBe;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::decide::policy::{Mode, Policy};
+use crate::model::ids::{BrokerId, NodeId, PartitionId, RecordIndex, Term};
+use crate::model::operator::Answer;
+use crate::model::record::Record;
+use crate::model::time::Timestamp;
+
+use super::adviser::Adviser;
+use super::agenda::Agenda;
+use super::chance::Chance;
+use super::checks::{Checks, Scene, Troubles, Violation};
+use super::kafka::Kafka;
+use super::kafka::plan::KafkaPlan;
+use super::kafka::talk::Request;
+use super::net::Net;
+use super::node::{Machine, Setup};
+use super::sabotage::Sabotage;
+use super::stimulus::Stimulus;
+use super::trace::Trace;
+use super::watch::{Changed, Watch};
+
+/// A world to begin with.
+#[derive(Debug, Clone)]
+pub struct WorldPlan {
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// The pretended cluster.
+    pub kafka: KafkaPlan,
+    /// The trio's policy.
+    pub policy: Policy,
+    /// The adviser.
+    pub adviser: Adviser,
+    /// Whether our nodes reach the controllers' listener.
+    pub controllers: ControllerAccess,
+    /// What is deliberately broken.
+    pub sabotage: Sabotage,
+}
+
+/// Whether our nodes reach the controllers' listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ControllerAccess {
+    /// They do: observer, direct pulse, fences.
+    #[default]
+    Direct,
+    /// Everything goes through brokers.
+    ThroughBrokers,
+}
+
+impl WorldPlan {
+    /// Gives a world on this cluster in which the trio acts by itself.
+    #[must_use]
+    pub fn new(seed: u64, kafka: KafkaPlan) -> Self {
+        Self {
+            seed,
+            kafka,
+            policy: Policy { mode: Mode::Auto, ..Policy::default() },
+            adviser: Adviser::Off,
+            controllers: ControllerAccess::Direct,
+            sabotage: Sabotage::None,
+        }
+    }
+}
+
+/// Everything.
+pub struct World {
+    now: Timestamp,
+    agenda: Agenda<Arrival>,
+    kafka: Kafka,
+    machines: BTreeMap<NodeId, Machine>,
+    setup: Setup,
+    net: Net,
+    chances: Chances,
+    checks: Checks,
+    troubles: Troubles,
+    trace: Trace,
+    statistics: Statistics,
+    told: Vec<(Timestamp, Told)>,
+    newest: RecordIndex,
+    answers: BTreeMap<u64, Answer>,
+    asked: u64,
+    /// The orders that the cluster began with.
+    orders: BTreeMap<PartitionId, Vec<BrokerId>>,
+    watch: Option<Watch>,
+}
+
+/// A stimulus on its way to a life of a process.
+#[derive(Debug)]
+struct Arrival {
+    to: NodeId,
+    life: u64,
+    what: Stimulus,
+}
+
+/// A source of chance for each purpose.
+#[derive(Debug)]
+struct Chances {
+    seeds: Chance,
+    disks: Chance,
+    adviser: Chance,
+}
+
+/// What there is to tell of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// Events handled by one of our nodes.
+    pub node_steps: u64,
+    /// Frames that our nodes sent each other.
+    pub frames: u64,
+    /// Requests that changed Kafka.
+    pub touches: u64,
+    /// Starts of our processes after the first.
+    pub restarts: u64,
+}
+
+/// Something that a timeline tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// A record was committed.
+    Recorded(RecordIndex, Box<Record>),
+    /// One of our nodes leads.
+    Leads(NodeId, Term),
+    /// One of our processes ended by itself.
+    Ended(NodeId, String),
+    /// One of our nodes sent a request that changes Kafka.
+    Touched(NodeId, Box<Request>),
+    /// A person was answered.
+    Answered(u64, Box<Answer>),
+    /// The pretended cluster has changed.
+    Changed(Changed),
+    /// People of a node were warned.
+    Warned(NodeId, String),
+}
+
+impl World {
+    /// Gives a world in which everything is well: three nodes that have just been started on a healthy cluster.
+    #[must_use]
+    pub fn new(plan: &WorldPlan) -> Self {
+        let voters = [1, 2, 3].map(NodeId);
+        let setup = Setup {
+            voters: voters.into_iter().collect(),
+            policy: plan.policy.clone(),
+            adviser: plan.adviser,
+            brokers: plan.kafka.brokers.iter().map(|broker| broker.id).collect(),
+            controllers: match plan.controllers {
+                ControllerAccess::Direct => plan.kafka.controllers.clone(),
+                ControllerAccess::ThroughBrokers => Vec::new(),
+            },
+            sabotage: plan.sabotage,
+        };
+        let mut clocks = Chance::child(plan.seed, "clocks");
+        let kafka = Kafka::new(&plan.kafka, plan.seed);
+        let orders = {
+            let truth = kafka.truth();
+            truth.partitions().filter_map(|id| Some((id, truth.partition(id)?.replicas))).collect()
+        };
+        let mut world = Self {
+            now: plan.kafka.start,
+            agenda: Agenda::default(),
+            kafka,
+            machines: voters.map(|id| (id, Machine::new(id, &setup, &mut clocks))).into_iter().collect(),
+            setup,
+            net: Net::new(Chance::child(plan.seed, "links")),
+            chances: Chances {
+                seeds: Chance::child(plan.seed, "seeds"),
+                disks: Chance::child(plan.seed, "disks"),
+                adviser: Chance::child(plan.seed, "adviser"),
+            },
+            checks: Checks::default(),
+            troubles: Troubles::default(),
+            trace: Trace::default(),
+            statistics: Statistics::default(),
+            told: Vec::new(),
+            newest: RecordIndex(0),
+            answers: BTreeMap::new(),
+            asked: 0,
+            orders,
+            watch: None,
+        };
+        for id in voters {
+            // A fresh disk can be read back.
+            let _ = world.start(id);
+        }
+        world.statistics.restarts = 0;
+        world
+    }
+
+    /// Lets the world run for a while.
+    ///
+    /// Errors: the first invariant that does not hold.
+    pub fn run_for(&mut self, span: Duration) -> Result<(), Violation> {
+        let end = self.now.plus(span);
+        loop {
+            let (ours, theirs) = (self.agenda.next_at(), self.kafka.next_due());
+            let theirs_first = match (ours, theirs) {
+                (Some(ours), Some(theirs)) => theirs <= ours,
+                (None, Some(_)) => true,
+                (Some(_) | None, None) => false,
+            };
+            let Some(at) = (if theirs_first { theirs } else { ours }).filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            if theirs_first {
+                self.kafka.advance(self.now);
+                self.listen();
+            } else if let Some((_, arrival)) = self.agenda.take() {
+                self.deliver(arrival)?;
+            }
+        }
+        self.now = end;
+        self.kafka.advance(end);
+        self.listen();
+        self.check()
+    }
+
+    fn check(&mut self) -> Result<(), Violation> {
+        let scene = scene(self.now, &self.machines, &self.kafka, (&self.net, &self.setup.policy, &self.troubles));
+        self.checks.after(scene)
+    }
+
+    /// Tells from now on what changes in the pretended cluster.
+    pub fn watch_kafka(&mut self) {
+        self.watch = Some(Watch::new(&self.kafka));
+    }
+
+    /// Gives the time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Gives the pretended cluster.
+    #[must_use]
+    pub fn kafka(&self) -> &Kafka {
+        &self.kafka
+    }
+
+    /// Gives what happened so far as one number.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.trace
+    }
+
+    /// Gives what there is to tell of the run.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// Gives how often each check has looked at something.
+    #[must_use]
+    pub fn looked(&self) -> &BTreeMap<&'static str, u64> {
+        self.checks.looked()
+    }
+
+    /// Takes what a timeline tells, in order.
+    #[must_use]
+    pub fn take_told(&mut self) -> Vec<(Timestamp, Told)> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// Takes the answer to a person's question, if it has come.
+    #[must_use]
+    pub fn take_answer(&mut self, ticket: u64) -> Option<Answer> {
+        self.answers.remove(&ticket)
+    }
+
+    /// Gives which of our nodes leads, by its own account; the one of the newest term if two say so.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        let leading = |machine: &Machine| match machine.process.as_ref()?.controller.role() {
+            crate::control::event::Role::Leading(term) => Some((term, machine.id)),
+            _ => None,
+        };
+        self.machines.values().filter_map(leading).max().map(|(_, id)| id)
+    }
+
+    /// Gives the replicated state of a node, if its process runs.
+    #[must_use]
+    pub fn state_of(&self, id: NodeId) -> Option<&crate::control::state::State> {
+        Some(self.machines.get(&id)?.process.as_ref()?.controller.state())
+    }
+
+    /// Gives what has not come to its end, although everything has been well for long.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<Violation> {
+        let scene = scene(self.now, &self.machines, &self.kafka, (&self.net, &self.setup.policy, &self.troubles));
+        self.checks.unfinished(scene).or_else(|| self.not_restored(scene))
+    }
+
+    /// Gives a partition whose order is not what the cluster began with.
+    fn not_restored(&self, scene: Scene<'_>) -> Option<Violation> {
+        let truth = self.kafka.truth();
+        let wrong = self.orders.iter().find_map(|(id, order)| {
+            let partition = truth.partition(*id)?;
+            (partition.replicas != *order)
+                .then(|| format!("{id} has the order {:?}, at first {order:?}", partition.replicas))
+        });
+        wrong.map(|what| scene.violation("L5", None, what))
+    }
+}
+
+/// Gives the world as checks see it, of parts that are borrowed apart.
+fn scene<'a>(
+    now: Timestamp,
+    machines: &'a BTreeMap<NodeId, Machine>,
+    kafka: &'a Kafka,
+    rest: (&'a Net, &'a Policy, &'a Troubles),
+) -> Scene<'a> {
+    let (net, policy, troubles) = rest;
+    Scene { now, machines, kafka, net, policy, troubles }
+}

@@ -1,0 +1,97 @@
+//! What befalls Kafka, and what must be found of it in time.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::model::ids::{BrokerId, ControllerId};
+use crate::sim::kafka::fault::{Fault, FaultKind, Impossible, Target};
+use crate::sim::kafka::talk::{Asker, Door, Line, Request};
+
+use super::World;
+
+/// A crash is found within this, and a silence within that (L2).
+const CRASH_FOUND: Duration = Duration::from_millis(500);
+const SILENCE_FOUND: Duration = Duration::from_secs(2);
+
+/// How long all must have been well for a bound to hold: nobody doubts itself, every pulse is trusted.
+const WELL_FOR: Duration = Duration::from_secs(25);
+
+impl World {
+    /// Begins a fault of Kafka.
+    ///
+    /// Errors: a target does not exist or cannot suffer it.
+    pub fn inflict(&mut self, fault: &Fault) -> Result<(), Impossible> {
+        let expected = self.to_be_found(fault);
+        self.kafka.inflict(self.now, fault)?;
+        self.listen();
+        self.checks.expect_nothing();
+        for key in keys(fault) {
+            let count = self.troubles.under_way.entry(key).or_default();
+            *count = count.saturating_add(1);
+            self.troubles.touched.insert(key, self.now);
+        }
+        if let Some((broker, within)) = expected {
+            self.checks.expect(broker, self.now, self.now.plus(within));
+        }
+        Ok(())
+    }
+
+    /// Ends a fault of Kafka.
+    ///
+    /// Errors: a target does not exist or cannot suffer it.
+    pub fn heal(&mut self, fault: &Fault) -> Result<(), Impossible> {
+        self.kafka.heal(self.now, fault)?;
+        self.listen();
+        self.checks.expect_nothing();
+        for key in keys(fault) {
+            if let Some(count) = self.troubles.under_way.get_mut(&key) {
+                *count = count.saturating_sub(1);
+            }
+            self.troubles.touched.insert(key, self.now);
+        }
+        Ok(())
+    }
+
+    /// Lets somebody else send a request to a controller.
+    pub fn foreign(&mut self, to: ControllerId, request: Request) {
+        self.checks.expect_nothing();
+        let line = Line { from: Asker::Operator(1), to: Door::Controller(to), lane: 0 };
+        let _ = self.kafka.ask(self.now, line, request);
+        self.listen();
+    }
+
+    /// Tells whether our leader has nothing open about a broker: what is open already is not opened again.
+    fn has_no_case_of(&self, broker: BrokerId) -> bool {
+        let state = self.leader().and_then(|leader| self.state_of(leader));
+        state.is_some_and(|state| !state.cases.values().any(|case| case.finding.broker == broker))
+    }
+
+    /// Gives within which time a fault of a single broker must be found, where everything else has been well for long.
+    fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, Duration)> {
+        let broker = match fault.targets.iter().collect::<Vec<_>>().as_slice() {
+            [Target::Broker(broker)] => *broker,
+            _ => return None,
+        };
+        let within = match fault.kind {
+            FaultKind::Kill => CRASH_FOUND,
+            FaultKind::Stop => SILENCE_FOUND,
+            _ => return None,
+        };
+        let truth = self.kafka.truth();
+        let leads = truth.partitions().any(|id| truth.partition(id).is_some_and(|one| one.leader == Some(broker)));
+        let ours_well = self.machines.values().all(super::super::node::Machine::is_well)
+            && WELL_FOR <= self.now.since(self.troubles.ours)
+            && self.has_no_case_of(broker);
+        let well = leads && ours_well && truth.works(broker) && self.troubles.all_calm(self.now, WELL_FOR);
+        well.then_some((broker, within))
+    }
+}
+
+/// Gives whom a fault strikes, as troubles are counted.
+fn keys(fault: &Fault) -> BTreeSet<Option<BrokerId>> {
+    let of = |target: &Target| match target {
+        Target::Broker(broker) => Some(*broker),
+        Target::Controller(_) | Target::Tanist(_) => None,
+    };
+    fault.targets.iter().map(of).collect()
+}

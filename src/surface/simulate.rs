@@ -1,0 +1,103 @@
+//! The arguments of `tanist simulate`: a scenario file, or a world in which things go wrong by chance.
+//!
+//! Deliberately plays nothing: `app` has the clock that tells how fast it went.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::sim::random::RandomPlan;
+use crate::sim::sabotage::Sabotage;
+
+/// What is to be simulated.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct SimulateArguments {
+    /// The scenario to play.
+    #[arg(value_name = "FILE", required_unless_present = "random", conflicts_with = "random")]
+    file: Option<PathBuf>,
+    /// Writes the answers into the file, below its commands.
+    #[arg(long, conflicts_with = "random")]
+    rewrite: bool,
+    /// Lets faults come by chance instead.
+    #[arg(long)]
+    random: bool,
+    /// Where chance comes from.
+    #[arg(long, default_value_t = 1, requires = "random")]
+    seed: u64,
+    /// How many seeds, one after the other, beginning with that one; stops at the first that fails.
+    #[arg(long, default_value_t = 1, requires = "random", value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// For how many simulated minutes things go wrong.
+    #[arg(long, default_value_t = 10, requires = "random", conflicts_with = "hours")]
+    minutes: u64,
+    /// The same in hours.
+    #[arg(long, requires = "random")]
+    hours: Option<u64>,
+    /// Brokers.
+    #[arg(long, default_value_t = 5, requires = "random", value_parser = clap::value_parser!(u16).range(1..=400))]
+    brokers: u16,
+    /// Partitions.
+    #[arg(long, default_value_t = 24, requires = "random", value_parser = clap::value_parser!(u32).range(1..=400_000))]
+    partitions: u32,
+    /// What is deliberately broken, to see that it is found.
+    #[arg(long, default_value = "none", requires = "random", value_parser = sabotage)]
+    sabotage: Sabotage,
+    /// Where a failing run, shrunk to what it needs, is written as a scenario.
+    #[arg(long, requires = "random", value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+/// What the arguments mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Simulation {
+    /// A scenario is played.
+    Scenario {
+        /// Its file.
+        file: PathBuf,
+        /// What becomes of the answers.
+        answers: Answers,
+    },
+    /// Things go wrong by chance.
+    Random {
+        /// The first world.
+        plan: RandomPlan,
+        /// How many seeds.
+        seeds: u64,
+        /// Where a failing run is written.
+        save: Option<PathBuf>,
+    },
+}
+
+/// What becomes of the answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// They are printed.
+    Printed,
+    /// They are written into the file.
+    Recorded,
+}
+
+impl SimulateArguments {
+    /// Gives what the arguments mean.
+    #[must_use]
+    pub fn meant(self) -> Simulation {
+        if let Some(file) = self.file {
+            let answers = if self.rewrite { Answers::Recorded } else { Answers::Printed };
+            return Simulation::Scenario { file, answers };
+        }
+        let minutes = self.hours.map_or(self.minutes, |hours| hours.saturating_mul(60));
+        let plan = RandomPlan {
+            seed: self.seed,
+            span: Duration::from_secs(minutes.saturating_mul(60)),
+            brokers: self.brokers,
+            partitions: self.partitions,
+            sabotage: self.sabotage,
+        };
+        Simulation::Random { plan, seeds: self.seeds, save: self.save }
+    }
+}
+
+fn sabotage(text: &str) -> Result<Sabotage, String> {
+    if text == "none" { Ok(Sabotage::None) } else { text.parse().map_err(|error| format!("{error}")) }
+}

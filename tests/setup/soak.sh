@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Plays random worlds on all cores for some hours: soak.sh TANIST HOURS. Ends with cluster-hours, faults, acts and outcomes.
+#
+# Deliberately no state: seeds begin at the present second, and a seed that fails is printed and leaves its scenario.
+set -euo pipefail
+
+tanist="${1:?usage: soak.sh TANIST HOURS}"
+until=$((SECONDS + 3600 * ${2:?usage: soak.sh TANIST HOURS}))
+out="$(mktemp -d)"
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$out"' EXIT
+first="$(date +%s)"
+
+one() { # one WORKER: seed after seed until the time is over or one fails
+  local seed=$((first + $1 * 100000000))
+  while ((SECONDS < until)); do
+    if ! "$tanist" simulate --random --seed "$seed" --minutes 60 -o json --save "found-$seed.scn" >>"$out/$1.ndjson"; then
+      echo "seed $seed fails: found-$seed.scn"
+      return 1
+    fi
+    seed=$((seed + 1))
+  done
+}
+
+workers=()
+for worker in $(seq "$(nproc)"); do one "$worker" & workers+=($!); done
+failed=0
+for worker in "${workers[@]}"; do wait "$worker" || failed=1; done
+
+cat "$out"/*.ndjson | python3 -c '
+import collections, json, sys
+runs = [json.loads(line) for line in sys.stdin]
+sums = {key: collections.Counter() for key in ("faults", "records")}
+for run in runs:
+    for key, total in sums.items():
+        total.update(run[key])
+hours = sum(run["simulated_s"] for run in runs) / 3600
+steps = sum(run["node_steps"] for run in runs)
+print(f"{len(runs)} worlds, {hours:.1f} cluster-hours, {steps} node-steps")
+for key, total in sums.items():
+    print(f"{key}: " + ", ".join(f"{what} {count}" for what, count in sorted(total.items())))
+'
+exit "$failed"
