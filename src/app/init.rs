@@ -21,18 +21,10 @@ use super::{CLUSTER_FILE, endpoints, node, raft_dir};
 /// How long Kafka may take to say which cluster it is.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
 
-/// What to do where a node of a new trio is refused.
-const LOST: &str = "If its data directory was lost, take a new id in the settings of all three nodes, restart the other two, and \
-                    run `tanist node rejoin`";
-
-/// What to do where a node that replaces a lost one is refused.
-const REPLACING: &str = "It needs an id that was never used before, in the settings of all three nodes; restart the other two, one \
-                         after the other, before `tanist node rejoin`";
-
 /// Prepares the directory of a node of a new trio.
 pub(super) async fn init(settings: &Settings, output: Output) -> anyhow::Result<ExitStatus> {
     let (cluster, life) = (cluster_of(settings).await?, *Uuid::new_v4().as_bytes());
-    refuse_if_known(settings, &cluster, life, LOST).await?;
+    refuse_if_known(settings, &cluster, life).await?;
     let voters = Members::voters(settings.peers.iter().map(|peer| peer.id));
     prepare(settings, &cluster, life, &Recovered::first_members(voters))?;
     let words = format!(
@@ -46,7 +38,7 @@ pub(super) async fn init(settings: &Settings, output: Output) -> anyhow::Result<
 /// Prepares the directory of a node that waits until the trio admits it under its new id.
 pub(super) async fn rejoin(settings: &Settings, output: Output) -> anyhow::Result<ExitStatus> {
     let (cluster, life) = (cluster_of(settings).await?, *Uuid::new_v4().as_bytes());
-    refuse_if_known(settings, &cluster, life, REPLACING).await?;
+    refuse_if_known(settings, &cluster, life).await?;
     prepare(settings, &cluster, life, &Recovered::waiting_to_be_admitted())?;
     let words = format!(
         "{} is ready: node {} will be admitted as a learner once it runs, and votes when it has caught up",
@@ -116,7 +108,7 @@ pub(super) async fn cluster_at(bootstrap: &[HostPort]) -> Result<ClusterId, Stri
 ///
 /// The life that is shown here is the one that the directory is then made with, so that a peer that meets this node here for
 /// the first time keeps the right one.
-async fn refuse_if_known(settings: &Settings, cluster: &ClusterId, life: [u8; 16], advice: &str) -> anyhow::Result<()> {
+async fn refuse_if_known(settings: &Settings, cluster: &ClusterId, life: [u8; 16]) -> anyhow::Result<()> {
     let others = settings.peers.iter().filter(|peer| peer.id != settings.node.id);
     let met =
         join_all(others.map(|peer| async move { (peer.id, node::is_refused(settings, cluster, life, peer).await) }))
@@ -125,7 +117,11 @@ async fn refuse_if_known(settings: &Settings, cluster: &ClusterId, life: [u8; 16
         None => Ok(()),
         Some((peer, why)) => Err(Failure {
             status: ExitStatus::No,
-            what: format!("node {peer} refuses node {}: {why}. {advice}", settings.node.id),
+            what: format!(
+                "node {peer} refuses node {}: {why}. If its data directory was lost, take a new id in the settings of all \
+                 three nodes and run `tanist node rejoin`",
+                settings.node.id
+            ),
         }
         .into()),
     }
