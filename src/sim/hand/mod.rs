@@ -227,7 +227,8 @@ impl Hand {
     fn answered(&mut self, desk: &mut Desk<'_>, errand: Errand, call: Call, answer: Answer) {
         let Some(job) = self.jobs.get_mut(&errand) else { return };
         match std::mem::replace(&mut job.stage, Stage::Resting) {
-            Stage::Fresh { mut asked, mut answers } if asked.remove(&call) => {
+            Stage::Fresh { mut asked, mut answers } if asked.contains(&call) => {
+                asked.remove(&call);
                 if let Answer::Metadata(topology) = answer {
                     answers.push(topology);
                 }
