@@ -61,10 +61,8 @@ impl Desk {
 
     /// Gives how things stand, with what only the rest of the node knows: its troubles, and plans from the history.
     async fn status(&self, request: &OperatorRequest) -> Result<Box<StatusView>, Box<Answer>> {
-        let mut view = match self.hand_on(OperatorRequest { ask: Ask::Status, ..request.clone() }).await {
-            Answer::Status(view) => view,
-            other => return Err(Box::new(other)),
-        };
+        let answer = self.hand_on(OperatorRequest { ask: Ask::Status, ..request.clone() }).await;
+        let Answer::Status(mut view) = answer else { return Err(Box::new(answer)) };
         view.troubles.extend(self.reads.troubles().await);
         if view.blind.iter().any(|one| one.why == Blindness::WrongCluster) {
             view.troubles.push(self.wrong_cluster().await);
@@ -94,10 +92,8 @@ impl Desk {
 
     /// Gives the plans that wait, are in flight, would have been sent or are held.
     async fn plans(&self, request: &OperatorRequest) -> Result<Vec<PlanView>, Box<Answer>> {
-        let standing = match self.hand_on(OperatorRequest { ask: Ask::PlanList, ..request.clone() }).await {
-            Answer::Plans(standing) => standing,
-            other => return Err(Box::new(other)),
-        };
+        let answer = self.hand_on(OperatorRequest { ask: Ask::PlanList, ..request.clone() }).await;
+        let Answer::Plans(standing) = answer else { return Err(Box::new(answer)) };
         let view = self.status(request).await?;
         self.reads.plans(standing, &view.cases).await.map_err(|error| Box::new(no_history(error)))
     }

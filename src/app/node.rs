@@ -135,13 +135,11 @@ impl Node {
         let known = ledger::known_stores(&store, others.clone())?;
         let (events, inbound) = mpsc::channel(1024);
         let links = PeerLinks::start(link_options(settings, &cluster, store.store_id(), known), events).await?;
-        let seed = u64::from_le_bytes(Uuid::new_v4().as_bytes().first_chunk::<8>().copied().unwrap_or_default());
-        let peer = PeerOptions {
-            election_ticks: ELECTION_TICKS,
-            keep_entries: settings.audit.log_entries_kept,
-            ..PeerOptions::new(settings.node.id, seed)
+        let options = LedgerOptions {
+            peer: peer_options(settings),
+            recover_bytes_max: RECOVER_BYTES_MAX,
+            wanted: members.clone(),
         };
-        let options = LedgerOptions { peer, recover_bytes_max: RECOVER_BYTES_MAX, wanted: members.clone() };
         let started = ledger::start(options, store, links, inbound)?;
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
         let adviser = Arc::new(adviser(&settings.adviser)?);
@@ -360,10 +358,20 @@ fn link_options(
     }
 }
 
+fn peer_options(settings: &Settings) -> PeerOptions {
+    let seed = u64::from_le_bytes(Uuid::new_v4().as_bytes().first_chunk::<8>().copied().unwrap_or_default());
+    PeerOptions {
+        election_ticks: ELECTION_TICKS,
+        keep_entries: settings.audit.log_entries_kept,
+        ..PeerOptions::new(settings.node.id, seed)
+    }
+}
+
 /// How long a peer may take to say whether it knows this node.
 const MEET_WITHIN: Duration = Duration::from_secs(1);
 
-/// Tells why a running peer refuses this node; none where it takes it, or does not run.
+/// Tells why a running peer refuses this node; none where it takes it, does not run, or was never told of such a node: an id
+/// that nobody knows has not voted.
 pub(super) async fn is_refused(
     settings: &Settings,
     cluster: &ClusterId,
@@ -379,6 +387,7 @@ pub(super) async fn is_refused(
         while let Some(event) = inbound.recv().await {
             match event {
                 LinkEvent::Up(_) | LinkEvent::Down { .. } => return None,
+                LinkEvent::Refused { refusal, .. } if refusal.is_of_a_stranger() => return None,
                 LinkEvent::Refused { refusal, .. } => return Some(refusal.to_string()),
                 LinkEvent::Frame { .. } | LinkEvent::Introduced { .. } => {}
             }

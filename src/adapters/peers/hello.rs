@@ -62,6 +62,14 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Tells whether it was refused only because its id is in no settings of the other end.
+    #[must_use]
+    pub fn is_of_a_stranger(&self) -> bool {
+        self.reason == Reason::UnknownNode
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.reason {

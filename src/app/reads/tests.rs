@@ -267,10 +267,9 @@ async fn a_plan_that_is_history_is_found_by_its_digest() {
         let digest = digest.parse().unwrap();
         async move { node.reads.plan(Vec::new(), &digest).await.unwrap() }
     };
-    match show("5e5e5e").await {
-        Answer::Plan(view) => assert_eq!((view.digest, &view.state), (PLAN, &PlanState::Past)),
-        other => panic!("{other:?}"),
-    }
+    let answer = show("5e5e5e").await;
+    let Answer::Plan(view) = answer else { panic!("{answer:?}") };
+    assert_eq!((view.digest, &view.state), (PLAN, &PlanState::Past));
 }
 
 #[tokio::test]
