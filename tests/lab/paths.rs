@@ -8,6 +8,7 @@ use tanist::lab::client::Probe;
 use tanist::lab::{BrokerId, Cluster, Fault, Listener};
 
 const STRUCK: BrokerId = BrokerId(1);
+const WITNESS: BrokerId = BrokerId(2);
 /// Longer than anything here takes.
 const SOON: Duration = Duration::from_secs(20);
 /// How long "nothing comes" is watched; shorter than a replica may lag before it leaves the replicas in sync.
@@ -21,8 +22,8 @@ pub(crate) async fn each_broken_path_is_felt_and_heals(cluster: &Cluster, topic:
     a_broker_that_no_controller_hears_loses_its_leadership(cluster, topic).await;
 }
 
-async fn open(cluster: &Cluster) -> Connection {
-    let address = cluster.broker_address(STRUCK, Listener::Clients).unwrap();
+async fn open(cluster: &Cluster, broker: BrokerId) -> Connection {
+    let address = cluster.broker_address(broker, Listener::Clients).unwrap();
     let options = Options { connect_within: SOON, ..Options::new(Rights::ReadOnly) };
     Connection::open(&Endpoint::new(address.ip().to_string(), address.port()), &options).await.unwrap()
 }
@@ -39,7 +40,7 @@ async fn two_answers(connection: &Connection) -> Duration {
 /// Inflicts a fault, asks, heals, and asks until the answers are as quick as before.
 async fn slowed(cluster: &Cluster, fault: &str, at_least: Duration) {
     let fault: Fault = fault.parse().unwrap();
-    let connection = open(cluster).await;
+    let connection = open(cluster, STRUCK).await;
     let healthy = two_answers(&connection).await;
     cluster.inflict(&fault).unwrap();
     let slow = two_answers(&connection).await;
@@ -48,7 +49,7 @@ async fn slowed(cluster: &Cluster, fault: &str, at_least: Duration) {
     assert!(at_least <= slow, "{fault}: {slow:?}");
     let end = clock::now() + SOON;
     // A fresh connection: the old one may still wait out its last pause.
-    while at_least <= two_answers(&open(cluster).await).await {
+    while at_least <= two_answers(&open(cluster, STRUCK).await).await {
         assert!(clock::now() < end, "{fault} does not heal");
     }
 }
@@ -101,8 +102,11 @@ async fn a_broker_that_no_controller_hears_loses_its_leadership(cluster: &Cluste
     println!("{fault}: in sync again {:?} after the fault", at.elapsed());
 }
 
-/// Tells how many partitions the broker struck leads.
+/// Tells how many partitions the broker struck leads, by the word of another: what it believes itself is as old as its last
+/// word from a controller.
 async fn struck_leads(cluster: &Cluster, topic: &TopicView) -> usize {
-    let now = cluster.topic(&topic.name).await.unwrap();
-    now.partitions.iter().filter(|one| one.leader == Some(STRUCK.0)).count()
+    let named = [topic.name.clone()];
+    let seen = open(cluster, WITNESS).await.topology(TopicFilter::Named(&named), SOON).await.unwrap().body;
+    let partitions = seen.topics.iter().flat_map(|one| &one.partitions);
+    partitions.filter(|one| one.leader == Some(STRUCK.0)).count()
 }
