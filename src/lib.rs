@@ -13,4 +13,5 @@ pub mod lab;
 pub mod model;
 pub mod ports;
 pub mod render;
+pub mod sim;
 pub mod surface;

@@ -15,6 +15,7 @@ use crate::lab::bench::{self, BenchArgs};
 use crate::lab::cluster::Cluster;
 use crate::lab::control::{self, Control, Description, Reply, Request};
 use crate::lab::demo::{self, DemoArgs};
+use crate::lab::differential::{self, DifferentialArgs};
 use crate::lab::fault::{self, Fault};
 use crate::lab::matrix::{self, MatrixArgs};
 use crate::lab::names::{BrokerId, Listener};
@@ -83,6 +84,8 @@ enum Command {
     BenchFailover(BenchArgs),
     /// Show two failovers on a real cluster with a real trio, and prove that nothing was lost.
     Demo(DemoArgs),
+    /// Record what real Kafka does in every cell of the differential table; the model is held against it.
+    Differential(DifferentialArgs),
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +179,7 @@ async fn carry_out(command: Command) -> Result<(), LabError> {
         Command::Matrix(args) => matrix::run(args).await,
         Command::BenchFailover(args) => bench::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Differential(args) => differential::run(args).await,
     }
 }
 
