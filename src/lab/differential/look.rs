@@ -21,7 +21,9 @@ use crate::sim::differential::reading::{Pulse, Reading, Silence, View};
 /// A broker that lives answers within milliseconds.
 const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 /// Longer than a follower's fetch backoff of 1 s: whoever can replicate does so by then.
-const TAKEN_WITHIN: Duration = Duration::from_millis(1_600);
+const REPLICAS_WAIT: Duration = Duration::from_millis(1_500);
+/// Longer, so that a broker that waited in vain can say so.
+const TAKEN_WITHIN: Duration = Duration::from_millis(2_000);
 /// A follower has a record within one fetch of the leader's.
 const REPLICATED: Duration = Duration::from_millis(400);
 const PULSES: usize = 3;
@@ -112,7 +114,10 @@ async fn take(cluster: &Cluster, names: &Names, broker: BrokerId, acks: Acks) ->
     let connection = open(cluster, broker).await?;
     let named = |name: &String| (TopicPartition::new(name.clone(), 0), Bytes::from_static(b"differential"));
     let records: Vec<_> = names.values().map(named).collect();
-    let answer = connection.produce(&records, acks, TAKEN_WITHIN).await.map_err(|error| silence(&error))?;
+    let answer = connection
+        .produce_waiting(&records, acks, REPLICAS_WAIT, TAKEN_WITHIN)
+        .await
+        .map_err(|error| silence(&error))?;
     let mut taken = BTreeMap::new();
     for appended in answer.body {
         taken.insert(appended.partition.topic, appended.offset.map(|_| ()).map_err(refusal));
@@ -189,9 +194,8 @@ async fn open(cluster: &Cluster, broker: BrokerId) -> Result<Connection, Silence
     Connection::open(&endpoint, &options).await.map_err(|error| silence(&error))
 }
 
-/// Waiting in vain and being told that the broker waited in vain come at the same moment: one word for both.
 fn refusal(code: ErrorCode) -> Silence {
-    if code == ErrorCode::RequestTimedOut { Silence::Silent } else { Silence::Error(code.name().to_owned()) }
+    Silence::Error(code.name().to_owned())
 }
 
 fn silence(error: &WireError) -> Silence {

@@ -29,6 +29,7 @@ const CALL_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// What the brokers need to replay what the controller has written.
 const REPLAYED: Duration = Duration::from_millis(300);
+const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
 const MADE_WITHIN: Duration = Duration::from_secs(20);
 /// How far off a life is that has never been.
 const FAR: i64 = 1_000_000;
@@ -49,6 +50,8 @@ struct Play<'a> {
     batch: &'a Batch,
     names: Names,
     recorder: Recorder,
+    /// Each broker's life when the batch began.
+    lives: BTreeMap<BrokerId, i64>,
 }
 
 impl Player {
@@ -71,7 +74,9 @@ impl Player {
         let names: Names = batch.cells.iter().copied().map(name).collect();
         self.truth.catch_up(&self.controller).await?;
         let recorder = Recorder::begin(batch);
-        let mut play = Play { player: self, batch, names, recorder };
+        let brokers = self.cluster.brokers();
+        let lives = brokers.into_iter().filter_map(|broker| Some((broker, self.truth.life(broker)?))).collect();
+        let mut play = Play { player: self, batch, names, recorder, lives };
         for order in batch.script() {
             play.carry_out(order).await?;
         }
@@ -176,25 +181,40 @@ impl Play<'_> {
     /// Appends one record to every cell's partition, each at its leader.
     async fn write(&mut self) -> Result<(), LabError> {
         self.player.truth.catch_up(&self.player.controller).await?;
-        let mut led: BTreeMap<BrokerId, Vec<(TopicPartition, Bytes)>> = BTreeMap::new();
+        let mut led: BTreeMap<BrokerId, Vec<String>> = BTreeMap::new();
         for name in self.names.values() {
             if let Some(leader) = self.player.truth.place(name).and_then(|place| place.state.leader) {
-                let record = (TopicPartition::new(name.clone(), 0), Bytes::from_static(b"before"));
-                led.entry(leader).or_default().push(record);
+                led.entry(leader).or_default().push(name.clone());
             }
         }
-        for (leader, records) in led {
-            let failed = |answer: String| LabError::Kafka { act: format!("write to {leader}"), answer };
-            let address = self.player.cluster.broker_address(leader, Listener::Clients);
-            let address = address.ok_or_else(|| failed("no address".to_owned()))?;
-            let connection = admin::open(address).await.map_err(|error| failed(chain(&error)))?;
-            let answer = connection.produce(&records, Acks::Leader, CALL_WITHIN).await;
-            let appended = answer.map_err(|error| failed(chain(&error)))?.body;
-            if let Some(refused) = appended.iter().find(|one| one.offset.is_err()) {
-                return Err(failed(format!("{refused:?}")));
-            }
+        for (leader, names) in led {
+            self.write_to(leader, names).await?;
         }
         Ok(())
+    }
+
+    /// A broker tells that it leads a moment before it does: those that it refuses are sent again for a while.
+    async fn write_to(&self, leader: BrokerId, mut names: Vec<String>) -> Result<(), LabError> {
+        let failed = |answer: String| LabError::Kafka { act: format!("write to {leader}"), answer };
+        let address = self.player.cluster.broker_address(leader, Listener::Clients);
+        let address = address.ok_or_else(|| failed("no address".to_owned()))?;
+        let connection = admin::open(address).await.map_err(|error| failed(chain(&error)))?;
+        let deadline = clock::now() + WRITTEN_WITHIN;
+        loop {
+            let record = |name: String| (TopicPartition::new(name, 0), Bytes::from_static(b"before"));
+            let records: Vec<(TopicPartition, Bytes)> = names.into_iter().map(record).collect();
+            let answer = connection.produce(&records, Acks::Leader, CALL_WITHIN).await;
+            let appended = answer.map_err(|error| failed(chain(&error)))?.body;
+            let refused: Vec<_> = appended.into_iter().filter(|one| one.offset.is_err()).collect();
+            if refused.is_empty() {
+                return Ok(());
+            }
+            if deadline <= clock::now() {
+                return Err(failed(format!("{refused:?}")));
+            }
+            names = refused.into_iter().map(|one| one.partition.topic).collect();
+            time::sleep(LOOK_EVERY).await;
+        }
     }
 
     async fn prepare(&mut self, cells: &[Action], deed: &Deed) -> Result<(), LabError> {
@@ -294,6 +314,7 @@ impl Play<'_> {
         match until {
             Until::Fenced(broker) => matches!(standing(broker), Some(Standing::Fenced | Standing::Unregistered)),
             Until::Active(broker) => standing(broker) == Some(Standing::Active),
+            Until::Reborn(broker) => truth.life(*broker) != self.lives.get(broker).copied(),
             Until::Isr(wanted) => places.all(|place| place.state.isr.iter().eq(wanted)),
             Until::Leaderless => places.all(|place| place.state.leader.is_none()),
             Until::Whole => {

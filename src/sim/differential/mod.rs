@@ -3,9 +3,11 @@
 //! Only what both sides share is here: the table, its scripts, what is read after each step and how it is written down and
 //! compared. Reality is played by `lab::differential` into `tests/differential/*.ndjson`; `tests/differential` plays the model.
 //!
-//! Reading order: `state`, `action`, `table` - `script` - `reading`, `recorder`, `recording` - `compare`.
+//! Reading order: `state`, `action`, `table` - `script` - `reading`, `recorder`, `recording` - `compare`, `allowance`.
 
 pub mod action;
+pub mod allowance;
+pub mod compare;
 pub mod reading;
 pub mod recorder;
 pub mod recording;

@@ -108,13 +108,15 @@ impl Recorder {
         let mut life = self.registered.get(&id).and_then(|before| before.epoch);
         let mut words: Vec<String> = Vec::new();
         let before = self.registered.get(&id).copied();
+        let mut last = None;
         for one in before.iter().chain(path) {
+            // Kafka writes some changes of a registration that concern nobody here.
+            if last.replace(*one) == Some(*one) {
+                continue;
+            }
             let star = if one.epoch.is_some() && one.epoch != life { "*" } else { "" };
             life = one.epoch.or(life);
-            let word = format!("{}{star}", standing_text(one.standing));
-            if words.last() != Some(&word) {
-                words.push(word);
-            }
+            words.push(format!("{}{star}", standing_text(one.standing)));
         }
         words.join(" > ")
     }

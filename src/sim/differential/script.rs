@@ -113,6 +113,8 @@ pub enum Until {
     Fenced(BrokerId),
     /// The broker is active.
     Active(BrokerId),
+    /// The broker has registered anew since the topics were made.
+    Reborn(BrokerId),
     /// Every cell's ISR is this.
     Isr(Vec<BrokerId>),
     /// No cell has a leader.
@@ -266,8 +268,9 @@ impl Batch {
     /// What strikes one topic first, then, once for all, what strikes the broker.
     fn acts(&self) -> Vec<Order> {
         if self.company == Company::Restarts {
-            let whole = Order::Await(Until::Whole, WHOLE_WITHIN);
-            return vec![Order::Inflict(Blow::Kill(VICTIM)), Order::Heal(Blow::Kill(VICTIM)), whole];
+            let again = [Order::Inflict(Blow::Kill(VICTIM)), Order::Heal(Blow::Kill(VICTIM))];
+            let born = [Order::Await(Until::Reborn(VICTIM), WHOLE_WITHIN), Order::Await(Until::Whole, WHOLE_WITHIN)];
+            return again.into_iter().chain(born).collect();
         }
         let mut orders = Vec::new();
         let mut broad = None;
