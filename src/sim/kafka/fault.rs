@@ -1,0 +1,346 @@
+//! Faults of the pretended Kafka as values: the lab's faults under the lab's names, and those that only a model can do at will.
+//!
+//! A fault has one line of text (`client-freeze b1,b2 from tanist2 inbound`), which scenarios and messages share.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::talk::Asker;
+use crate::model::ids::{BrokerId, ControllerId, NodeId};
+
+/// Something to break at one or several targets.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fault {
+    /// What is done.
+    pub kind: FaultKind,
+    /// To whom; never empty.
+    pub targets: BTreeSet<Target>,
+}
+
+/// What a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// A broker, `b1`.
+    Broker(BrokerId),
+    /// A controller, `k101`.
+    Controller(ControllerId),
+    /// A Tanist node's own way to the controllers, `t2`.
+    Tanist(NodeId),
+}
+
+/// Whose listener it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Path {
+    /// The listener of one Tanist node, `tanist2`.
+    Tanist(NodeId),
+    /// The listener of clients and operators, `clients`.
+    Clients,
+}
+
+/// From where a fault of the client path is felt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vantage {
+    /// By everybody.
+    All,
+    /// By the users of one listener only.
+    Only(Path),
+}
+
+/// Which direction of a path is struck, named from the process that it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// What is sent to the target vanishes.
+    Inbound,
+    /// What the target sends vanishes: a request has its effect and no answer.
+    Outbound,
+    /// Both.
+    Both,
+}
+
+/// What is done to each target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultKind {
+    /// SIGKILL. Healed by starting the process again.
+    Kill,
+    /// SIGTERM: the controlled shutdown. Healed by starting the process again.
+    Terminate,
+    /// SIGSTOP. Healed by SIGCONT.
+    Stop,
+    /// Client listeners reset what exists and refuse what comes.
+    ClientCut(Vantage),
+    /// Client listeners are a black hole.
+    ClientFreeze(Vantage, Way),
+    /// Everything on client listeners is late by this much, each way.
+    ClientDelay(Vantage, Duration),
+    /// Whoever asks has no right to: every request but `ApiVersions` is refused.
+    ClientDeny(Vantage),
+    /// Every answer tells of a quota exceeded by so much.
+    ClientThrottle(Vantage, Duration),
+    /// A connection is accepted and closed at once: too many are open.
+    ClientCap(Vantage),
+    /// Nobody hears from the target's replication listener: followers cannot fetch from it, it can fetch from them.
+    ReplicationFreeze(Way),
+    /// The target's way to every controller is a black hole.
+    ControllerFreeze(Way),
+    /// The target's way to every controller resets and refuses.
+    ControllerCut,
+    /// The file system under the log dir is frozen: writers block at once.
+    DiskFreeze,
+    /// The block device under the log dir stops answering: writers block at the next flush.
+    DiskStall,
+    /// The log dir answers with an I/O error: the broker halts, as it has no other.
+    DiskFail,
+}
+
+/// Says why a fault cannot be inflicted or healed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{fault} is impossible: {why}")]
+pub struct Impossible {
+    /// The fault as text.
+    pub fault: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Says why a text is no fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{word:?}: expected {expected}")]
+pub struct FaultError {
+    /// The word that does not fit; empty where one is missing.
+    pub word: String,
+    /// What should stand there.
+    pub expected: String,
+}
+
+/// Every fault's name, for messages.
+pub const NAMES: &str = "kill, terminate, stop, client-cut, client-freeze, client-delay, client-deny, client-throttle, \
+                         client-cap, replication-freeze, controller-freeze, controller-cut, disk-freeze, disk-stall, \
+                         disk-fail";
+
+impl Fault {
+    /// Gives a fault of this kind at one target.
+    #[must_use]
+    pub fn at(kind: FaultKind, target: Target) -> Self {
+        Self { kind, targets: BTreeSet::from([target]) }
+    }
+
+    /// Gives a fault of this kind at one broker.
+    #[must_use]
+    pub fn at_broker(kind: FaultKind, broker: BrokerId) -> Self {
+        Self::at(kind, Target::Broker(broker))
+    }
+}
+
+impl Path {
+    /// Gives the listener that an asker uses.
+    #[must_use]
+    pub fn of(asker: Asker) -> Self {
+        match asker {
+            Asker::Node(node) => Self::Tanist(node),
+            Asker::Client(_) | Asker::Operator(_) => Self::Clients,
+        }
+    }
+}
+
+impl Vantage {
+    /// Tells whether the users of `path` feel it.
+    #[must_use]
+    pub fn covers(self, path: Path) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(one) => one == path,
+        }
+    }
+}
+
+impl FaultKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Terminate => "terminate",
+            Self::Stop => "stop",
+            Self::ClientCut(_) => "client-cut",
+            Self::ClientFreeze(..) => "client-freeze",
+            Self::ClientDelay(..) => "client-delay",
+            Self::ClientDeny(_) => "client-deny",
+            Self::ClientThrottle(..) => "client-throttle",
+            Self::ClientCap(_) => "client-cap",
+            Self::ReplicationFreeze(_) => "replication-freeze",
+            Self::ControllerFreeze(_) => "controller-freeze",
+            Self::ControllerCut => "controller-cut",
+            Self::DiskFreeze => "disk-freeze",
+            Self::DiskStall => "disk-stall",
+            Self::DiskFail => "disk-fail",
+        }
+    }
+
+    fn details(self) -> (Vantage, Way, Option<Duration>) {
+        match self {
+            Self::ClientCut(vantage) | Self::ClientDeny(vantage) | Self::ClientCap(vantage) => {
+                (vantage, Way::Both, None)
+            }
+            Self::ClientFreeze(vantage, way) => (vantage, way, None),
+            Self::ClientDelay(vantage, span) | Self::ClientThrottle(vantage, span) => (vantage, Way::Both, Some(span)),
+            Self::ReplicationFreeze(way) | Self::ControllerFreeze(way) => (Vantage::All, way, None),
+            Self::Kill
+            | Self::Terminate
+            | Self::Stop
+            | Self::ControllerCut
+            | Self::DiskFreeze
+            | Self::DiskStall
+            | Self::DiskFail => (Vantage::All, Way::Both, None),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let targets: Vec<String> = self.targets.iter().map(ToString::to_string).collect();
+        write!(f, "{} {}", self.kind.name(), targets.join(","))?;
+        let (vantage, way, span) = self.kind.details();
+        if let Vantage::Only(path) = vantage {
+            write!(f, " from {path}")?;
+        }
+        match way {
+            Way::Both => {}
+            Way::Inbound => f.write_str(" inbound")?,
+            Way::Outbound => f.write_str(" outbound")?,
+        }
+        span.map_or(Ok(()), |span| write!(f, " {}ms", span.as_millis()))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broker(broker) => broker.fmt(f),
+            Self::Controller(controller) => controller.fmt(f),
+            Self::Tanist(node) => write!(f, "t{}", node.0),
+        }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tanist(node) => write!(f, "tanist{}", node.0),
+            Self::Clients => f.write_str("clients"),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let bad = || wrong(text, "a broker (b1), a controller (k101) or a Tanist node (t1)");
+        if let Some(digits) = text.strip_prefix('b') {
+            return digits.parse().map(|id| Self::Broker(BrokerId(id))).map_err(|_| bad());
+        }
+        if let Some(digits) = text.strip_prefix('k') {
+            return digits.parse().map(|id| Self::Controller(ControllerId(id))).map_err(|_| bad());
+        }
+        let digits = text.strip_prefix('t').ok_or_else(bad)?;
+        digits.parse().map(|id| Self::Tanist(NodeId(id))).map_err(|_| bad())
+    }
+}
+
+impl FromStr for Path {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        if text == "clients" {
+            return Ok(Self::Clients);
+        }
+        let digits = text.strip_prefix("tanist").and_then(|digits| digits.parse().ok());
+        digits.map(|id| Self::Tanist(NodeId(id))).ok_or_else(|| wrong(text, "a listener: tanist1 or clients"))
+    }
+}
+
+/// The words after a fault's targets.
+#[derive(Default)]
+struct Words<'a> {
+    from: Option<Path>,
+    way: Option<(Way, &'a str)>,
+    span: Option<(Duration, &'a str)>,
+}
+
+impl<'a> Words<'a> {
+    fn read(mut words: impl Iterator<Item = &'a str>) -> Result<Self, FaultError> {
+        let mut read = Self::default();
+        while let Some(word) = words.next() {
+            match word {
+                "from" => read.from = Some(words.next().unwrap_or_default().parse()?),
+                "inbound" => read.way = Some((Way::Inbound, word)),
+                "outbound" => read.way = Some((Way::Outbound, word)),
+                span => {
+                    let span = parse_span(span)
+                        .ok_or_else(|| wrong(word, "from LISTENER, inbound, outbound or a span such as 200ms"))?;
+                    read.span = Some((span, word));
+                }
+            }
+        }
+        Ok(read)
+    }
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let mut words = text.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let targets = words.next().ok_or_else(|| wrong("", "a target, such as b1"))?;
+        let targets = targets.split(',').map(str::parse).collect::<Result<BTreeSet<Target>, _>>()?;
+        let read = Words::read(words)?;
+        let vantage = read.from.map_or(Vantage::All, Vantage::Only);
+        let way = read.way.map_or(Way::Both, |(way, _)| way);
+        let span = || read.span.map(|(span, _)| span).ok_or_else(|| wrong("", "a span, such as 200ms"));
+        let kind = match name {
+            "kill" => FaultKind::Kill,
+            "terminate" => FaultKind::Terminate,
+            "stop" => FaultKind::Stop,
+            "client-cut" => FaultKind::ClientCut(vantage),
+            "client-freeze" => FaultKind::ClientFreeze(vantage, way),
+            "client-delay" => FaultKind::ClientDelay(vantage, span()?),
+            "client-deny" => FaultKind::ClientDeny(vantage),
+            "client-throttle" => FaultKind::ClientThrottle(vantage, span()?),
+            "client-cap" => FaultKind::ClientCap(vantage),
+            "replication-freeze" => FaultKind::ReplicationFreeze(way),
+            "controller-freeze" => FaultKind::ControllerFreeze(way),
+            "controller-cut" => FaultKind::ControllerCut,
+            "disk-freeze" => FaultKind::DiskFreeze,
+            "disk-stall" => FaultKind::DiskStall,
+            "disk-fail" => FaultKind::DiskFail,
+            other => return Err(wrong(other, &format!("a fault: {NAMES}"))),
+        };
+        // A fault that ignored half its text would break something else than was asked.
+        let (vantage_kept, way_kept, span_kept) = kind.details();
+        if read.from.is_some() && vantage_kept == Vantage::All {
+            return Err(wrong("from", &format!("nothing: {name} is felt by everybody")));
+        }
+        match (read.way, read.span) {
+            (Some((way, word)), _) if way != way_kept => Err(wrong(word, &format!("nothing: {name} has no direction"))),
+            (_, Some((_, word))) if span_kept.is_none() => Err(wrong(word, &format!("nothing: {name} takes no span"))),
+            _ => Ok(Self { kind, targets }),
+        }
+    }
+}
+
+fn wrong(word: &str, expected: &str) -> FaultError {
+    FaultError { word: word.to_owned(), expected: expected.to_owned() }
+}
+
+/// Reads `200ms`, `9s` or `2m`.
+fn parse_span(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: u64 = digits.parse().ok()?;
+    match text.get(digits.len()..)? {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
+        _ => None,
+    }
+}

@@ -1,0 +1,364 @@
+//! Faults: what each does to processes, disks and links, and what its end does.
+
+use std::time::Duration;
+
+use super::fault::{Fault, FaultKind, Impossible, Path, Target, Vantage};
+use super::state::{
+    Capped, Chore, Controller, Denied, Disk, Ended, Following, Gate, Happening, Life, Owed, Passage, Phase, Place,
+    Process, Route,
+};
+use super::talk::Door;
+use super::{Kafka, times, timing};
+use crate::model::ids::{BrokerId, ControllerId, NodeId};
+
+impl Kafka {
+    /// Tells whether a fault's targets are there and can suffer it.
+    pub(super) fn possible(&self, fault: &Fault) -> Result<(), Impossible> {
+        let no = |why: String| Err(Impossible { fault: fault.to_string(), why });
+        if fault.targets.is_empty() {
+            return no("it has no target".to_owned());
+        }
+        for target in &fault.targets {
+            let there = match target {
+                Target::Broker(id) => self.brokers.contains_key(id),
+                Target::Controller(id) => self.controllers.contains_key(id),
+                Target::Tanist(_) => true,
+            };
+            if !there {
+                return no(format!("there is no {target}"));
+            }
+            let fits = match fault.kind {
+                FaultKind::Kill | FaultKind::Terminate | FaultKind::Stop => !matches!(target, Target::Tanist(_)),
+                FaultKind::ControllerFreeze(_) | FaultKind::ControllerCut => !matches!(target, Target::Controller(_)),
+                FaultKind::ClientCut(_)
+                | FaultKind::ClientFreeze(..)
+                | FaultKind::ClientDelay(..)
+                | FaultKind::ClientDeny(_)
+                | FaultKind::ClientThrottle(..)
+                | FaultKind::ClientCap(_)
+                | FaultKind::ReplicationFreeze(_)
+                | FaultKind::DiskFreeze
+                | FaultKind::DiskStall
+                | FaultKind::DiskFail => matches!(target, Target::Broker(_)),
+            };
+            if !fits {
+                return no(format!("{target} cannot suffer it"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn strike(&mut self, kind: FaultKind, target: Target) {
+        match (target, kind) {
+            (Target::Broker(id), FaultKind::Kill | FaultKind::DiskFail) => self.kill_broker(id),
+            (Target::Broker(id), FaultKind::Terminate) => self.terminate(id),
+            (Target::Broker(id), FaultKind::Stop) => self.stop_broker(id),
+            (Target::Broker(id), FaultKind::DiskFreeze) => self.set_disk(id, Disk::Blocked),
+            (Target::Broker(id), FaultKind::DiskStall) => {
+                let shows = self.soon(timing::STALL_SHOWS);
+                if let Some(broker) = self.brokers.get_mut(&id).filter(|broker| broker.disk == Disk::Fine) {
+                    broker.disk = Disk::Stalling;
+                    self.chore(shows, id, Chore::StallShows);
+                }
+            }
+            (Target::Broker(id), FaultKind::ReplicationFreeze(way)) => {
+                self.change_broker(id, |broker| broker.replication = Some(way));
+            }
+            (Target::Broker(id), FaultKind::ControllerFreeze(way)) => self.set_link(id, Gate::Frozen(way)),
+            (Target::Broker(id), FaultKind::ControllerCut) => self.set_link(id, Gate::Cut),
+            (Target::Broker(id), _) => self.change_listeners(id, kind, |passage| passage.suffer(kind)),
+            (Target::Controller(id), FaultKind::Kill) => {
+                self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION);
+            }
+            (Target::Controller(id), FaultKind::Terminate) => {
+                self.end_controller(id, Duration::ZERO, timing::QUORUM_HANDOVER);
+            }
+            (Target::Controller(id), FaultKind::Stop) => self.stop_controller(id),
+            (Target::Tanist(node), FaultKind::ControllerFreeze(way)) => {
+                self.set_passage(way_of(node), |passage| passage.gate = Gate::Frozen(way));
+            }
+            (Target::Tanist(node), FaultKind::ControllerCut) => {
+                self.set_passage(way_of(node), |passage| passage.gate = Gate::Cut);
+            }
+            // `possible` refused the rest.
+            (Target::Controller(_) | Target::Tanist(_), _) => {}
+        }
+        self.strike_combined(kind, target);
+    }
+
+    pub(super) fn mend(&mut self, kind: FaultKind, target: Target) {
+        match (target, kind) {
+            (Target::Broker(id), FaultKind::Kill | FaultKind::Terminate | FaultKind::DiskFail) => self.start(id),
+            (Target::Broker(id), FaultKind::Stop) => self.continue_broker(id),
+            (Target::Broker(id), FaultKind::DiskFreeze | FaultKind::DiskStall) => self.set_disk(id, Disk::Fine),
+            (Target::Broker(id), FaultKind::ReplicationFreeze(_)) => {
+                self.change_broker(id, |broker| broker.replication = None);
+            }
+            (Target::Broker(id), FaultKind::ControllerFreeze(_) | FaultKind::ControllerCut) => {
+                self.set_link(id, Gate::Open);
+            }
+            (Target::Broker(id), _) => self.change_listeners(id, kind, |passage| passage.recover(kind)),
+            (Target::Controller(id), FaultKind::Kill | FaultKind::Terminate) => self.start_controller(id),
+            (Target::Controller(id), FaultKind::Stop) => self.continue_controller(id),
+            (Target::Tanist(node), FaultKind::ControllerFreeze(_) | FaultKind::ControllerCut) => {
+                self.set_passage(way_of(node), |passage| passage.gate = Gate::Open);
+            }
+            (Target::Controller(_) | Target::Tanist(_), _) => {}
+        }
+        if let Some(id) = self.combined_with(kind, target) {
+            match kind {
+                FaultKind::Stop => self.continue_controller(id),
+                _ => self.start_controller(id),
+            }
+        }
+    }
+
+    /// A broker and a controller of one number are one process.
+    fn strike_combined(&mut self, kind: FaultKind, target: Target) {
+        let Some(id) = self.combined_with(kind, target) else { return };
+        match kind {
+            FaultKind::Stop => self.stop_controller(id),
+            FaultKind::Terminate => self.end_controller(id, Duration::ZERO, timing::QUORUM_HANDOVER),
+            _ => self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION),
+        }
+    }
+
+    fn combined_with(&self, kind: FaultKind, target: Target) -> Option<ControllerId> {
+        let process = matches!(kind, FaultKind::Kill | FaultKind::Terminate | FaultKind::Stop | FaultKind::DiskFail);
+        match target {
+            Target::Broker(BrokerId(id)) if process => {
+                Some(ControllerId(id)).filter(|id| self.controllers.contains_key(id))
+            }
+            Target::Broker(_) | Target::Controller(_) | Target::Tanist(_) => None,
+        }
+    }
+
+    /// Changes what a broker can do, with everything that follows for what it reads, leads and follows.
+    fn change_broker(&mut self, id: BrokerId, change: impl FnOnce(&mut super::state::Broker)) {
+        let places = self.hosted(id);
+        self.settle_all(&places);
+        if let Some(broker) = self.brokers.get_mut(&id) {
+            change(broker);
+        }
+        self.reassess_reading(id, timing::OVERDUE);
+        self.reassess(&places, timing::REFOLLOW);
+    }
+
+    fn kill_broker(&mut self, id: BrokerId) {
+        if self.process(Door::Broker(id)) == Process::Dead {
+            return;
+        }
+        self.end_process(id, Ended::Uncleanly);
+    }
+
+    fn end_process(&mut self, id: BrokerId, ended: Ended) {
+        self.change_broker(id, |broker| {
+            broker.process = Process::Dead;
+            broker.phase = Phase::Starting;
+            broker.ended = ended;
+            broker.owes_heartbeat = Owed::No;
+            broker.queue.clear();
+            broker.view = None;
+            broker.to_alter.clear();
+            broker.blocked.clear();
+        });
+        for place in self.hosted(id) {
+            self.forget_roles(place, id);
+        }
+        self.postponed.remove(&Door::Broker(id));
+        self.slam(Door::Broker(id));
+    }
+
+    fn forget_roles(&mut self, place: Place, id: BrokerId) {
+        let replica = self.partition_mut(place).and_then(|partition| partition.replica_mut(id));
+        if let Some(replica) = replica {
+            replica.leading = None;
+            replica.following = Following::Not;
+        }
+    }
+
+    fn start(&mut self, id: BrokerId) {
+        self.lives = self.lives.saturating_add(1);
+        let life = Life(self.lives);
+        let Some(broker) = self.brokers.get_mut(&id).filter(|broker| broker.process == Process::Dead) else { return };
+        broker.process = Process::Running;
+        broker.phase = Phase::Starting;
+        broker.life = life;
+        broker.epoch = None;
+        let recovery = match broker.ended {
+            Ended::Cleanly => Duration::ZERO,
+            Ended::Uncleanly => times(timing::RECOVERY_PER_PARTITION, broker.hosted.len()),
+        };
+        let registers = self.soon(timing::BOOT).plus(recovery);
+        self.chore(registers, id, Chore::Register(0));
+    }
+
+    /// SIGTERM: it asks to leave; a process that does not serve yet just ends, one that is stopped notices when it goes on.
+    fn terminate(&mut self, id: BrokerId) {
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        match (broker.process, broker.phase) {
+            (Process::Dead, _) | (_, Phase::Leaving) => {}
+            (_, Phase::Starting | Phase::CatchingUp) => self.end_process(id, Ended::Cleanly),
+            (_, Phase::Up) => {
+                broker.phase = Phase::Leaving;
+                let asks = self.soon(timing::HEARTBEAT);
+                self.chore(asks, id, Chore::MayGo);
+            }
+        }
+    }
+
+    pub(super) fn exit(&mut self, id: BrokerId) {
+        self.end_process(id, Ended::Cleanly);
+    }
+
+    fn stop_broker(&mut self, id: BrokerId) {
+        if self.process(Door::Broker(id)) == Process::Running {
+            self.change_broker(id, |broker| broker.process = Process::Stopped);
+        }
+    }
+
+    fn continue_broker(&mut self, id: BrokerId) {
+        if self.process(Door::Broker(id)) != Process::Stopped {
+            return;
+        }
+        self.change_broker(id, |broker| broker.process = Process::Running);
+        self.resume(Door::Broker(id));
+        self.follow_up(id);
+    }
+
+    /// What a stopped process had before it happens now, in the order in which it was due.
+    fn resume(&mut self, door: Door) {
+        for what in self.postponed.remove(&door).unwrap_or_default() {
+            self.after(timing::OVERDUE, what);
+        }
+        for socket in self.sockets_of(door) {
+            self.serve(socket);
+        }
+        self.plan_publishing();
+    }
+
+    /// What a broker owes or wants reaches the controller, if it can now.
+    fn follow_up(&mut self, id: BrokerId) {
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        let owes = std::mem::replace(&mut broker.owes_heartbeat, Owed::No) == Owed::Yes;
+        let wants = !broker.to_alter.is_empty();
+        if owes {
+            let at = self.soon(timing::OVERDUE);
+            self.chore(at, id, Chore::Beat);
+        }
+        if wants {
+            self.plan_alter(id);
+        }
+    }
+
+    fn set_disk(&mut self, id: BrokerId, disk: Disk) {
+        self.change_broker(id, |broker| broker.disk = disk);
+        if disk == Disk::Fine {
+            let blocked = self.brokers.get_mut(&id).map(|broker| std::mem::take(&mut broker.blocked));
+            for socket in blocked.unwrap_or_default() {
+                let served = self.connections.get(&socket).and_then(|connection| connection.serving.clone());
+                if let Some((_, request)) = served {
+                    self.begin(socket, request);
+                }
+            }
+            self.follow_up(id);
+        }
+    }
+
+    pub(super) fn stall_shows(&mut self, id: BrokerId) {
+        if self.brokers.get(&id).is_some_and(|broker| broker.disk == Disk::Stalling) {
+            self.set_disk(id, Disk::Blocked);
+        }
+    }
+
+    fn set_link(&mut self, id: BrokerId, gate: Gate) {
+        self.change_broker(id, |broker| broker.controllers = gate);
+        if gate == Gate::Open {
+            self.follow_up(id);
+        }
+    }
+
+    fn change_listeners(&mut self, id: BrokerId, kind: FaultKind, change: impl Fn(&mut Passage)) {
+        let Some(vantage) = kind.vantage() else { return };
+        let places = self.hosted(id);
+        self.settle_all(&places);
+        // The listeners that anybody has used or could use: three nodes' and the clients'.
+        let nodes = (1..=3).map(|node| Path::Tanist(NodeId(node)));
+        for path in nodes.chain([Path::Clients]).filter(|path| vantage.covers(*path)) {
+            self.set_passage(Route::Client(id, path), &change);
+        }
+    }
+
+    fn end_controller(&mut self, id: ControllerId, patience: Duration, election: timing::Range) {
+        let Some(controller) = self.controllers.get_mut(&id).filter(|one| one.process != Process::Dead) else { return };
+        *controller = Controller { process: Process::Dead, life: controller.life, since: None };
+        self.postponed.remove(&Door::Controller(id));
+        self.slam(Door::Controller(id));
+        self.reassess_quorum(patience, election);
+    }
+
+    fn start_controller(&mut self, id: ControllerId) {
+        let Some(controller) = self.controllers.get_mut(&id).filter(|one| one.process == Process::Dead) else { return };
+        let life = controller.life.saturating_add(1);
+        *controller = Controller { process: Process::Running, life, since: None };
+        self.after(timing::CONTROLLER_BOOT, Happening::ControllerUp(id, life));
+    }
+
+    fn stop_controller(&mut self, id: ControllerId) {
+        if let Some(controller) = self.controllers.get_mut(&id).filter(|one| one.process == Process::Running) {
+            controller.process = Process::Stopped;
+            self.reassess_quorum(timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION);
+        }
+    }
+
+    fn continue_controller(&mut self, id: ControllerId) {
+        if let Some(controller) = self.controllers.get_mut(&id).filter(|one| one.process == Process::Stopped) {
+            controller.process = Process::Running;
+            self.reassess_quorum(Duration::ZERO, timing::QUORUM_ELECTION);
+            self.resume(Door::Controller(id));
+        }
+    }
+}
+
+impl Passage {
+    fn suffer(&mut self, kind: FaultKind) {
+        match kind {
+            FaultKind::ClientCut(_) => self.gate = Gate::Cut,
+            FaultKind::ClientFreeze(_, way) => self.gate = Gate::Frozen(way),
+            FaultKind::ClientDelay(_, delay) => self.delay = delay,
+            FaultKind::ClientDeny(_) => self.denied = Some(Denied),
+            FaultKind::ClientThrottle(_, span) => self.throttle = Some(span),
+            FaultKind::ClientCap(_) => self.capped = Some(Capped),
+            _ => {}
+        }
+    }
+
+    fn recover(&mut self, kind: FaultKind) {
+        match kind {
+            FaultKind::ClientCut(_) | FaultKind::ClientFreeze(..) => self.gate = Gate::Open,
+            FaultKind::ClientDelay(..) => self.delay = Duration::ZERO,
+            FaultKind::ClientDeny(_) => self.denied = None,
+            FaultKind::ClientThrottle(..) => self.throttle = None,
+            FaultKind::ClientCap(_) => self.capped = None,
+            _ => {}
+        }
+    }
+}
+
+impl FaultKind {
+    fn vantage(self) -> Option<Vantage> {
+        match self {
+            Self::ClientCut(vantage)
+            | Self::ClientFreeze(vantage, _)
+            | Self::ClientDelay(vantage, _)
+            | Self::ClientDeny(vantage)
+            | Self::ClientThrottle(vantage, _)
+            | Self::ClientCap(vantage) => Some(vantage),
+            _ => None,
+        }
+    }
+}
+
+fn way_of(node: NodeId) -> Route {
+    Route::Controllers(Path::Tanist(node))
+}

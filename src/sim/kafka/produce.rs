@@ -1,0 +1,137 @@
+//! Clients' records: appended by a leader, acknowledged by it alone or once the in-sync followers have them, read below the
+//! high watermark.
+
+use super::code::Code;
+use super::state::{Chore, Disk, Place, Socket, Waiting};
+use super::talk::{Acks, Answer, Call, RecordId, Request};
+use super::{Kafka, timing};
+use crate::model::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
+
+/// How many single records of a partition are remembered at most; the oldest go first.
+const RECORDS_KEPT: usize = 4096;
+
+impl Kafka {
+    /// Works on the produce request that a connection is being served with; again from the start once a disk answers again.
+    pub(super) fn produce(&mut self, socket: Socket, id: BrokerId) {
+        let Some((call, Request::Produce { partition, acks, record, within })) =
+            self.connections.get(&socket).and_then(|connection| connection.serving.clone())
+        else {
+            return;
+        };
+        let leads = self.catalogue.places.get(&partition).copied().filter(|place| self.leads(*place, id));
+        let Some(place) = leads else {
+            let known = self.catalogue.places.contains_key(&partition);
+            let code = if known { Code::NotLeaderOrFollower } else { Code::UnknownTopicOrPartition };
+            return self.answer(socket, Answer::Refused(code), timing::PING_WORK);
+        };
+        if self.brokers.get(&id).is_some_and(|broker| broker.disk == Disk::Blocked) {
+            return self.wait_for_disk(socket, id);
+        }
+        self.settle(place);
+        if acks == Acks::All && !self.enough_in_sync(place, id) {
+            return self.answer(socket, Answer::Refused(Code::NotEnoughReplicas), timing::PING_WORK);
+        }
+        let Some((offset, leader_epoch)) = self.append_record(place, id, record) else { return };
+        match acks {
+            Acks::Leader => {
+                let offset = Offset(offset);
+                self.answer(socket, Answer::Produced { offset, leader_epoch }, timing::LOCAL_WORK);
+            }
+            Acks::All => {
+                self.wait_for_followers(place, id, Waiting { socket, call, offset });
+                self.chore(self.now.plus(within), id, Chore::GiveUp(place, call));
+            }
+        }
+        self.plan_replication(place, id);
+    }
+
+    fn append_record(&mut self, place: Place, id: BrokerId, record: RecordId) -> Option<(u64, LeaderEpoch)> {
+        let partition = self.partition_mut(place)?;
+        let replica = partition.replica_mut(id)?;
+        let epoch = replica.leading.as_ref()?.epoch;
+        let offset = replica.log.end();
+        replica.log.append(1);
+        partition.records.insert((offset, epoch), record);
+        while RECORDS_KEPT < partition.records.len() {
+            partition.records.pop_first();
+        }
+        Some((offset, epoch))
+    }
+
+    fn wait_for_followers(&mut self, place: Place, id: BrokerId, waiting: Waiting) {
+        let replica = self.partition_mut(place).and_then(|partition| partition.replica_mut(id));
+        if let Some(leading) = replica.and_then(|replica| replica.leading.as_mut()) {
+            leading.waiting.push(waiting);
+        }
+    }
+
+    /// Tells whether a leader's own count of in-sync replicas reaches the minimum.
+    pub(super) fn enough_in_sync(&self, place: Place, id: BrokerId) -> bool {
+        let Some(partition) = self.partition(place) else { return false };
+        let Some(replica) = partition.replica(id) else { return false };
+        let needed = replica.view.min_isr(self.min_isr(partition));
+        replica.leading.as_ref().is_some_and(|leading| needed <= leading.isr.len())
+    }
+
+    pub(super) fn leads(&self, place: Place, id: BrokerId) -> bool {
+        let replica = self.partition(place).and_then(|partition| partition.replica(id));
+        replica.is_some_and(|replica| replica.leading.is_some())
+    }
+
+    /// The record stays, but nobody waits for it any more.
+    pub(super) fn give_up(&mut self, id: BrokerId, place: Place, call: Call) {
+        let replica = self.partition_mut(place).and_then(|partition| partition.replica_mut(id));
+        let Some(leading) = replica.and_then(|replica| replica.leading.as_mut()) else { return };
+        let Some(at) = leading.waiting.iter().position(|waiting| waiting.call == call) else { return };
+        let waiting = leading.waiting.remove(at);
+        self.answer(waiting.socket, Answer::Refused(Code::RequestTimedOut), timing::PING_WORK);
+    }
+
+    /// Moves a leader's high watermark to what every in-sync replica has, and acknowledges what lies below it.
+    pub(super) fn advance_watermark(&mut self, place: Place, id: BrokerId) {
+        if !self.enough_in_sync(place, id) {
+            // KAFKA-15583: below the minimum nothing is committed.
+            return;
+        }
+        let Some(partition) = self.partition_mut(place) else { return };
+        let Some(common) = partition.common_end(id) else { return };
+        let Some(replica) = partition.replica_mut(id) else { return };
+        replica.high_watermark = replica.high_watermark.max(common);
+        let Some(leading) = replica.leading.as_mut() else { return };
+        if leading.waiting.is_empty() {
+            return;
+        }
+        let leader_epoch = leading.epoch;
+        let (done, left) = std::mem::take(&mut leading.waiting).into_iter().partition(|one| one.offset < common);
+        leading.waiting = left;
+        let done: Vec<Waiting> = done;
+        let Some(newest) = done.iter().map(|waiting| waiting.offset.saturating_add(1)).max() else { return };
+        let log = replica.log.clone();
+        if partition.acked.end() < newest {
+            partition.acked.take_from(&log, newest);
+        }
+        for waiting in done {
+            let offset = Offset(waiting.offset);
+            self.answer(waiting.socket, Answer::Produced { offset, leader_epoch }, timing::PING_WORK);
+        }
+    }
+
+    pub(super) fn fetch(&mut self, id: BrokerId, partition: PartitionId, offset: Offset) -> Answer {
+        let Some(place) = self.catalogue.places.get(&partition).copied() else {
+            return Answer::Refused(Code::UnknownTopicOrPartition);
+        };
+        self.settle(place);
+        let Some(partition) = self.partition(place) else { return Answer::Refused(Code::UnknownTopicOrPartition) };
+        let Some(replica) = partition.replica(id).filter(|replica| replica.leading.is_some()) else {
+            return Answer::Refused(Code::NotLeaderOrFollower);
+        };
+        if replica.log.end() < offset.0 {
+            return Answer::Refused(Code::OffsetOutOfRange);
+        }
+        let first = (offset.0, LeaderEpoch::default());
+        let readable = partition.records.range(first..).take_while(|((at, _), _)| *at < replica.high_watermark);
+        let own = readable.filter(|((at, epoch), _)| replica.log.epoch_at(*at) == Some(*epoch));
+        let records = own.take(Answer::FETCH_MAX).map(|((at, _), record)| (Offset(*at), *record)).collect();
+        Answer::Fetched { high_watermark: Offset(replica.high_watermark), records }
+    }
+}

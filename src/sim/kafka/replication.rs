@@ -1,0 +1,320 @@
+//! Leaders and followers: who can fetch from whom, who is level, and what flows meanwhile.
+//!
+//! Analytic: a follower that is level stays so and gets whatever is appended, without an event for each fetch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::change::State;
+use super::code::Code;
+use super::fault::Path;
+use super::state::{
+    Broker, Chore, Disk, Following, Gate, Leading, Lost, Partition, Phase, Place, Process, Replica, Route, Waiting,
+};
+use super::talk::Answer;
+use super::{Kafka, timing};
+use crate::model::ids::BrokerId;
+use crate::model::time::Timestamp;
+
+const MICROS_PER_S: u64 = 1_000_000;
+
+impl Broker {
+    /// Tells whether its process works, having read what it should be.
+    pub(super) fn works(&self) -> bool {
+        self.process == Process::Running && matches!(self.phase, Phase::Up | Phase::Leaving)
+    }
+}
+
+impl Partition {
+    /// Gives up to where every replica that a leader counts as in sync has its log; none where one of them does not fetch.
+    pub(super) fn common_end(&self, leader: BrokerId) -> Option<u64> {
+        let leading = self.replica(leader).and_then(|replica| Some((replica, replica.leading.as_ref()?)));
+        let (own, leading) = leading?;
+        let mut common = own.log.end();
+        for member in leading.isr.iter().filter(|member| **member != leader) {
+            let follower = self.replica(*member).filter(|follower| follower.is_level_with(leader, own))?;
+            common = common.min(follower.log.end());
+        }
+        Some(common)
+    }
+
+    /// Gives the replica that a follower should fetch from, if that one leads in the epoch that the follower knows.
+    pub(super) fn source_of(&self, follower: &Replica) -> Option<&Replica> {
+        let leader = follower.view.leader.filter(|leader| *leader != follower.broker)?;
+        let leads = |replica: &&Replica| {
+            replica.leading.as_ref().is_some_and(|leading| leading.epoch == follower.view.leader_epoch)
+        };
+        self.replica(leader).filter(leads)
+    }
+}
+
+impl Replica {
+    /// Tells whether it is a level follower of that leader in its present epoch.
+    pub(super) fn is_level_with(&self, leader: BrokerId, leaders: &Self) -> bool {
+        let epoch = leaders.leading.as_ref().map(|leading| leading.epoch);
+        self.following == Following::Level && self.view.leader == Some(leader) && Some(self.view.leader_epoch) == epoch
+    }
+}
+
+impl Kafka {
+    /// Tells whether a follower can fetch from its leader now.
+    fn can_fetch(&self, partition: &Partition, follower: &Replica) -> bool {
+        let Some(source) = partition.source_of(follower) else { return false };
+        let pulls = |broker: &Broker| broker.works() && broker.disk != Disk::Blocked;
+        let gives = |broker: &Broker| broker.works() && broker.replication.is_none();
+        self.brokers.get(&follower.broker).is_some_and(pulls) && self.brokers.get(&source.broker).is_some_and(gives)
+    }
+
+    /// Looks again who can fetch from whom; who can do so anew is level after a draw from `range`, and what it lacks.
+    pub(super) fn reassess(&mut self, places: &[Place], range: timing::Range) {
+        let mut beginning: BTreeMap<BrokerId, (Vec<Place>, u64)> = BTreeMap::new();
+        for place in places {
+            let Some(partition) = self.partition(*place) else { continue };
+            let mut lost = Vec::new();
+            for follower in partition.replicas.iter().filter(|replica| replica.leading.is_none()) {
+                match (follower.following, self.can_fetch(partition, follower)) {
+                    (Following::Not, true) => {
+                        let source = partition.source_of(follower);
+                        let missing = source.map_or(0, |source| source.log.end().saturating_sub(follower.log.end()));
+                        let (list, all) = beginning.entry(follower.broker).or_default();
+                        list.push(*place);
+                        *all = all.saturating_add(missing);
+                    }
+                    (Following::Until(_) | Following::Level, false) => lost.push(follower.broker),
+                    (Following::Not, false) | (Following::Until(_) | Following::Level, true) => {}
+                }
+            }
+            let now = self.now;
+            let Some(partition) = self.partition_mut(*place) else { continue };
+            for replica in partition.replicas.iter_mut().filter(|replica| lost.contains(&replica.broker)) {
+                replica.stop_following(now);
+            }
+        }
+        for (id, (places, missing)) in beginning {
+            let micros = missing.saturating_mul(MICROS_PER_S) / timing::CATCH_UP_PER_S;
+            let level = self.soon(range).plus(Duration::from_micros(micros));
+            for place in places {
+                let replica = self.partition_mut(place).and_then(|partition| partition.replica_mut(id));
+                if let Some(replica) = replica {
+                    replica.following = Following::Until(level);
+                }
+            }
+            self.chore(level, id, Chore::CaughtUp);
+        }
+    }
+
+    /// Followers on this broker that have fetched long enough have everything.
+    pub(super) fn caught_up(&mut self, id: BrokerId) {
+        let now = self.now;
+        for place in self.hosted(id) {
+            let due = |replica: &&Replica| matches!(replica.following, Following::Until(level) if level <= now);
+            let Some(partition) = self.partition(place) else { continue };
+            let Some(follower) = partition.replica(id).filter(due) else { continue };
+            let source = partition.source_of(follower).filter(|_| self.can_fetch(partition, follower));
+            let source = source.map(|source| source.broker);
+            let Some(leader) = source else {
+                if let Some(replica) = self.partition_mut(place).and_then(|partition| partition.replica_mut(id)) {
+                    replica.following = Following::Not;
+                }
+                continue;
+            };
+            self.settle(place);
+            let Some(partition) = self.partition_mut(place) else { continue };
+            let Some((log, high_watermark, known)) = partition.replica(leader).map(|replica| {
+                let isr = replica.leading.as_ref().map(|leading| leading.isr.contains(&id));
+                (replica.log.clone(), replica.high_watermark, isr.unwrap_or(false))
+            }) else {
+                continue;
+            };
+            if let Some(replica) = partition.replica_mut(id) {
+                replica.log.follow(&log);
+                replica.high_watermark = high_watermark;
+                replica.following = Following::Level;
+                replica.level_at = now;
+            }
+            self.advance_watermark(place, leader);
+            if !known {
+                self.want_alter(place, leader);
+            }
+        }
+    }
+
+    /// Plans that level followers get what was appended.
+    pub(super) fn plan_replication(&mut self, place: Place, leader: BrokerId) {
+        let replica = self.partition_mut(place).and_then(|partition| partition.replica_mut(leader));
+        let Some(leading) = replica.and_then(|replica| replica.leading.as_mut()) else { return };
+        if !std::mem::replace(&mut leading.replicating, true) {
+            let at = self.soon(timing::REPLICATE);
+            self.chore(at, leader, Chore::Replicated(place));
+        }
+    }
+
+    pub(super) fn replicated(&mut self, leader: BrokerId, place: Place) {
+        self.settle(place);
+        if let Some(partition) = self.partition_mut(place) {
+            if let Some(leading) = partition.replica_mut(leader).and_then(|replica| replica.leading.as_mut()) {
+                leading.replicating = false;
+            }
+            partition.hand_on(leader);
+        }
+        self.advance_watermark(place, leader);
+    }
+
+    /// Computes what flowed since it was computed last. To be called before anything changes that decides whether it flows.
+    pub(super) fn settle(&mut self, place: Place) {
+        let now = self.now;
+        let Some(partition) = self.partition(place) else { return };
+        let (flow, span) = (partition.flow, now.since(partition.flowed_to));
+        if flow == super::plan::Flow::default() || span.is_zero() {
+            return;
+        }
+        let serving = self.serving(partition);
+        let Some(partition) = self.partition_mut(place) else { return };
+        partition.flowed_to = now;
+        let Some((leader, all)) = serving else { return };
+        let committed = if all { part(&mut partition.carried.0, flow.acks_all_per_s, span) } else { 0 };
+        let sent = part(&mut partition.carried.1, flow.acks_one_per_s, span);
+        if let Some(replica) = partition.replica_mut(leader) {
+            replica.log.append(committed.saturating_add(sent));
+        }
+        partition.hand_on(leader);
+        if all {
+            let Some(replica) = partition.replica_mut(leader) else { return };
+            replica.high_watermark = replica.log.end();
+            if 0 < committed {
+                let Some(log) = partition.replica(leader).map(|replica| replica.log.clone()) else { return };
+                partition.acked.take_from(&log, log.end());
+            }
+        }
+    }
+
+    /// Gives the leader that takes clients' records now, and whether acks=all ones as well.
+    fn serving(&self, partition: &Partition) -> Option<(BrokerId, bool)> {
+        let leader = partition.state.leader?;
+        let gate = self.passages.get(&Route::Client(leader, Path::Clients)).map_or(Gate::Open, |one| one.gate);
+        self.leader_at_work(partition).filter(|_| gate == Gate::Open)
+    }
+
+    /// The same, however clients get to it.
+    pub(super) fn leader_at_work(&self, partition: &Partition) -> Option<(BrokerId, bool)> {
+        let leader = partition.state.leader?;
+        let works = |broker: &&Broker| broker.works() && broker.disk != Disk::Blocked;
+        self.brokers.get(&leader).filter(works)?;
+        let replica = partition.replica(leader)?;
+        let leading = replica.leading.as_ref().filter(|leading| leading.epoch == partition.state.leader_epoch)?;
+        let enough = replica.view.min_isr(self.min_isr(partition)) <= leading.isr.len();
+        Some((leader, enough && partition.common_end(leader).is_some()))
+    }
+
+    /// A broker learns what a partition is: it leads it, follows another, or has nothing to do with it any more.
+    pub(super) fn become_what_it_says(&mut self, place: Place, id: BrokerId, state: &Arc<State>) {
+        self.settle(place);
+        let hosts = self.partition(place).is_some_and(|partition| partition.replica(id).is_some());
+        if !state.replicas.contains(&id) {
+            if hosts {
+                self.drop_replica(place, id);
+            }
+            return;
+        }
+        if !hosts {
+            self.host(place, id, state);
+        }
+        if state.leader == Some(id) {
+            return self.lead(place, id, state);
+        }
+        let now = self.now;
+        let Some(replica) = self.partition_mut(place).and_then(|partition| partition.replica_mut(id)) else { return };
+        if replica.view.leader_epoch != state.leader_epoch || replica.leading.is_some() {
+            replica.stop_following(now);
+        }
+        replica.view = Arc::clone(state);
+        let waiting = replica.leading.take().map(|leading| leading.waiting).unwrap_or_default();
+        self.turn_away(waiting);
+    }
+
+    /// A broker leads from now on, or hears what the ISR is.
+    pub(super) fn lead(&mut self, place: Place, id: BrokerId, state: &Arc<State>) {
+        let now = self.now;
+        let Some(partition) = self.partition_mut(place) else { return };
+        let Some(replica) = partition.replica_mut(id) else { return };
+        replica.view = Arc::clone(state);
+        match replica.leading.as_mut().filter(|leading| leading.epoch == state.leader_epoch) {
+            Some(leading) => leading.isr.clone_from(&state.isr),
+            None => {
+                let before = replica.leading.take();
+                replica.following = Following::Not;
+                replica.log.begin(state.leader_epoch);
+                let isr = state.isr.clone();
+                let epoch = state.leader_epoch;
+                replica.leading = Some(Box::new(Leading { epoch, isr, waiting: Vec::new(), replicating: false }));
+                let log = replica.log.clone();
+                // The clock of every follower's lag starts anew.
+                partition.replicas.iter_mut().for_each(|replica| replica.level_at = now);
+                let common = partition.acked.common_with(&log);
+                let (acked, id) = (partition.acked.end(), partition.id);
+                if common < acked && partition.state.leader_epoch == epoch {
+                    partition.acked = partition.acked.cut_to(common);
+                    self.lost.push(Lost { partition: id, from: common, to: acked, at: now });
+                }
+                self.turn_away(before.map(|before| before.waiting).unwrap_or_default());
+            }
+        }
+        self.advance_watermark(place, id);
+    }
+
+    /// A replica is deleted with its data.
+    pub(super) fn drop_replica(&mut self, place: Place, id: BrokerId) {
+        if let Some(broker) = self.brokers.get_mut(&id) {
+            broker.hosted.remove(&place);
+            broker.to_alter.remove(&place);
+        }
+        let Some(partition) = self.partitions.get_mut(place.0) else { return };
+        let Some(at) = partition.replicas.iter().position(|replica| replica.broker == id) else { return };
+        let replica = partition.replicas.remove(at);
+        self.turn_away(replica.leading.map(|leading| leading.waiting).unwrap_or_default());
+    }
+
+    fn turn_away(&mut self, waiting: Vec<Waiting>) {
+        for waiting in waiting {
+            self.answer(waiting.socket, Answer::Refused(Code::NotLeaderOrFollower), timing::PING_WORK);
+        }
+    }
+
+    pub(super) fn settle_all(&mut self, places: &[Place]) {
+        places.iter().for_each(|place| self.settle(*place));
+    }
+}
+
+impl Replica {
+    fn stop_following(&mut self, now: Timestamp) {
+        if self.following == Following::Level {
+            self.level_at = now;
+        }
+        self.following = Following::Not;
+    }
+}
+
+impl Partition {
+    /// Gives level followers what their leader has.
+    fn hand_on(&mut self, leader: BrokerId) {
+        let Some(at) = self.replicas.iter().position(|replica| replica.broker == leader) else { return };
+        // The leader steps aside so that its log can be read while the others' are written.
+        let own = self.replicas.swap_remove(at);
+        for follower in &mut self.replicas {
+            if follower.is_level_with(leader, &own) {
+                follower.log.follow(&own.log);
+                follower.high_watermark = own.high_watermark;
+            }
+        }
+        self.replicas.push(own);
+    }
+}
+
+/// Gives the whole records of a stream in a span, and carries the rest over.
+fn part(carried: &mut u64, per_s: u32, span: Duration) -> u64 {
+    let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+    let all = u64::from(per_s).saturating_mul(micros).saturating_add(*carried);
+    *carried = all % MICROS_PER_S;
+    all / MICROS_PER_S
+}

@@ -1,0 +1,213 @@
+//! What brokers and controllers answer, and what brokers answer from their own, perhaps stale, view.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::code::Code;
+use super::plan::Version;
+use super::state::{Disk, Errand, Happening, Phase, Process, Socket};
+use super::talk::{Answer, Door, Fenced, LogDirs, Request};
+use super::{Kafka, timing};
+use crate::model::ids::{BrokerId, ControllerId, Offset, PartitionId};
+use crate::model::observation::LogEnd;
+use crate::model::topology::Standing;
+
+/// What a record takes on a disk, roughly.
+const BYTES_PER_RECORD: u64 = 100;
+
+impl Kafka {
+    pub(super) fn process(&self, door: Door) -> Process {
+        match door {
+            Door::Broker(id) => self.brokers.get(&id).map_or(Process::Dead, |broker| broker.process),
+            Door::Controller(id) => self.controllers.get(&id).map_or(Process::Dead, |controller| controller.process),
+        }
+    }
+
+    /// Tells whether something listens there; a stopped process does, as its kernel accepts.
+    pub(super) fn accepts(&self, door: Door) -> bool {
+        let listening = match door {
+            Door::Broker(id) => {
+                self.brokers.get(&id).is_some_and(|broker| matches!(broker.phase, Phase::Up | Phase::Leaving))
+            }
+            Door::Controller(id) => self.controllers.get(&id).is_some_and(|controller| controller.since.is_some()),
+        };
+        listening && self.process(door) != Process::Dead
+    }
+
+    /// Begins the work on a request that is at its server.
+    pub(super) fn begin(&mut self, socket: Socket, request: Request) {
+        let Some(line) = self.connections.get(&socket).map(|connection| connection.line) else { return };
+        let denied = self.passage(line).denied.is_some() && request != Request::ApiVersions;
+        if denied {
+            let code = match request {
+                Request::Produce { .. } | Request::Fetch { .. } | Request::ListOffsets(_) => {
+                    Code::TopicAuthorizationFailed
+                }
+                _ => Code::ClusterAuthorizationFailed,
+            };
+            return self.answer(socket, Answer::Refused(code), timing::PING_WORK);
+        }
+        match line.to {
+            Door::Broker(id) => self.begin_at_broker(socket, id, request),
+            Door::Controller(id) => self.begin_at_controller(socket, id, request),
+        }
+    }
+
+    pub(super) fn answer(&mut self, socket: Socket, answer: Answer, work: timing::Range) {
+        self.after(work, Happening::Worked(socket, Box::new(answer)));
+    }
+
+    fn begin_at_broker(&mut self, socket: Socket, id: BrokerId, request: Request) {
+        match request {
+            Request::ApiVersions => self.answer(socket, Answer::Fine, timing::PING_WORK),
+            Request::Metadata => {
+                let view = self.view_of(id);
+                self.answer(socket, Answer::Metadata(view), timing::LOCAL_WORK);
+            }
+            Request::DescribeCluster => {
+                let answer = self.cluster_seen_by(id);
+                self.answer(socket, answer, timing::LOCAL_WORK);
+            }
+            Request::ListOffsets(partitions) => {
+                let answer = self.log_ends(id, &partitions);
+                self.answer(socket, answer, timing::LOCAL_WORK);
+            }
+            Request::DescribeLogDirs => self.log_dirs(socket, id),
+            Request::Produce { .. } => self.produce(socket, id),
+            Request::Fetch { partition, offset } => {
+                let answer = self.fetch(id, partition, offset);
+                self.answer(socket, answer, timing::LOCAL_WORK);
+            }
+            // Only controllers know it: an unknown request closes the connection.
+            Request::Fence { .. } => self.break_off(socket, timing::ONE_WAY),
+            Request::DescribeQuorum
+            | Request::ListReassignments
+            | Request::Reassign { .. }
+            | Request::Elect { .. }
+            | Request::Unregister(_)
+            | Request::CreateTopic(_)
+            | Request::DeleteTopic(_)
+            | Request::SetMinIsr { .. } => {
+                let life = self.brokers.get(&id).map(|broker| broker.life);
+                self.send_errand(socket, life.map(|life| (id, life)), request);
+            }
+        }
+    }
+
+    fn begin_at_controller(&mut self, socket: Socket, id: ControllerId, request: Request) {
+        let active = self.active == Some(id);
+        match request {
+            Request::ApiVersions => self.answer(socket, Answer::Fine, timing::PING_WORK),
+            Request::Metadata
+            | Request::ListOffsets(_)
+            | Request::DescribeLogDirs
+            | Request::Produce { .. }
+            | Request::Fetch { .. } => self.break_off(socket, timing::ONE_WAY),
+            Request::DescribeQuorum if !active => {
+                self.answer(socket, Answer::Refused(Code::NotLeaderOrFollower), timing::PING_WORK);
+            }
+            Request::DescribeCluster => {
+                let answer = self.cluster_now();
+                self.answer(socket, answer, timing::LOCAL_WORK);
+            }
+            Request::ListReassignments
+            | Request::Reassign { .. }
+            | Request::Elect { .. }
+            | Request::Fence { .. }
+            | Request::Unregister(_)
+            | Request::CreateTopic(_)
+            | Request::DeleteTopic(_)
+            | Request::SetMinIsr { .. }
+                if !active =>
+            {
+                self.answer(socket, Answer::Refused(Code::NotController), timing::PING_WORK);
+            }
+            Request::DescribeQuorum
+            | Request::ListReassignments
+            | Request::Reassign { .. }
+            | Request::Elect { .. }
+            | Request::Fence { .. }
+            | Request::Unregister(_)
+            | Request::CreateTopic(_)
+            | Request::DeleteTopic(_)
+            | Request::SetMinIsr { .. } => self.send_errand(socket, None, request),
+        }
+    }
+
+    fn send_errand(&mut self, socket: Socket, via: Option<(BrokerId, super::state::Life)>, request: Request) {
+        let until = self.now.plus(timing::FORWARD_FOR);
+        self.after(timing::TO_CONTROLLER, Happening::Forwarded(Box::new(Errand { socket, via, request, until })));
+    }
+
+    fn cluster_seen_by(&mut self, id: BrokerId) -> Answer {
+        let view = self.view_of(id);
+        self.cluster_of(&view)
+    }
+
+    fn cluster_now(&mut self) -> Answer {
+        let shape = self.plain_shape();
+        self.cluster_of(&shape)
+    }
+
+    fn cluster_of(&self, view: &crate::model::topology::Topology) -> Answer {
+        let registered = view.brokers.iter().filter_map(|(id, registration)| match registration.standing {
+            Standing::Active | Standing::ShuttingDown => Some((*id, Fenced::No)),
+            Standing::Fenced if self.version == Version::V3_9 => None,
+            Standing::Fenced => Some((*id, Fenced::Yes)),
+            Standing::Unregistered | Standing::Unknown => None,
+        });
+        Answer::Cluster(registered.collect())
+    }
+
+    /// Gives what a broker believes about the cluster.
+    pub(super) fn view_of(&mut self, id: BrokerId) -> Arc<crate::model::topology::Topology> {
+        match self.brokers.get(&id).and_then(|broker| broker.view.clone()) {
+            Some(view) => view,
+            None => self.plain_shape(),
+        }
+    }
+
+    fn log_ends(&mut self, id: BrokerId, wanted: &[PartitionId]) -> Answer {
+        let places = if wanted.is_empty() {
+            self.hosted(id)
+        } else {
+            wanted.iter().filter_map(|id| self.catalogue.places.get(id).copied()).collect()
+        };
+        let mut ends: BTreeMap<PartitionId, Result<LogEnd, Code>> =
+            wanted.iter().map(|id| (*id, Err(Code::UnknownTopicOrPartition))).collect();
+        for place in places {
+            self.settle(place);
+            let Some(partition) = self.partition(place) else { continue };
+            let end = match partition.replica(id) {
+                Some(replica) => {
+                    Ok(LogEnd { offset: Offset(replica.log.end()), leader_epoch: Some(replica.view.leader_epoch) })
+                }
+                None => Err(Code::NotLeaderOrFollower),
+            };
+            ends.insert(partition.id, end);
+        }
+        Answer::LogEnds(ends)
+    }
+
+    /// Describes log dirs, which asks the file system: a blocked disk lets it wait.
+    pub(super) fn log_dirs(&mut self, socket: Socket, id: BrokerId) {
+        if self.brokers.get(&id).is_some_and(|broker| broker.disk == Disk::Blocked) {
+            return self.wait_for_disk(socket, id);
+        }
+        let mut dirs = LogDirs::default();
+        for place in self.hosted(id) {
+            self.settle(place);
+            let Some(partition) = self.partition(place) else { continue };
+            if let Some(replica) = partition.replica(id) {
+                dirs.bytes.insert(partition.id, replica.log.end().saturating_mul(BYTES_PER_RECORD));
+            }
+        }
+        self.answer(socket, Answer::LogDirs(dirs), timing::LOCAL_WORK);
+    }
+
+    pub(super) fn wait_for_disk(&mut self, socket: Socket, id: BrokerId) {
+        if let Some(broker) = self.brokers.get_mut(&id) {
+            broker.blocked.push(socket);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The proof of the model's faithfulness: measured tables as text, played on the model.

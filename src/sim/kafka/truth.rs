@@ -1,0 +1,160 @@
+//! What is really so in the pretended cluster, for checks and printing: no asker can know it.
+
+use std::collections::BTreeMap;
+
+use super::Kafka;
+use super::fault::Path;
+pub use super::state::Lost;
+use super::state::{Disk, Existence, Fence, Gate, Leaving, Partition, Process, Registered, Route};
+use super::talk::{Acks, RecordId};
+use crate::model::ids::{BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, TopicId};
+use crate::model::topology::Standing;
+
+/// A look at everything.
+#[derive(Debug, Clone, Copy)]
+pub struct Truth<'a> {
+    pub(super) kafka: &'a Kafka,
+}
+
+/// A registration as the active controller has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegisteredTruth {
+    /// The broker's life.
+    pub epoch: BrokerEpoch,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// A partition as the metadata log has it, with what each replica really holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionTruth {
+    /// Its leader.
+    pub leader: Option<BrokerId>,
+    /// The leader's epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// Counts every change.
+    pub partition_epoch: u32,
+    /// The replicas in order.
+    pub replicas: Vec<BrokerId>,
+    /// Who is in sync, in Kafka's order.
+    pub isr: Vec<BrokerId>,
+    /// Who is eligible though not in sync.
+    pub elr: Vec<BrokerId>,
+    /// Who is to come.
+    pub adding: Vec<BrokerId>,
+    /// Who is to go.
+    pub removing: Vec<BrokerId>,
+    /// Each replica's log end and high watermark.
+    pub logs: BTreeMap<BrokerId, (Offset, Offset)>,
+}
+
+impl Truth<'_> {
+    /// Gives every topic with its name.
+    pub fn topics(&self) -> impl Iterator<Item = (TopicId, &str)> {
+        self.kafka.catalogue.topics.iter().map(|(id, topic)| (*id, topic.name.as_str()))
+    }
+
+    /// Gives every partition that exists.
+    pub fn partitions(&self) -> impl Iterator<Item = PartitionId> {
+        self.kafka.catalogue.places.keys().copied()
+    }
+
+    /// Gives one partition.
+    ///
+    /// Contract: log ends are as of the last event that touched the partition; records that flow meanwhile come with the next.
+    #[must_use]
+    pub fn partition(&self, id: PartitionId) -> Option<PartitionTruth> {
+        let partition = self.find(id)?;
+        let state = &partition.state;
+        let log = |replica: &super::state::Replica| (Offset(replica.log.end()), Offset(replica.high_watermark));
+        Some(PartitionTruth {
+            leader: state.leader,
+            leader_epoch: state.leader_epoch,
+            partition_epoch: state.partition_epoch,
+            replicas: state.replicas.clone(),
+            isr: state.isr.clone(),
+            elr: state.elr.clone(),
+            adding: state.adding.clone(),
+            removing: state.removing.clone(),
+            logs: partition.replicas.iter().map(|replica| (replica.broker, log(replica))).collect(),
+        })
+    }
+
+    /// Gives the registrations.
+    #[must_use]
+    pub fn registrations(&self) -> BTreeMap<BrokerId, RegisteredTruth> {
+        let standing = |one: &Registered| match (one.fenced, one.leaving) {
+            (Fence::Up, _) => Standing::Fenced,
+            (Fence::Down, Leaving::Since(_)) => Standing::ShuttingDown,
+            (Fence::Down, Leaving::No) => Standing::Active,
+        };
+        let told = |one: &Registered| RegisteredTruth { epoch: one.epoch, standing: standing(one) };
+        self.kafka.registry.iter().map(|(id, one)| (*id, told(one))).collect()
+    }
+
+    /// Gives the controller that is active and can do something.
+    #[must_use]
+    pub fn active_controller(&self) -> Option<ControllerId> {
+        self.kafka.ruling()
+    }
+
+    /// Gives the end of the metadata log.
+    #[must_use]
+    pub fn metadata_end(&self) -> Offset {
+        Offset(self.kafka.log_end)
+    }
+
+    /// Tells whether a broker's process runs, serves, and its disk answers.
+    #[must_use]
+    pub fn works(&self, id: BrokerId) -> bool {
+        self.kafka.brokers.get(&id).is_some_and(|broker| broker.works() && broker.disk != Disk::Blocked)
+    }
+
+    /// Tells whether a broker has a process at all, running or stopped.
+    #[must_use]
+    pub fn has_process(&self, id: BrokerId) -> bool {
+        self.kafka.brokers.get(&id).is_some_and(|broker| broker.process != Process::Dead)
+    }
+
+    /// Tells whether a client that comes along `path` and knows the leader could write now.
+    #[must_use]
+    pub fn serves(&self, id: PartitionId, acks: Acks, path: Path) -> bool {
+        let serving = self.find(id).and_then(|partition| {
+            let (leader, all) = self.kafka.leader_at_work(partition)?;
+            let gate = self.kafka.passages.get(&Route::Client(leader, path)).map_or(Gate::Open, |one| one.gate);
+            (gate == Gate::Open).then_some(all)
+        });
+        match acks {
+            Acks::Leader => serving.is_some(),
+            Acks::All => serving == Some(true),
+        }
+    }
+
+    /// Gives what was acknowledged with acks=all and is in the log of no leader any more, in the order in which it was lost.
+    #[must_use]
+    pub fn lost(&self) -> &[Lost] {
+        &self.kafka.lost
+    }
+
+    /// Gives up to where a partition's records were acknowledged with acks=all.
+    #[must_use]
+    pub fn acknowledged(&self, id: PartitionId) -> Option<Offset> {
+        self.find(id).map(|partition| Offset(partition.acked.end()))
+    }
+
+    /// Gives the single records that a partition's leader holds, with where they are.
+    #[must_use]
+    pub fn records(&self, id: PartitionId) -> Vec<(Offset, RecordId)> {
+        let Some(partition) = self.find(id) else { return Vec::new() };
+        let Some(log) = partition.state.leader.and_then(|leader| partition.replica(leader)).map(|one| &one.log) else {
+            return Vec::new();
+        };
+        let held = partition.records.iter().filter(|((at, epoch), _)| log.epoch_at(*at) == Some(*epoch));
+        held.map(|((at, _), record)| (Offset(*at), *record)).collect()
+    }
+
+    fn find(&self, id: PartitionId) -> Option<&Partition> {
+        let place = self.kafka.catalogue.places.get(&id)?;
+        self.kafka.partitions.get(place.0).filter(|partition| partition.standing == Existence::Exists)
+    }
+}
