@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Tests that could not run here append a line each (tests/common/skip.rs); `make test` prints them last.
 SKIPPED := $(TARGET)/tmp/skipped.txt
 
-.PHONY: help setup test demo lint bless bench bench-failover release clean
+.PHONY: help setup test demo lint bless bench bench-failover differential release clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -49,6 +49,11 @@ bench-failover: ## the failover table on a real cluster; hours; resumable; resul
 	@tests/setup/setup.sh demo
 	cargo build --locked --release --features lab
 	$(TARGET)/release/tanist-lab bench-failover
+
+differential: ## records what real Kafka 4.3.1, 4.1.0 and 3.9.1 do in every cell of the table; resumable; about 12 minutes each
+	@tests/setup/setup.sh test
+	cargo build --locked --features lab
+	$(TARGET)/debug/tanist-lab differential --kafka 4.3.1,4.1.0,3.9.1 --record tests/differential
 
 release: ## the one file to ship, checked for what it links
 	cargo build --locked --release

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time;
 
 use crate::adapters::kafka::wire::{
-    Acks, Connection, Endpoint, ErrorCode, Options, PartitionView, Quorum, ReplicaSide, Rights, TopicFilter,
+    Acks, Connection, Endpoint, ErrorCode, Obstacle, Options, PartitionView, Quorum, ReplicaSide, Rights, TopicFilter,
     TopicPartition, TopicView, WireError,
 };
 use crate::lab::cluster::Cluster;
@@ -199,7 +199,6 @@ fn refusal(code: ErrorCode) -> Silence {
 }
 
 fn silence(error: &WireError) -> Silence {
-    use crate::adapters::kafka::wire::Obstacle;
     match error {
         WireError::Unreachable { why: Obstacle::ConnectTimedOut | Obstacle::NeverItsTurn, .. }
         | WireError::Unanswered { .. } => Silence::Silent,

@@ -139,11 +139,16 @@ fn options(kafka: &str, ground: Ground) -> ClusterOptions {
     ClusterOptions { kafka: kafka.to_owned(), timing, disk, ..ClusterOptions::default() }
 }
 
-/// Plays one batch on a cluster of its own.
+/// Plays batches that are made in the same kind of cluster on one cluster, and keeps nothing.
 ///
-/// Errors: those of the cluster; [`LabError::Skipped`] if this machine cannot have it.
-pub async fn play_alone(kafka: &str, batch: &Batch) -> Result<Vec<Line>, LabError> {
-    start(kafka, batch.state.ground()).await?.play(batch).await
+/// Errors: those of the cluster and of a batch whose trouble could not be made; [`LabError::Skipped`] if this machine cannot have it.
+pub async fn play_on_one(kafka: &str, ground: Ground, batches: &[Batch]) -> Result<Vec<Line>, LabError> {
+    let mut player = start(kafka, ground).await?;
+    let mut lines = Vec::new();
+    for batch in batches {
+        lines.extend(player.play(batch).await?);
+    }
+    Ok(lines)
 }
 
 fn read(path: &Path) -> Result<Recording, LabError> {

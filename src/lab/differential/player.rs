@@ -10,8 +10,8 @@ use super::look::{self, Names};
 use super::truth::{Place, Truth};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
-    Acks, Connection, ElectionKind, NewTopic as WireTopic, Order as WireOrder, PartitionOutcome, ReplicaCount,
-    TopicFilter, TopicPartition, WireError,
+    Acks, Connection, ElectionKind, ErrorCode, NewTopic as WireTopic, Order as WireOrder, PartitionOutcome,
+    PartitionView, ReplicaCount, TopicFilter, TopicPartition, WireError,
 };
 use crate::lab::LabError;
 use crate::lab::admin::{self, chain};
@@ -168,9 +168,7 @@ impl Play<'_> {
             let connection = admin::open(address).await.ok()?;
             let answer = connection.topology(TopicFilter::Named(names), CALL_WITHIN).await.ok()?;
             let whole = answer.body.topics.iter().all(|topic| {
-                let led = |one: &crate::adapters::kafka::wire::PartitionView| {
-                    one.leader.is_some() && one.isr.len() == one.replicas.len()
-                };
+                let led = |one: &PartitionView| one.leader.is_some() && one.isr.len() == one.replicas.len();
                 topic.error.is_none() && !topic.partitions.is_empty() && topic.partitions.iter().all(led)
             });
             whole.then_some(())
@@ -379,7 +377,7 @@ fn outcome(answer: Result<Vec<PartitionOutcome>, WireError>) -> String {
     word(answer.map(|outcomes| outcomes.first().and_then(|outcome| outcome.error)))
 }
 
-fn word(answer: Result<Option<crate::adapters::kafka::wire::ErrorCode>, WireError>) -> String {
+fn word(answer: Result<Option<ErrorCode>, WireError>) -> String {
     match answer {
         Ok(None) => "ok".to_owned(),
         Ok(Some(code)) => code.name().to_owned(),

@@ -27,14 +27,20 @@ pub struct Allowance {
 }
 
 impl Allowance {
+    /// Tells whether it concerns that stage of that cell.
+    #[must_use]
+    pub fn is_about(&self, state: State, action: Action, stage: Stage) -> bool {
+        (self.states.is_empty() || self.states.contains(&state))
+            && (self.actions.is_empty() || self.actions.contains(&action))
+            && (self.stages.is_empty() || self.stages.contains(&stage))
+    }
+
     /// Tells whether it allows that difference.
     #[must_use]
     pub fn covers(&self, difference: &Difference) -> bool {
         let broker = difference.broker.as_deref().unwrap_or_default();
         let allowed = |text: &str| self.texts.iter().any(|one| text.contains(one));
-        (self.states.is_empty() || self.states.contains(&difference.state))
-            && (self.actions.is_empty() || self.actions.contains(&difference.action))
-            && (self.stages.is_empty() || self.stages.contains(&difference.stage))
+        self.is_about(difference.state, difference.action, difference.stage)
             && self.field == difference.field
             && (self.brokers.is_empty() || self.brokers.contains(&broker))
             && allowed(&difference.recorded)

@@ -186,7 +186,8 @@ impl Differs {
 fn settled(path: &[String]) -> Vec<String> {
     let mut settled: Vec<String> = Vec::new();
     for step in path {
-        let whole = step.split_once(" e+0 p+").and_then(|(leader, rest)| Some((leader, rest.split_once(", replicas ")?.1)));
+        let whole =
+            step.split_once(" e+0 p+").and_then(|(leader, rest)| Some((leader, rest.split_once(", replicas ")?.1)));
         let Some((leader, rest)) = whole else {
             settled.push(step.clone());
             continue;

@@ -367,7 +367,9 @@ impl Batch {
             orders.extend([Order::Inflict(Blow::Kill(VICTIM)), heal(Blow::Kill(VICTIM))]);
             orders.extend([Order::Await(Until::Whole, WHOLE_WITHIN), Order::Note(Stage::Restarted, vec![])]);
         } else {
-            orders.extend([Order::Await(Until::Whole, WHOLE_WITHIN), Order::Note(Stage::Returned, vec![])]);
+            // A move that was ordered anew while it was under way may never end: that is known soon.
+            let within = if self.state == State::Reassigning { LAG } else { WHOLE_WITHIN };
+            orders.extend([Order::Await(Until::Whole, within), Order::Note(Stage::Returned, vec![])]);
         }
         orders
     }

@@ -2,7 +2,7 @@
 //!
 //! What the answers are is not written here: that is recorded from real Kafka (`tests/differential/*.ndjson`).
 
-use super::action::{Action, Company};
+use super::action::Action;
 use super::state::State;
 
 /// Gives why the cell is empty; none for a cell that is played.
@@ -12,7 +12,6 @@ pub fn reason_empty(state: State, action: Action) -> Option<&'static str> {
         (State::Healthy, Action::ReorderUnclean) => {
             Some("a partition with a leader refuses an unclean election: see unclean")
         }
-        (State::Healthy, Action::None) => None,
         (State::Healthy, _) => None,
         (_, Action::Restart) => Some("the way back of the state's other cells is, or ends with, a restart"),
         (State::Leaderless, Action::ReorderUnclean) => None,
@@ -106,10 +105,4 @@ fn reassigning(action: Action) -> Option<&'static str> {
         | Action::ReorderUnregister
         | Action::Restart => None,
     }
-}
-
-/// Gives whether some cell of the state and company is played.
-#[must_use]
-pub fn plays(state: State, company: Company) -> bool {
-    Action::ALL.into_iter().any(|action| action.company() == company && reason_empty(state, action).is_none())
 }
