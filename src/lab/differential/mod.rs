@@ -102,14 +102,9 @@ async fn play(
             let began = clock::now();
             match player.play(batch).await {
                 Ok(lines) => {
-                    eprintln!(
-                        "{kafka} {} {:?}: {} cells in {:?}",
-                        batch.state,
-                        batch.company,
-                        lines.len(),
-                        began.elapsed()
-                    );
+                    let cells = lines.len();
                     keep(lines)?;
+                    eprintln!("{kafka} {} {:?}: {cells} cells in {:?}", batch.state, batch.company, began.elapsed());
                     playing = Some((player, since));
                     break;
                 }
