@@ -417,7 +417,7 @@ impl Player {
                 }
             }
         }
-        for (what, answer) in self.gather(questions) {
+        for (what, answer) in as_one_request(self.gather(questions)) {
             match what {
                 What::View(broker) => self.view(broker, answer, reading),
                 What::Taken(cell, broker, acks) => {
@@ -473,6 +473,23 @@ impl Player {
         }
         best
     }
+}
+
+/// The real side sends each broker one request for all cells: a partition that never answers keeps the others' answers back.
+fn as_one_request(answers: Vec<(What, Result<Answer, Silence>)>) -> Vec<(What, Result<Answer, Silence>)> {
+    let held_back: BTreeSet<(BrokerId, Acks)> = answers
+        .iter()
+        .filter(|(_, answer)| *answer == Err(Silence::Silent))
+        .filter_map(|(what, _)| match what {
+            What::View(_) => None,
+            What::Taken(_, broker, acks) => Some((*broker, *acks)),
+        })
+        .collect();
+    let held = |what: &What| matches!(what, What::Taken(_, broker, acks) if held_back.contains(&(*broker, *acks)));
+    answers
+        .into_iter()
+        .map(|(what, answer)| if held(&what) { (what, Err(Silence::Silent)) } else { (what, answer) })
+        .collect()
 }
 
 #[derive(Clone)]

@@ -20,7 +20,7 @@ pub struct Allowance {
     pub field: Field,
     /// About which brokers; all, and what is about none, if empty.
     pub brokers: &'static [&'static str],
-    /// What either side may show; each text is allowed where it contains one of these.
+    /// What either side may show: texts that contain one of these; an empty one stands for nothing at all.
     pub texts: &'static [&'static str],
     /// Why reality leaves it open.
     pub reason: &'static str,
@@ -39,7 +39,8 @@ impl Allowance {
     #[must_use]
     pub fn covers(&self, difference: &Difference) -> bool {
         let broker = difference.broker.as_deref().unwrap_or_default();
-        let allowed = |text: &str| self.texts.iter().any(|one| text.contains(one));
+        let allowed =
+            |text: &str| self.texts.iter().any(|one| if one.is_empty() { text.is_empty() } else { text.contains(one) });
         self.is_about(difference.state, difference.action, difference.stage)
             && self.field == difference.field
             && (self.brokers.is_empty() || self.brokers.contains(&broker))
@@ -48,5 +49,69 @@ impl Allowance {
     }
 }
 
+const STARTS: &str =
+    "how long a process takes to start, to outwait its former session and its fetch backoff is the machine's";
+const FIRST_BACK: &str = "which follower joins first decides which replicas the move still waits for";
+const JOINING: &str = "a new replica outwaits the fetch backoff of an error: it joins before or after the look";
+const LEADING: &str = "a record comes while the broker is just about to lead, or is refused and not written";
+const IN_FLIGHT: &str = "a fetch that was under way when the links froze still brings the last record";
+
+const fn anywhere(field: Field, texts: &'static [&'static str], reason: &'static str) -> Allowance {
+    Allowance { states: &[], actions: &[], stages: &[], field, brokers: &[], texts, reason }
+}
+
+const fn first_back(actions: &'static [Action], texts: &'static [&'static str]) -> Allowance {
+    Allowance {
+        states: &[State::ReplicationFrozen, State::Shrunk, State::Leaderless, State::UnderMinIsr],
+        actions,
+        stages: &[Stage::Returned],
+        ..anywhere(Field::Path, texts, FIRST_BACK)
+    }
+}
+
+const fn joining(field: Field, brokers: &'static [&'static str], texts: &'static [&'static str]) -> Allowance {
+    Allowance {
+        states: &[State::Killed, State::Stopped, State::ControllerCut],
+        actions: &[Action::AddReplica, Action::Replace],
+        stages: &[Stage::Later, Stage::Returned],
+        brokers,
+        ..anywhere(field, texts, JOINING)
+    }
+}
+
+const fn leading(field: Field, brokers: &'static [&'static str], texts: &'static [&'static str]) -> Allowance {
+    Allowance {
+        states: &[State::Killed, State::Stopped, State::ControllerCut],
+        stages: &[Stage::Later],
+        brokers,
+        ..anywhere(field, texts, LEADING)
+    }
+}
+
 /// Every allowance.
-pub const ALLOWANCES: &[Allowance] = &[];
+pub const ALLOWANCES: &[Allowance] = &[
+    Allowance {
+        stages: &[Stage::Returned, Stage::Restarted],
+        ..anywhere(Field::Took, &["[Second]", "[Seconds]", "[TunedSession]", "[StockSession]", "[Longer]"], STARTS)
+    },
+    // Before the session's end is noticed a new life registers at once, after it the old one is fenced first.
+    Allowance {
+        states: &[State::Healthy],
+        actions: &[Action::Restart],
+        brokers: &["1"],
+        ..anywhere(Field::Brokers, &["fenced* > active"], STARTS)
+    },
+    first_back(&[Action::RemoveOnly], &["replicas 2 3, isr 2 3, elr -"]),
+    first_back(&[Action::Replace], &["replicas 3 2, isr 2 3, elr -"]),
+    first_back(&[Action::RemoveToOne], &["replicas 2, isr 2, elr"]),
+    joining(Field::Path, &[], &["replicas 1 2 3, isr", "replicas 3 2, isr 2 3", "replicas 3 2 1, isr", ""]),
+    joining(Field::Moving, &[], &["adding 3", ""]),
+    joining(Field::Views, &["2", "3"], &["leader 2, isr 2", "leader 3, isr 2"]),
+    joining(Field::One, &["2", "3"], &["ok", "NOT_LEADER_OR_FOLLOWER"]),
+    joining(Field::All, &["2", "3"], &["ok", "NOT_ENOUGH_REPLICAS", "REQUEST_TIMED_OUT", "NOT_LEADER_OR_FOLLOWER"]),
+    joining(Field::Ends, &[], &["ahead", "behind", "level"]),
+    leading(Field::One, &["2"], &["ok", "NOT_LEADER_OR_FOLLOWER"]),
+    leading(Field::All, &["2"], &["ok", "NOT_LEADER_OR_FOLLOWER", "REQUEST_TIMED_OUT"]),
+    leading(Field::Ends, &["1"], &["ahead", "behind", "level"]),
+    Allowance { states: &[State::Leaderless], ..anywhere(Field::Ends, &["behind", "level"], IN_FLIGHT) },
+];

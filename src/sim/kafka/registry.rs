@@ -209,8 +209,9 @@ impl Kafka {
             let acceptable = |one: BrokerId| one != id && self.registry.get(&one).is_some_and(Registered::active);
             let change = Change::of(state, self.rules(partition, &acceptable)).electing(self.own_election());
             let change = match out {
-                Out::Fenced => change.without(id),
-                Out::Unclean | Out::Unregistered => change.after_unclean_shutdown_of(id),
+                // Striking off clears no eligibility: below the minimum the broker stays in the ELR, and may lead once it is back.
+                Out::Fenced | Out::Unregistered => change.without(id),
+                Out::Unclean => change.after_unclean_shutdown_of(id),
             };
             changes.extend(change.build().map(|state| (place, state)));
         }
