@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::build::spread;
 use super::change::{Change, Election, State};
 use super::code::Code;
+use super::happening::{Errand, Happening};
 use super::plan::{Switch, Version};
-use super::state::{Errand, Existence, Fence, Happening, Place, Process, Registered, Topic};
+use super::state::{Existence, Fence, Place, Process, Registered, Topic};
 use super::talk::{Answer, Door, ElectionKind, Layout, NewTopic, Order, Reassigning, ReplicaCount, Request};
 use super::{Kafka, times, timing};
 use crate::model::ids::{BrokerId, PartitionId, TopicId};
@@ -31,13 +32,13 @@ impl Kafka {
             }
         }
         let Some(active) = self.ruling() else { return self.try_again(errand) };
-        let (answer, records) = match &errand.request {
-            Request::DescribeQuorum => (self.describe_quorum(active), None),
-            Request::ListReassignments => (self.reassignments(), None),
-            changing => {
-                let (answer, records) = self.execute(changing);
-                (answer, Some(records))
-            }
+        let (answer, records) = if errand.request == Request::DescribeQuorum {
+            (self.describe_quorum(active), None)
+        } else if errand.request == Request::ListReassignments {
+            (self.reassignments(), None)
+        } else {
+            let (answer, records) = self.execute(&errand.request);
+            (answer, Some(records))
         };
         let answered = match records {
             None => self.soon(timing::QUORUM_WORK),
@@ -55,7 +56,7 @@ impl Kafka {
     }
 
     /// A broker whose controller has gone in mid-request asks the next one again, although the first had done it.
-    pub(super) fn replied(&mut self, reign: super::state::Reign, errand: Box<Errand>, answer: Box<Answer>) {
+    pub(super) fn replied(&mut self, reign: super::happening::Reign, errand: Box<Errand>, answer: Box<Answer>) {
         let reachable =
             errand.via.is_none_or(|(id, _)| self.brokers.get(&id).is_none_or(|broker| broker.controllers.lets_out()));
         if errand.via.is_some() && (reign != self.reign || self.ruling().is_none() || !reachable) {

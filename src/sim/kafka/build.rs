@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::Kafka;
 use super::change::State;
+use super::happening::{Chore, Due, Duty, Happening, Reign};
 use super::plan::{BrokerPlan, KafkaPlan, Switch, TopicPlan};
 use super::state::{
-    Broker, Catalogue, Chore, Controller, Disk, Due, Duty, Ended, Existence, Fence, Following, Gate, Happening,
-    Leaving, Life, Owed, Partition, Phase, Place, Process, Registered, Reign, Replica, Topic,
+    Broker, Catalogue, Controller, Disk, Ended, Existence, Fence, Following, Gate, Leaving, Life, Owed, Partition,
+    Phase, Place, Process, Registered, Replica, Topic,
 };
 use super::talk::Layout;
 use super::{log::Log, timing};

@@ -3,6 +3,8 @@
 //! Pure: a partition's state in, the next one out. Follows the controller's `PartitionChangeBuilder` rule by rule, as its
 //! refusals decide what Tanist can do.
 
+use std::collections::BTreeSet;
+
 use super::plan::{Switch, Version};
 use crate::model::ids::{BrokerId, LeaderEpoch};
 
@@ -91,17 +93,18 @@ impl<'a> Change<'a> {
         self
     }
 
-    /// Sets out for other replicas: the wanted ones first, then those that have to go. Empty lists leave the old ones in
+    /// Sets out for other replicas: the wanted ones first, then those that have to go, by number. Empty lists leave the old ones in
     /// force, as in Kafka.
     pub(super) fn towards(mut self, wanted: &[BrokerId]) -> Self {
-        let removing: Vec<BrokerId> = self.old.replicas.iter().filter(|one| !wanted.contains(one)).copied().collect();
-        let adding: Vec<BrokerId> = wanted.iter().filter(|one| !self.old.replicas.contains(one)).copied().collect();
+        let present = &self.old.replicas;
+        let removing: BTreeSet<BrokerId> = present.iter().filter(|one| !wanted.contains(one)).copied().collect();
+        let adding: BTreeSet<BrokerId> = wanted.iter().filter(|one| !present.contains(one)).copied().collect();
         self.next.replicas = wanted.iter().chain(&removing).copied().collect();
         if !adding.is_empty() {
-            self.next.adding = adding;
+            self.next.adding = adding.into_iter().collect();
         }
         if !removing.is_empty() {
-            self.next.removing = removing;
+            self.next.removing = removing.into_iter().collect();
         }
         self
     }
@@ -209,7 +212,7 @@ impl<'a> Change<'a> {
             living.next().filter(|_| self.election == Election::Unclean)
         })?;
         self.next.isr = vec![unclean];
-        self.next.elr.retain(|one| *one != unclean);
+        self.next.elr.clear();
         Some(unclean)
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::change::{Change, State};
-use super::state::{Chore, Disk, Following, Gate, Partition, Place, Registered};
+use super::happening::Chore;
+use super::state::{Disk, Following, Gate, Partition, Place, Registered};
 use super::{Kafka, timing};
 use crate::model::ids::BrokerId;
 use crate::model::time::Timestamp;
@@ -69,7 +70,7 @@ impl Kafka {
             let replica = self.partition_mut(place).and_then(|partition| partition.replica_mut(id));
             let leading = replica.and_then(|replica| replica.leading.as_mut());
             if let Some(leading) = leading.filter(|leading| leading.epoch == state.leader_epoch) {
-                leading.isr.clone_from(&state.isr);
+                leading.hear(&state);
             }
             self.advance_watermark(place, id);
         }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::fault::{Fault, FaultKind, Impossible, Path, Target, Vantage};
+use super::happening::{Chore, Happening};
 use super::state::{
-    Capped, Chore, Controller, Denied, Disk, Ended, Following, Gate, Happening, Life, Owed, Passage, Phase, Place,
-    Process, Route,
+    Capped, Controller, Denied, Disk, Ended, Following, Gate, Life, Owed, Passage, Phase, Place, Process, Route,
 };
 use super::talk::Door;
 use super::{Kafka, times, timing};
@@ -66,7 +66,7 @@ impl Kafka {
             }
             (Target::Broker(id), FaultKind::ControllerFreeze(way)) => self.set_link(id, Gate::Frozen(way)),
             (Target::Broker(id), FaultKind::ControllerCut) => self.set_link(id, Gate::Cut),
-            (Target::Broker(id), _) => self.change_listeners(id, kind, |passage| passage.suffer(kind)),
+            (Target::Broker(id), _) => self.change_listeners(id, kind, Passage::suffer),
             (Target::Controller(id), FaultKind::Kill) => {
                 self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION);
             }
@@ -97,7 +97,7 @@ impl Kafka {
             (Target::Broker(id), FaultKind::ControllerFreeze(_) | FaultKind::ControllerCut) => {
                 self.set_link(id, Gate::Open);
             }
-            (Target::Broker(id), _) => self.change_listeners(id, kind, |passage| passage.recover(kind)),
+            (Target::Broker(id), _) => self.change_listeners(id, kind, Passage::recover),
             (Target::Controller(id), FaultKind::Kill | FaultKind::Terminate) => self.start_controller(id),
             (Target::Controller(id), FaultKind::Stop) => self.continue_controller(id),
             (Target::Tanist(node), FaultKind::ControllerFreeze(_) | FaultKind::ControllerCut) => {
@@ -106,9 +106,10 @@ impl Kafka {
             (Target::Controller(_) | Target::Tanist(_), _) => {}
         }
         if let Some(id) = self.combined_with(kind, target) {
-            match kind {
-                FaultKind::Stop => self.continue_controller(id),
-                _ => self.start_controller(id),
+            if kind == FaultKind::Stop {
+                self.continue_controller(id);
+            } else {
+                self.start_controller(id);
             }
         }
     }
@@ -116,10 +117,12 @@ impl Kafka {
     /// A broker and a controller of one number are one process.
     fn strike_combined(&mut self, kind: FaultKind, target: Target) {
         let Some(id) = self.combined_with(kind, target) else { return };
-        match kind {
-            FaultKind::Stop => self.stop_controller(id),
-            FaultKind::Terminate => self.end_controller(id, Duration::ZERO, timing::QUORUM_HANDOVER),
-            _ => self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION),
+        if kind == FaultKind::Stop {
+            self.stop_controller(id);
+        } else if kind == FaultKind::Terminate {
+            self.end_controller(id, Duration::ZERO, timing::QUORUM_HANDOVER);
+        } else {
+            self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION);
         }
     }
 
@@ -223,7 +226,7 @@ impl Kafka {
         }
         self.change_broker(id, |broker| broker.process = Process::Running);
         self.resume(Door::Broker(id));
-        self.follow_up(id);
+        self.follow_up(id, timing::OVERDUE);
     }
 
     /// What a stopped process had before it happens now, in the order in which it was due.
@@ -237,20 +240,6 @@ impl Kafka {
         self.plan_publishing();
     }
 
-    /// What a broker owes or wants reaches the controller, if it can now.
-    fn follow_up(&mut self, id: BrokerId) {
-        let Some(broker) = self.brokers.get_mut(&id) else { return };
-        let owes = std::mem::replace(&mut broker.owes_heartbeat, Owed::No) == Owed::Yes;
-        let wants = !broker.to_alter.is_empty();
-        if owes {
-            let at = self.soon(timing::OVERDUE);
-            self.chore(at, id, Chore::Beat);
-        }
-        if wants {
-            self.plan_alter(id);
-        }
-    }
-
     fn set_disk(&mut self, id: BrokerId, disk: Disk) {
         self.change_broker(id, |broker| broker.disk = disk);
         if disk == Disk::Fine {
@@ -261,7 +250,7 @@ impl Kafka {
                     self.begin(socket, request);
                 }
             }
-            self.follow_up(id);
+            self.follow_up(id, timing::OVERDUE);
         }
     }
 
@@ -274,18 +263,18 @@ impl Kafka {
     fn set_link(&mut self, id: BrokerId, gate: Gate) {
         self.change_broker(id, |broker| broker.controllers = gate);
         if gate == Gate::Open {
-            self.follow_up(id);
+            self.follow_up(id, timing::OVERDUE);
         }
     }
 
-    fn change_listeners(&mut self, id: BrokerId, kind: FaultKind, change: impl Fn(&mut Passage)) {
-        let Some(vantage) = kind.vantage() else { return };
+    fn change_listeners(&mut self, id: BrokerId, kind: FaultKind, change: fn(&mut Passage, Nuisance)) {
+        let Some((vantage, nuisance)) = nuisance(kind) else { return };
         let places = self.hosted(id);
         self.settle_all(&places);
-        // The listeners that anybody has used or could use: three nodes' and the clients'.
+        // The listeners that anybody uses: three nodes' and the clients'.
         let nodes = (1..=3).map(|node| Path::Tanist(NodeId(node)));
         for path in nodes.chain([Path::Clients]).filter(|path| vantage.covers(*path)) {
-            self.set_passage(Route::Client(id, path), &change);
+            self.set_passage(Route::Client(id, path), |passage| change(passage, nuisance));
         }
     }
 
@@ -320,42 +309,56 @@ impl Kafka {
     }
 }
 
+/// What a fault does to a listener.
+#[derive(Debug, Clone, Copy)]
+enum Nuisance {
+    Gate(Gate),
+    Delay(Duration),
+    Throttle(Duration),
+    Deny,
+    Cap,
+}
+
 impl Passage {
-    fn suffer(&mut self, kind: FaultKind) {
-        match kind {
-            FaultKind::ClientCut(_) => self.gate = Gate::Cut,
-            FaultKind::ClientFreeze(_, way) => self.gate = Gate::Frozen(way),
-            FaultKind::ClientDelay(_, delay) => self.delay = delay,
-            FaultKind::ClientDeny(_) => self.denied = Some(Denied),
-            FaultKind::ClientThrottle(_, span) => self.throttle = Some(span),
-            FaultKind::ClientCap(_) => self.capped = Some(Capped),
-            _ => {}
+    fn suffer(&mut self, nuisance: Nuisance) {
+        match nuisance {
+            Nuisance::Gate(gate) => self.gate = gate,
+            Nuisance::Delay(delay) => self.delay = delay,
+            Nuisance::Throttle(span) => self.throttle = Some(span),
+            Nuisance::Deny => self.denied = Some(Denied),
+            Nuisance::Cap => self.capped = Some(Capped),
         }
     }
 
-    fn recover(&mut self, kind: FaultKind) {
-        match kind {
-            FaultKind::ClientCut(_) | FaultKind::ClientFreeze(..) => self.gate = Gate::Open,
-            FaultKind::ClientDelay(..) => self.delay = Duration::ZERO,
-            FaultKind::ClientDeny(_) => self.denied = None,
-            FaultKind::ClientThrottle(..) => self.throttle = None,
-            FaultKind::ClientCap(_) => self.capped = None,
-            _ => {}
+    fn recover(&mut self, nuisance: Nuisance) {
+        match nuisance {
+            Nuisance::Gate(_) => self.gate = Gate::Open,
+            Nuisance::Delay(_) => self.delay = Duration::ZERO,
+            Nuisance::Throttle(_) => self.throttle = None,
+            Nuisance::Deny => self.denied = None,
+            Nuisance::Cap => self.capped = None,
         }
     }
 }
 
-impl FaultKind {
-    fn vantage(self) -> Option<Vantage> {
-        match self {
-            Self::ClientCut(vantage)
-            | Self::ClientFreeze(vantage, _)
-            | Self::ClientDelay(vantage, _)
-            | Self::ClientDeny(vantage)
-            | Self::ClientThrottle(vantage, _)
-            | Self::ClientCap(vantage) => Some(vantage),
-            _ => None,
-        }
+/// Gives what a fault does to listeners, and whose.
+fn nuisance(kind: FaultKind) -> Option<(Vantage, Nuisance)> {
+    match kind {
+        FaultKind::ClientCut(vantage) => Some((vantage, Nuisance::Gate(Gate::Cut))),
+        FaultKind::ClientFreeze(vantage, way) => Some((vantage, Nuisance::Gate(Gate::Frozen(way)))),
+        FaultKind::ClientDelay(vantage, delay) => Some((vantage, Nuisance::Delay(delay))),
+        FaultKind::ClientThrottle(vantage, span) => Some((vantage, Nuisance::Throttle(span))),
+        FaultKind::ClientDeny(vantage) => Some((vantage, Nuisance::Deny)),
+        FaultKind::ClientCap(vantage) => Some((vantage, Nuisance::Cap)),
+        FaultKind::Kill
+        | FaultKind::Terminate
+        | FaultKind::Stop
+        | FaultKind::ReplicationFreeze(_)
+        | FaultKind::ControllerFreeze(_)
+        | FaultKind::ControllerCut
+        | FaultKind::DiskFreeze
+        | FaultKind::DiskStall
+        | FaultKind::DiskFail => None,
     }
 }
 

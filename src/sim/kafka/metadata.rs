@@ -1,13 +1,12 @@
 //! The metadata log: what is appended to it, who has read how far, and what each makes of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::change::State;
+use super::happening::{Chore, Happening};
 use super::plan::Version;
-use super::state::{
-    Batch, Chore, Disk, Existence, Fence, Gate, Happening, Leaving, Phase, Place, Process, Socket, Stage,
-};
+use super::state::{Batch, Broker, Disk, Existence, Fence, Gate, Leaving, Phase, Place, Process, Socket, Stage};
 use super::talk::{Answer, Door, News, Position};
 use super::{Kafka, times, timing};
 use crate::model::ids::{BrokerId, LeaderEpoch, Offset};
@@ -15,6 +14,8 @@ use crate::model::time::Timestamp;
 use crate::model::topology::{self, Registration, Standing, Topology};
 use crate::sim::chance::Chance;
 
+/// So many changes wait for a broker that does not read before they are made one.
+const UNREAD_MAX: usize = 64;
 /// Growth of the log is remembered for so long: by then everybody who reads has it.
 const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -47,6 +48,8 @@ impl Kafka {
             broker.queue.push_back(Arc::clone(&batch));
             if broker.reads_since.is_some() {
                 self.plan_applying(id, &batch);
+            } else if UNREAD_MAX < broker.queue.len() {
+                broker.queue = VecDeque::from([Arc::new(Batch::of_all(&broker.queue))]);
             }
         }
         self.plan_publishing();
@@ -61,13 +64,15 @@ impl Kafka {
         }
     }
 
-    /// Who has not read a change keeps believing what was before it.
+    /// Who does not read goes on believing what was before a change. Who reads knows it within [`timing::METADATA_LAG`], which
+    /// is taken for at once here: a copy of the whole shape for each change would cost more than these milliseconds are worth.
     pub(super) fn pin_views(&mut self) {
-        if !self.brokers.values().any(|broker| broker.has_loaded() && broker.view.is_none()) {
+        let unpinned = |broker: &Broker| broker.has_loaded() && broker.view.is_none() && broker.reads_since.is_none();
+        if !self.brokers.values().any(unpinned) {
             return;
         }
         let before = self.plain_shape();
-        for broker in self.brokers.values_mut().filter(|broker| broker.has_loaded() && broker.view.is_none()) {
+        for broker in self.brokers.values_mut().filter(|broker| unpinned(broker)) {
             broker.view = Some(Arc::clone(&before));
         }
     }
@@ -98,9 +103,7 @@ impl Kafka {
             return;
         }
         let Some(batch) = broker.queue.pop_front() else { return };
-        if broker.queue.is_empty() {
-            broker.view = None;
-        }
+        broker.view = None;
         let mut touched = Vec::new();
         for (place, state) in &batch.changes {
             let concerned = state.replicas.contains(&id)
@@ -278,7 +281,17 @@ impl Kafka {
     }
 }
 
-impl super::state::Broker {
+impl Batch {
+    /// Makes one of many: whoever reads them late enough sees only what came of them.
+    fn of_all(batches: &VecDeque<Arc<Self>>) -> Self {
+        let changes = batches.iter().flat_map(|batch| &batch.changes);
+        let newest: BTreeMap<Place, Arc<State>> = changes.map(|(place, state)| (*place, Arc::clone(state))).collect();
+        let gone = batches.iter().flat_map(|batch| batch.gone.iter().copied()).collect();
+        Self { changes: newest.into_iter().collect(), gone }
+    }
+}
+
+impl Broker {
     /// Tells whether the process knows the metadata log up to some point, and follows it from there.
     pub(super) fn has_loaded(&self) -> bool {
         self.process != Process::Dead && matches!(self.phase, Phase::Up | Phase::Leaving)

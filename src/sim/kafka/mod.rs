@@ -9,6 +9,7 @@ mod build;
 mod change;
 pub mod code;
 pub mod fault;
+mod happening;
 mod isr;
 mod life;
 mod log;
@@ -36,10 +37,11 @@ use crate::model::ids::{BrokerId, ControllerId};
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
 use fault::{Fault, Impossible};
+use happening::{Chore, Due, Duty, Happening, Reign};
 use plan::{Settings, Version};
 use state::{
-    Broker, Catalogue, Chore, Connection, Controller, Due, Duty, Existence, Happening, Life, Partition, Passage, Place,
-    Process, Registered, Reign, Route, Socket,
+    Broker, Catalogue, Connection, Controller, Existence, Life, Partition, Passage, Place, Process, Registered, Route,
+    Socket,
 };
 use talk::{Call, Door, Heard, Line, Request};
 use truth::Truth;
@@ -163,6 +165,12 @@ impl Kafka {
         self.advance(now);
         fault.targets.iter().for_each(|target| self.mend(fault.kind, *target));
         Ok(())
+    }
+
+    /// Gives the shape of the cluster as the metadata log has it, which nobody outside may have heard of yet.
+    #[must_use]
+    pub fn shape(&mut self) -> Arc<Topology> {
+        self.full_shape()
     }
 
     /// Gives a look at what is really so.

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use super::fault::{Path, Way};
-use super::state::{Connection, Gate, Happening, Passage, Process, Route, Socket, Stage};
+use super::happening::Happening;
+use super::state::{Connection, Gate, Passage, Process, Route, Socket, Stage};
 use super::talk::{Answer, Call, Door, Heard, Line, News, Request};
 use super::{Kafka, timing};
 use crate::model::time::Timestamp;
@@ -313,6 +314,11 @@ pub(super) fn route(line: Line) -> Route {
 }
 
 impl Request {
+    /// Tells whether the rights on a topic decide about it, not those on the cluster.
+    pub(super) fn is_about_records(&self) -> bool {
+        matches!(self, Self::Produce { .. } | Self::Fetch { .. } | Self::ListOffsets(_))
+    }
+
     /// Tells whether Kafka is changed by it, so that it matters even if nobody hears the answer.
     pub(super) fn changes_something(&self) -> bool {
         match self {

@@ -2,7 +2,9 @@
 //! high watermark.
 
 use super::code::Code;
-use super::state::{Chore, Disk, Place, Socket, Waiting};
+use super::happening::Chore;
+use super::log::Log;
+use super::state::{Disk, Lost, Place, Socket, Waiting};
 use super::talk::{Acks, Answer, Call, RecordId, Request};
 use super::{Kafka, timing};
 use crate::model::ids::{BrokerId, LeaderEpoch, Offset, PartitionId};
@@ -107,12 +109,24 @@ impl Kafka {
         let done: Vec<Waiting> = done;
         let Some(newest) = done.iter().map(|waiting| waiting.offset.saturating_add(1)).max() else { return };
         let log = replica.log.clone();
-        if partition.acked.end() < newest {
-            partition.acked.take_from(&log, newest);
-        }
+        self.note_acknowledged(place, &log, newest);
         for waiting in done {
             let offset = Offset(waiting.offset);
             self.answer(waiting.socket, Answer::Produced { offset, leader_epoch }, timing::PING_WORK);
+        }
+    }
+
+    /// Remembers up to where a log was acknowledged by all. Where another leader had acknowledged something else, that is lost.
+    pub(super) fn note_acknowledged(&mut self, place: Place, log: &Log, newest: u64) {
+        let now = self.now;
+        let Some(partition) = self.partition_mut(place) else { return };
+        let (common, acked) = (partition.acked.common_with(log), partition.acked.end());
+        if common < acked.min(newest) {
+            let lost = Lost { partition: partition.id, from: common, to: acked, at: now };
+            partition.acked.take_from(log, newest);
+            self.lost.push(lost);
+        } else if acked < newest {
+            partition.acked.take_from(log, newest);
         }
     }
 

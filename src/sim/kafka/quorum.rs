@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::change::{Change, Election, Rules};
+use super::happening::{Chore, Duty, Happening, Reign};
 use super::plan::{Switch, Version};
-use super::state::{Chore, Controller, Duty, Fence, Happening, Owed, Partition, Process, Registered, Reign};
+use super::state::{Controller, Fence, Owed, Partition, Process, Registered};
 use super::talk::{Answer, Door, Position, Quorum};
 use super::{Kafka, timing};
 use crate::model::ids::{BrokerId, ControllerEpoch, ControllerId, Offset};
@@ -30,13 +31,12 @@ impl Kafka {
     /// To be called whenever a controller's process has changed: without an active one the others elect, after `patience`.
     pub(super) fn reassess_quorum(&mut self, patience: Duration, election: timing::Range) {
         let ids: Vec<BrokerId> = self.brokers.keys().copied().collect();
+        ids.iter().for_each(|id| self.reassess_reading(*id, timing::FIND_CONTROLLER));
+        self.plan_publishing();
         if self.ruling().is_some() {
-            ids.into_iter().for_each(|id| self.reassess_reading(id, timing::FIND_CONTROLLER));
-            self.collect_owed_heartbeats();
-            self.plan_publishing();
+            ids.into_iter().for_each(|id| self.follow_up(id, timing::FIND_CONTROLLER));
             return;
         }
-        ids.into_iter().for_each(|id| self.reassess_reading(id, timing::FIND_CONTROLLER));
         if !std::mem::replace(&mut self.electing, true) {
             let at = self.soon(election).plus(patience);
             self.at(at, Happening::Elect);
@@ -78,16 +78,18 @@ impl Kafka {
         }
     }
 
-    /// Brokers that could not reach an active controller find it, and heartbeat.
-    pub(super) fn collect_owed_heartbeats(&mut self) {
-        let owing: Vec<BrokerId> =
-            self.brokers.iter().filter(|(_, broker)| broker.owes_heartbeat == Owed::Yes).map(|(id, _)| *id).collect();
-        for id in owing {
-            if let Some(broker) = self.brokers.get_mut(&id) {
-                broker.owes_heartbeat = Owed::No;
-            }
-            let at = self.soon(timing::FIND_CONTROLLER);
+    /// What a broker owes or wants reaches the controller, if it can now; it has to find it first, or wakes up.
+    pub(super) fn follow_up(&mut self, id: BrokerId, range: timing::Range) {
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        let owes = std::mem::replace(&mut broker.owes_heartbeat, Owed::No) == Owed::Yes;
+        let wants = !broker.to_alter.is_empty();
+        if owes {
+            let at = self.soon(range);
             self.chore(at, id, Chore::Beat);
+        }
+        if wants {
+            let at = self.soon(range);
+            self.chore(at, id, Chore::Alter);
         }
     }
 

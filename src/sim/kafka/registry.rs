@@ -3,8 +3,9 @@
 use super::Kafka;
 use super::change::{Change, State};
 use super::fault::Way;
+use super::happening::Chore;
 use super::plan::{Switch, Version};
-use super::state::{Chore, Disk, Ended, Existence, Fence, Gate, Leaving, Life, Owed, Phase, Place, Registered};
+use super::state::{Disk, Ended, Existence, Fence, Gate, Leaving, Life, Owed, Phase, Place, Registered};
 use super::timing;
 use crate::model::ids::{BrokerEpoch, BrokerId};
 
@@ -52,6 +53,7 @@ impl Kafka {
             (false, true) => self.without(id, Out::Fenced),
             (false, false) => Vec::new(),
         };
+        self.pin_views();
         let epoch = BrokerEpoch(i64::try_from(self.log_end).unwrap_or(i64::MAX));
         let registered = Registered { epoch, life, fenced: Fence::Up, leaving: Leaving::No, contact: Some(self.now) };
         self.registry.insert(id, registered);
@@ -147,6 +149,7 @@ impl Kafka {
     }
 
     fn unfence(&mut self, id: BrokerId) {
+        self.pin_views();
         if let Some(registered) = self.registry.get_mut(&id) {
             registered.fenced = Fence::Down;
         }
@@ -164,6 +167,7 @@ impl Kafka {
 
     /// Fences a broker: out of every ISR, others elected in the same records.
     pub(super) fn fence(&mut self, id: BrokerId) {
+        self.pin_views();
         let Some(registered) = self.registry.get_mut(&id) else { return };
         registered.fenced = Fence::Up;
         let changes = self.without(id, Out::Fenced);
@@ -173,6 +177,7 @@ impl Kafka {
     /// The heartbeat that asks to be fenced, in whoever's name; gives whether the epoch was right. 4.x takes it as a sign of
     /// life as well, so that a new process waits for that session's end.
     pub(super) fn fence_by_heartbeat(&mut self, id: BrokerId, epoch: BrokerEpoch) -> Option<usize> {
+        self.pin_views();
         let now = self.now;
         let registered = self.registry.get_mut(&id).filter(|registered| registered.epoch == epoch)?;
         registered.contact = Some(now);
@@ -189,6 +194,7 @@ impl Kafka {
     /// Strikes a broker off; gives how many records that took, or none if it is not registered.
     pub(super) fn unregister(&mut self, id: BrokerId) -> Option<usize> {
         self.registry.get(&id)?;
+        self.pin_views();
         let changes = self.without(id, Out::Unregistered);
         self.registry.remove(&id);
         let records = changes.len();
@@ -227,6 +233,7 @@ impl Kafka {
         if unheard || self.ruling().is_none() {
             return self.chore(again, id, Chore::MayGo);
         }
+        self.pin_views();
         let now = self.now;
         let Some(registered) = self.registry.get_mut(&id).filter(|one| Some(one.epoch) == epoch) else {
             // Struck off: nobody grants it anything.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::change::State;
 use super::code::Code;
 use super::fault::Path;
+use super::happening::Chore;
 use super::state::{
-    Broker, Chore, Disk, Following, Gate, Leading, Lost, Partition, Phase, Place, Process, Replica, Route, Waiting,
+    Broker, Disk, Following, Gate, Leading, Lost, Partition, Phase, Place, Process, Replica, Route, Waiting,
 };
 use super::talk::Answer;
 use super::{Kafka, timing};
@@ -184,7 +185,7 @@ impl Kafka {
             replica.high_watermark = replica.log.end();
             if 0 < committed {
                 let Some(log) = partition.replica(leader).map(|replica| replica.log.clone()) else { return };
-                partition.acked.take_from(&log, log.end());
+                self.note_acknowledged(place, &log, log.end());
             }
         }
     }
@@ -240,14 +241,13 @@ impl Kafka {
         let Some(replica) = partition.replica_mut(id) else { return };
         replica.view = Arc::clone(state);
         match replica.leading.as_mut().filter(|leading| leading.epoch == state.leader_epoch) {
-            Some(leading) => leading.isr.clone_from(&state.isr),
+            Some(leading) => leading.hear(state),
             None => {
                 let before = replica.leading.take();
                 replica.following = Following::Not;
                 replica.log.begin(state.leader_epoch);
-                let isr = state.isr.clone();
                 let epoch = state.leader_epoch;
-                replica.leading = Some(Box::new(Leading { epoch, isr, waiting: Vec::new(), replicating: false }));
+                replica.leading = Some(Box::new(Leading::of(state)));
                 let log = replica.log.clone();
                 // The clock of every follower's lag starts anew.
                 partition.replicas.iter_mut().for_each(|replica| replica.level_at = now);
@@ -283,6 +283,21 @@ impl Kafka {
 
     pub(super) fn settle_all(&mut self, places: &[Place]) {
         places.iter().for_each(|place| self.settle(*place));
+    }
+}
+
+impl Leading {
+    fn of(state: &State) -> Self {
+        let (epoch, partition_epoch) = (state.leader_epoch, state.partition_epoch);
+        Self { epoch, partition_epoch, isr: state.isr.clone(), waiting: Vec::new(), replicating: false }
+    }
+
+    /// Takes over the ISR of a change in the same epoch, if it is news.
+    pub(super) fn hear(&mut self, state: &State) {
+        if self.partition_epoch <= state.partition_epoch {
+            self.partition_epoch = state.partition_epoch;
+            self.isr.clone_from(&state.isr);
+        }
     }
 }
 

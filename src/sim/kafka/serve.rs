@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::code::Code;
+use super::happening::{Errand, Happening};
 use super::plan::Version;
-use super::state::{Disk, Errand, Happening, Phase, Process, Socket};
+use super::state::{Disk, Phase, Process, Socket};
 use super::talk::{Answer, Door, Fenced, LogDirs, Request};
 use super::{Kafka, timing};
 use crate::model::ids::{BrokerId, ControllerId, Offset, PartitionId};
@@ -39,11 +40,10 @@ impl Kafka {
         let Some(line) = self.connections.get(&socket).map(|connection| connection.line) else { return };
         let denied = self.passage(line).denied.is_some() && request != Request::ApiVersions;
         if denied {
-            let code = match request {
-                Request::Produce { .. } | Request::Fetch { .. } | Request::ListOffsets(_) => {
-                    Code::TopicAuthorizationFailed
-                }
-                _ => Code::ClusterAuthorizationFailed,
+            let code = if request.is_about_records() {
+                Code::TopicAuthorizationFailed
+            } else {
+                Code::ClusterAuthorizationFailed
             };
             return self.answer(socket, Answer::Refused(code), timing::PING_WORK);
         }

@@ -1,8 +1,7 @@
-//! What the pretended cluster consists of: brokers, controllers, partitions, replicas, and what is due.
+//! What the pretended cluster consists of: brokers, controllers, partitions, replicas, connections.
 //!
 //! Nouns only; what happens to them stands in the files named after it.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -19,123 +18,13 @@ use crate::model::topology::Topology;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(pub(super) usize);
 
-/// One connection, as both ends know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Socket(pub(super) u64);
-
-/// What happens at one moment.
-#[derive(Debug)]
-pub(super) struct Due {
-    pub(super) at: Timestamp,
-    /// Ties are decided by who was there first.
-    pub(super) number: u64,
-    pub(super) what: Happening,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    /// The earliest is the greatest: heaps give the greatest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
-}
-
-/// Something that happens inside.
-#[derive(Debug)]
-pub(super) enum Happening {
-    /// Something of the active controller of this reign.
-    Controller(Reign, Duty),
-    /// The controllers elect one of them, unless the active one is back.
-    Elect,
-    /// A controller that was started follows the quorum.
-    ControllerUp(crate::model::ids::ControllerId, u64),
-    /// Something inside a broker's process of this life.
-    Inside(BrokerId, Life, Chore),
-    /// A socket's dialling arrives.
-    Dialled(Socket),
-    /// The next request over a socket arrives.
-    Arrived(Socket),
-    /// The work on a socket's request is done.
-    Worked(Socket, Box<Answer>),
-    /// A request for the active controller is there, or tries again.
-    Forwarded(Box<Errand>),
-    /// The active controller of a reign has done what it was asked.
-    Replied(Reign, Box<Errand>, Box<Answer>),
-    /// Observers hear what is new.
-    Publish,
-}
-
-/// Names a reign of an active controller: what a former one had planned never happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reign(pub(super) i32);
-
 /// Names a process from its start to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Life(pub(super) u64);
 
-/// What the active controller does by itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Duty {
-    /// Appends a record that says nothing.
-    Pulse,
-    /// Looks whose session is over.
-    Sessions,
-    /// Gives leadership back to first replicas.
-    Rebalance,
-}
-
-/// What a broker's process does by itself.
-#[derive(Debug, Clone)]
-pub(super) enum Chore {
-    /// It has started and tries to register.
-    Register(u32),
-    /// It has read the metadata log up to its registration.
-    Loaded,
-    /// It heartbeats.
-    Beat,
-    /// It has worked off the oldest change of the metadata log that it has; only if it went on reading since.
-    Apply(u64),
-    /// Followers that were fetching are level.
-    CaughtUp,
-    /// It asks for changes of ISRs.
-    Alter,
-    /// Its fetches show it to leaders that have it not in the ISR.
-    Show,
-    /// It looks for followers that lag.
-    CheckLag,
-    /// In-sync followers have what was appended.
-    Replicated(Place),
-    /// A produce request has waited long enough.
-    GiveUp(Place, Call),
-    /// Its stalled disk holds writers up from now on.
-    StallShows,
-    /// It asks whether it may go.
-    MayGo,
-    /// It has closed everything.
-    Exit,
-}
-
-/// A request on its way to the active controller, from the socket that it came in by.
-#[derive(Debug)]
-pub(super) struct Errand {
-    pub(super) socket: Socket,
-    pub(super) via: Option<(BrokerId, Life)>,
-    pub(super) request: Request,
-    pub(super) until: Timestamp,
-}
+/// One connection, as both ends know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Socket(pub(super) u64);
 
 /// A broker: its process, disk and links, and what it knows.
 #[derive(Debug)]
@@ -363,6 +252,8 @@ pub(super) enum Following {
 #[derive(Debug)]
 pub(super) struct Leading {
     pub(super) epoch: LeaderEpoch,
+    /// Of the newest change that it knows: an older one says nothing.
+    pub(super) partition_epoch: u32,
     pub(super) isr: Vec<BrokerId>,
     pub(super) waiting: Vec<Waiting>,
     /// Whether in-sync followers are about to have the newest.

@@ -104,6 +104,12 @@ impl Truth<'_> {
         Offset(self.kafka.log_end)
     }
 
+    /// Gives up to where a broker has read the metadata log.
+    #[must_use]
+    pub fn metadata_read(&self, id: BrokerId) -> Option<Offset> {
+        self.kafka.position(id).map(|position| position.log_end)
+    }
+
     /// Tells whether a broker's process runs, serves, and its disk answers.
     #[must_use]
     pub fn works(&self, id: BrokerId) -> bool {
