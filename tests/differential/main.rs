@@ -148,7 +148,13 @@ fn a_lie_in_any_field_of_any_cell_is_found_out() {
 /// Each changes one field if it is there, and tells whether it was.
 const LIES: &[fn(&mut Noted) -> bool] = &[
     |noted| noted.answers.first_mut().map(|answer| answer.push('!')).is_some(),
-    |noted| noted.path.last_mut().map(|step| *step = "nothing that was ever seen".to_owned()).is_some(),
+    |noted| {
+        let changed = !noted.path.is_empty();
+        if changed {
+            noted.path = vec!["nothing that was ever seen".to_owned()];
+        }
+        changed
+    },
     |noted| {
         noted.moving = Some("adding 4, removing -".to_owned());
         true

@@ -101,7 +101,7 @@ pub const ALLOWANCES: &[Allowance] = &[
         brokers: &["1"],
         ..anywhere(Field::Brokers, &["fenced* > active"], STARTS)
     },
-    first_back(&[Action::RemoveOnly], &["replicas 2 3, isr 2 3, elr -"]),
+    first_back(&[Action::RemoveOnly, Action::RemoveGuarded], &["replicas 2 3, isr 2 3, elr -"]),
     first_back(&[Action::Replace], &["replicas 3 2, isr 2 3, elr -"]),
     first_back(&[Action::RemoveToOne], &["replicas 2, isr 2, elr"]),
     joining(Field::Path, &[], &["replicas 1 2 3, isr", "replicas 3 2, isr 2 3", "replicas 3 2 1, isr", ""]),
