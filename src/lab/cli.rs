@@ -17,6 +17,7 @@ use crate::lab::bench::rolling::{self, RollingArgs};
 use crate::lab::cluster::Cluster;
 use crate::lab::control::{self, Control, Description, Reply, Request};
 use crate::lab::demo::{self, DemoArgs};
+use crate::lab::differential::{self, DifferentialArgs};
 use crate::lab::fault::{self, Fault};
 use crate::lab::matrix::{self, MatrixArgs};
 use crate::lab::names::{BrokerId, Listener};
@@ -89,6 +90,8 @@ enum Command {
     BenchRolling(RollingArgs),
     /// Show two failovers on a real cluster with a real trio, and prove that nothing was lost.
     Demo(DemoArgs),
+    /// Record what real Kafka does in every cell of the differential table; the model is held against it.
+    Differential(DifferentialArgs),
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +187,7 @@ async fn carry_out(command: Command) -> Result<(), LabError> {
         Command::BenchNode(args) => node::run(args).await,
         Command::BenchRolling(args) => rolling::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Differential(args) => differential::run(args).await,
     }
 }
 

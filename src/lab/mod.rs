@@ -6,7 +6,8 @@
 //! breaks and measures, Tanist heals.
 //!
 //! Reading order: `names`, `options`, `fault` (values) - `jars`, `settings`, `process`, `reserve` (one Kafka) - `pump`, `link`,
-//! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`, `bench`, `demo`.
+//! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`, `bench`, `demo`,
+//! `differential`.
 
 pub mod act;
 pub mod admin;
@@ -16,6 +17,7 @@ pub mod client;
 pub mod cluster;
 pub mod control;
 pub mod demo;
+pub mod differential;
 pub mod error;
 pub mod fault;
 pub mod jars;

@@ -14,6 +14,7 @@ pub mod chance;
 pub mod checks;
 pub mod clock;
 mod desk;
+pub mod differential;
 pub mod disk;
 mod hand;
 pub mod kafka;

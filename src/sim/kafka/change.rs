@@ -173,16 +173,16 @@ impl<'a> Change<'a> {
         if self.rules.elr == Switch::Off {
             return;
         }
-        if self.next.min_isr(self.rules.min_isr) <= self.next.isr.len() {
+        // Kafka caps the minimum at the number of replicas there were, and lets replicas that go be eligible: recorded in every
+        // cell of remove-to-one.
+        if self.old.min_isr(self.rules.min_isr) <= self.next.isr.len() {
             self.next.elr.clear();
             return;
         }
         let mut candidates: Vec<BrokerId> = self.old.elr.iter().chain(&self.old.isr).copied().collect();
         candidates.sort_unstable();
         candidates.dedup();
-        candidates.retain(|one| {
-            !self.next.isr.contains(one) && self.unclean_shutdown != Some(*one) && self.next.replicas.contains(one)
-        });
+        candidates.retain(|one| !self.next.isr.contains(one) && self.unclean_shutdown != Some(*one));
         self.next.elr = candidates;
     }
 

@@ -8,7 +8,7 @@ mod budget;
 mod lane;
 mod line;
 mod merge;
-mod observer;
+pub(crate) mod observer;
 mod options;
 mod pulse;
 mod replicas;

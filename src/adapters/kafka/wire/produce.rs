@@ -48,6 +48,21 @@ impl Connection {
         acks: Acks,
         within: Duration,
     ) -> Result<Answer<Vec<Appended>>, WireError> {
+        self.produce_waiting(records, acks, within, within).await
+    }
+
+    /// Appends as [`Connection::produce`] does, but lets the broker wait for its replicas no longer than `wait`: a partition
+    /// whose replicas stay away then answers `RequestTimedOut` instead of holding back what became of the others.
+    ///
+    /// Contract: `within` is longer than `wait`.
+    /// Errors: as every call; a partition's own error stands in its entry.
+    pub async fn produce_waiting(
+        &self,
+        records: &[(TopicPartition, Bytes)],
+        acks: Acks,
+        wait: Duration,
+        within: Duration,
+    ) -> Result<Answer<Vec<Appended>>, WireError> {
         let written_ms = i64::try_from(clock::wall_ms()).unwrap_or(i64::MAX);
         let mut by_topic: BTreeMap<&str, Vec<PartitionProduceData>> = BTreeMap::new();
         for (TopicPartition { topic, partition }, value) in records {
@@ -69,7 +84,7 @@ impl Connection {
             Acks::All => -1,
         };
         let request =
-            ProduceRequest::default().with_acks(acks).with_timeout_ms(millis(within)).with_topic_data(topics.collect());
+            ProduceRequest::default().with_acks(acks).with_timeout_ms(millis(wait)).with_topic_data(topics.collect());
         self.call(Api::Produce, &request, decode, within).await
     }
 }

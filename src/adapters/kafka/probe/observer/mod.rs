@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod follow_tests;
 mod image;
-mod records;
+pub(crate) mod records;
 #[cfg(test)]
 mod tests;
 

@@ -14,7 +14,7 @@ use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, TopicId};
 
 /// One record of the metadata log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum MetadataRecord {
+pub(crate) enum MetadataRecord {
     /// A broker's life begins.
     Register { broker: BrokerId, epoch: BrokerEpoch, rack: Option<String>, fenced: bool, shutting_down: bool },
     /// A broker's registration is dropped.
@@ -45,26 +45,26 @@ pub(super) enum MetadataRecord {
 
 /// A partition as its record states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PartitionState {
-    pub(super) replicas: Vec<BrokerId>,
-    pub(super) isr: Vec<BrokerId>,
-    pub(super) elr: Vec<BrokerId>,
-    pub(super) adding: bool,
-    pub(super) removing: bool,
-    pub(super) leader: Option<BrokerId>,
-    pub(super) leader_epoch: i32,
+pub(crate) struct PartitionState {
+    pub(crate) replicas: Vec<BrokerId>,
+    pub(crate) isr: Vec<BrokerId>,
+    pub(crate) elr: Vec<BrokerId>,
+    pub(crate) adding: bool,
+    pub(crate) removing: bool,
+    pub(crate) leader: Option<BrokerId>,
+    pub(crate) leader_epoch: i32,
 }
 
 /// What changes in a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct PartitionChange {
-    pub(super) isr: Option<Vec<BrokerId>>,
+pub(crate) struct PartitionChange {
+    pub(crate) isr: Option<Vec<BrokerId>>,
     /// The new leader, or nobody; a change of leader raises the leader epoch by one.
-    pub(super) leader: Option<Option<BrokerId>>,
-    pub(super) replicas: Option<Vec<BrokerId>>,
-    pub(super) adding: Option<bool>,
-    pub(super) removing: Option<bool>,
-    pub(super) elr: Option<Vec<BrokerId>>,
+    pub(crate) leader: Option<Option<BrokerId>>,
+    pub(crate) replicas: Option<Vec<BrokerId>>,
+    pub(crate) adding: Option<bool>,
+    pub(crate) removing: Option<bool>,
+    pub(crate) elr: Option<Vec<BrokerId>>,
 }
 
 /// The leader of a `PartitionChange` that changes no leader.
@@ -73,7 +73,7 @@ const LEADER_UNCHANGED: i32 = -2;
 /// Reads one record's value.
 ///
 /// Errors: [`Malformed`] for bytes that are no record, or a newer version of a type that Tanist must understand.
-pub(super) fn read(value: Bytes) -> Result<MetadataRecord, Malformed> {
+pub(crate) fn read(value: Bytes) -> Result<MetadataRecord, Malformed> {
     let mut reader = Reader::new(value);
     let frame_version = reader.uvarint()?;
     if frame_version != 1 {

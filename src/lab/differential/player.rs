@@ -1,0 +1,386 @@
+//! Plays one batch on a real cluster: orders in, lines out, and the cluster whole again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time;
+
+use super::look::{self, Names};
+use super::truth::{Place, Truth};
+use crate::adapters::clock;
+use crate::adapters::kafka::wire::{
+    Acks, Connection, ElectionKind, ErrorCode, NewTopic as WireTopic, Order as WireOrder, PartitionOutcome,
+    PartitionView, ReplicaCount, TopicFilter, TopicPartition, WireError,
+};
+use crate::lab::LabError;
+use crate::lab::admin::{self, chain};
+use crate::lab::cluster::Cluster;
+use crate::lab::fault::{Fault, FaultKind};
+use crate::lab::link::Way;
+use crate::lab::names::{Listener, Vantage};
+use crate::model::ids::BrokerId;
+use crate::model::topology::Standing;
+use crate::sim::differential::reading::{CellReading, Moving, Reading};
+use crate::sim::differential::script::{Election, Life, NewTopic, Size, Until};
+use crate::sim::differential::{Action, Batch, Blow, Class, Deed, Line, Order, Recorder, Stage};
+
+const CALL_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(30);
+/// What the brokers need to replay what the controller has written.
+const REPLAYED: Duration = Duration::from_millis(300);
+const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
+const MADE_WITHIN: Duration = Duration::from_secs(20);
+/// How far off a life is that has never been.
+const FAR: i64 = 1_000_000;
+
+/// A cluster under play.
+#[derive(Debug)]
+pub(super) struct Player {
+    cluster: Cluster,
+    controller: Connection,
+    truth: Truth,
+    /// How many batches it has played: topics are never named twice.
+    played: u32,
+}
+
+/// One batch on its way.
+struct Play<'a> {
+    player: &'a mut Player,
+    batch: &'a Batch,
+    names: Names,
+    recorder: Recorder,
+    /// Each broker's life when the batch began.
+    lives: BTreeMap<BrokerId, i64>,
+}
+
+impl Player {
+    /// Takes a cluster over.
+    ///
+    /// Errors: [`LabError::Kafka`] without an active controller.
+    pub(super) async fn of(cluster: Cluster) -> Result<Self, LabError> {
+        let controller = active(&cluster).await?;
+        let mut truth = Truth::default();
+        truth.catch_up(&controller).await?;
+        Ok(Self { cluster, controller, truth, played: 0 })
+    }
+
+    /// Plays a batch and leaves the cluster whole.
+    ///
+    /// Errors: [`LabError`] if the trouble could not be made, or the cluster did not become whole again: it is then of no more use.
+    pub(super) async fn play(&mut self, batch: &Batch) -> Result<Vec<Line>, LabError> {
+        self.played += 1;
+        let name = |cell: Action| (cell, format!("d{}-{}-{}", self.played, batch.state, cell));
+        let names: Names = batch.cells.iter().copied().map(name).collect();
+        self.truth.catch_up(&self.controller).await?;
+        let recorder = Recorder::begin(batch);
+        let brokers = self.cluster.brokers();
+        let lives = brokers.into_iter().filter_map(|broker| Some((broker, self.truth.life(broker)?))).collect();
+        let mut play = Play { player: self, batch, names, recorder, lives };
+        for order in batch.script() {
+            play.carry_out(order).await?;
+        }
+        let Play { names, recorder, .. } = play;
+        self.tidy(&names).await?;
+        Ok(recorder.finish())
+    }
+
+    async fn tidy(&mut self, names: &Names) -> Result<(), LabError> {
+        let left: Vec<String> = names.values().filter(|name| self.truth.place(name).is_some()).cloned().collect();
+        if !left.is_empty() {
+            let failed = |error: WireError| LabError::Kafka { act: "delete topics".to_owned(), answer: chain(&error) };
+            self.controller.delete_topics(&left, CALL_WITHIN).await.map_err(failed)?;
+        }
+        self.cluster.await_every_broker(MADE_WITHIN).await
+    }
+}
+
+/// Finds the active controller.
+async fn active(cluster: &Cluster) -> Result<Connection, LabError> {
+    for address in cluster.controllers(Listener::Clients) {
+        if let Ok(controller) = admin::open(address).await
+            && controller.quorum(CALL_WITHIN).await.is_ok()
+        {
+            return Ok(controller);
+        }
+    }
+    Err(LabError::Kafka { act: "find the active controller".to_owned(), answer: "none said that it is".to_owned() })
+}
+
+impl Play<'_> {
+    async fn carry_out(&mut self, order: Order) -> Result<(), LabError> {
+        match order {
+            Order::Topics(topics) => self.make(&topics).await,
+            Order::Write => self.write().await,
+            Order::Inflict(blow) => self.player.cluster.inflict(&fault(blow)).map(|_| ()),
+            Order::Heal(blow) => self.player.cluster.heal(&fault(blow)),
+            Order::Prepare(cells, deed) => self.prepare(&cells, &deed).await,
+            Order::Act(cells, deed) => {
+                self.act(&cells, &deed).await;
+                Ok(())
+            }
+            Order::Await(until, within) => {
+                let class = self.wait(&until, within).await?;
+                if until != Until::Over {
+                    self.recorder.awaited(class);
+                }
+                Ok(())
+            }
+            Order::Note(stage, asked) => self.note(stage, &asked).await,
+        }
+    }
+
+    async fn make(&mut self, topics: &[NewTopic]) -> Result<(), LabError> {
+        let numbers = |ids: &[BrokerId]| ids.iter().map(|id| id.0).collect::<Vec<i32>>();
+        let made: Vec<WireTopic> = topics
+            .iter()
+            .filter_map(|topic| {
+                let settings = vec![("min.insync.replicas".to_owned(), topic.min_isr.to_string())];
+                Some(WireTopic {
+                    name: self.names.get(&topic.cell)?.clone(),
+                    replicas: vec![numbers(&topic.replicas)],
+                    settings,
+                })
+            })
+            .collect();
+        let failed = |answer: String| LabError::Kafka { act: "create topics".to_owned(), answer };
+        let answer = self.player.controller.create_topics(&made, CALL_WITHIN).await;
+        let outcomes = answer.map_err(|error| failed(chain(&error)))?.body;
+        if let Some(refused) = outcomes.iter().find(|outcome| outcome.error.is_some()) {
+            return Err(failed(format!("{refused:?}")));
+        }
+        let wanted: Vec<String> = made.into_iter().map(|topic| topic.name).collect();
+        let deadline = clock::now() + MADE_WITHIN;
+        while !self.everybody_sees(&wanted).await {
+            if deadline <= clock::now() {
+                return Err(failed("not in sync everywhere in time".to_owned()));
+            }
+            time::sleep(LOOK_EVERY).await;
+        }
+        let reading = self.truth().await?;
+        self.recorder.start_from(&reading);
+        Ok(())
+    }
+
+    async fn everybody_sees(&self, names: &[String]) -> bool {
+        let cluster = &self.player.cluster;
+        let asking = cluster.bootstrap(Listener::Clients).into_iter().map(|address| async move {
+            let connection = admin::open(address).await.ok()?;
+            let answer = connection.topology(TopicFilter::Named(names), CALL_WITHIN).await.ok()?;
+            let whole = answer.body.topics.iter().all(|topic| {
+                let led = |one: &PartitionView| one.leader.is_some() && one.isr.len() == one.replicas.len();
+                topic.error.is_none() && !topic.partitions.is_empty() && topic.partitions.iter().all(led)
+            });
+            whole.then_some(())
+        });
+        futures::future::join_all(asking).await.iter().all(Option::is_some)
+    }
+
+    /// Appends one record to every cell's partition, each at its leader.
+    async fn write(&mut self) -> Result<(), LabError> {
+        self.player.truth.catch_up(&self.player.controller).await?;
+        let mut led: BTreeMap<BrokerId, Vec<String>> = BTreeMap::new();
+        for name in self.names.values() {
+            if let Some(leader) = self.player.truth.place(name).and_then(|place| place.state.leader) {
+                led.entry(leader).or_default().push(name.clone());
+            }
+        }
+        for (leader, names) in led {
+            self.write_to(leader, names).await?;
+        }
+        Ok(())
+    }
+
+    /// A broker tells that it leads a moment before it does: those that it refuses are sent again for a while.
+    async fn write_to(&self, leader: BrokerId, mut names: Vec<String>) -> Result<(), LabError> {
+        let failed = |answer: String| LabError::Kafka { act: format!("write to {leader}"), answer };
+        let address = self.player.cluster.broker_address(leader, Listener::Clients);
+        let address = address.ok_or_else(|| failed("no address".to_owned()))?;
+        let connection = admin::open(address).await.map_err(|error| failed(chain(&error)))?;
+        let deadline = clock::now() + WRITTEN_WITHIN;
+        loop {
+            let record = |name: String| (TopicPartition::new(name, 0), Bytes::from_static(b"before"));
+            let records: Vec<(TopicPartition, Bytes)> = names.into_iter().map(record).collect();
+            let answer = connection.produce(&records, Acks::Leader, CALL_WITHIN).await;
+            let appended = answer.map_err(|error| failed(chain(&error)))?.body;
+            let refused: Vec<_> = appended.into_iter().filter(|one| one.offset.is_err()).collect();
+            if refused.is_empty() {
+                return Ok(());
+            }
+            if deadline <= clock::now() {
+                return Err(failed(format!("{refused:?}")));
+            }
+            names = refused.into_iter().map(|one| one.partition.topic).collect();
+            time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn prepare(&mut self, cells: &[Action], deed: &Deed) -> Result<(), LabError> {
+        let cells: Vec<Option<Action>> =
+            if cells.is_empty() { vec![None] } else { cells.iter().copied().map(Some).collect() };
+        for cell in cells {
+            let answer = self.send(cell, deed).await;
+            if answer != "ok" {
+                return Err(LabError::Kafka { act: format!("prepare {:?}: {deed:?}", self.batch.state), answer });
+            }
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, cells: &[Action], deed: &Deed) {
+        let answer = self.send(cells.first().copied(), deed).await;
+        for cell in cells {
+            self.recorder.answered(*cell, answer.clone());
+        }
+    }
+
+    /// Sends one deed to the active controller; gives `ok`, an error's name, or what kept the answer away.
+    async fn send(&self, cell: Option<Action>, deed: &Deed) -> String {
+        let controller = &self.player.controller;
+        let name = cell.and_then(|cell| self.names.get(&cell)).cloned().unwrap_or_default();
+        let partition = TopicPartition::new(name.clone(), 0);
+        match deed {
+            Deed::Elect(election) => {
+                let kind = match election {
+                    Election::Preferred => ElectionKind::Preferred,
+                    Election::Unclean => ElectionKind::Unclean,
+                };
+                outcome(controller.elect(kind, &[partition], CALL_WITHIN).await.map(|answer| answer.body))
+            }
+            Deed::Reassign { replicas, size } => {
+                let replicas = replicas.as_ref().map(|ids| ids.iter().map(|id| id.0).collect());
+                let count = match size {
+                    Size::Kept => ReplicaCount::Kept,
+                    Size::Free => ReplicaCount::Free,
+                };
+                let order = WireOrder { partition, replicas };
+                outcome(controller.reassign(&[order], count, CALL_WITHIN).await.map(|answer| answer.body))
+            }
+            Deed::CreateTopic(replicas) => {
+                let replicas = vec![replicas.iter().map(|id| id.0).collect()];
+                let settings = vec![("min.insync.replicas".to_owned(), "2".to_owned())];
+                let made = controller.create_topics(&[WireTopic { name, replicas, settings }], CALL_WITHIN).await;
+                word(made.map(|answer| answer.body.first().and_then(|outcome| outcome.error)))
+            }
+            Deed::DeleteTopic => {
+                let deleted = controller.delete_topics(&[name], CALL_WITHIN).await;
+                word(deleted.map(|answer| answer.body.first().and_then(|outcome| outcome.error)))
+            }
+            Deed::Fence(broker, life) => self.fence(*broker, *life).await,
+            Deed::Unregister(broker) => word(controller.unregister(broker.0, CALL_WITHIN).await.map(|_| None)),
+        }
+    }
+
+    async fn fence(&self, broker: BrokerId, life: Life) -> String {
+        let present = self.player.truth.life(broker).unwrap_or_default();
+        let epoch = match life {
+            Life::Present => present,
+            Life::Older => present - 1,
+            Life::Newer => present + FAR,
+        };
+        let controller = &self.player.controller;
+        let offset = match controller.quorum(CALL_WITHIN).await {
+            Ok(quorum) => quorum.body.high_watermark.unwrap_or_default(),
+            Err(error) => return word(Err(error)),
+        };
+        word(controller.fence(broker.0, epoch, offset, CALL_WITHIN).await.map(|_| None))
+    }
+
+    async fn wait(&mut self, until: &Until, within: Duration) -> Result<Class, LabError> {
+        let began = clock::now();
+        if *until == Until::Over {
+            time::sleep(within).await;
+            return Ok(Class::of(within));
+        }
+        loop {
+            self.player.truth.catch_up(&self.player.controller).await?;
+            let took = began.elapsed();
+            if self.holds(until) {
+                return Ok(Class::of(took));
+            }
+            if within <= took {
+                return Ok(Class::Never);
+            }
+            time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn holds(&self, until: &Until) -> bool {
+        let truth = &self.player.truth;
+        let standing = |broker: &BrokerId| truth.registered().get(broker).map(|registered| registered.standing);
+        let mut places = self.names.values().filter_map(|name| truth.place(name));
+        match until {
+            Until::Fenced(broker) => matches!(standing(broker), Some(Standing::Fenced | Standing::Unregistered)),
+            Until::Active(broker) => standing(broker) == Some(Standing::Active),
+            Until::Reborn(broker) => truth.life(*broker) != self.lives.get(broker).copied(),
+            Until::Isr(wanted) => places.all(|place| place.state.isr.iter().eq(wanted)),
+            Until::Leaderless => places.all(|place| place.state.leader.is_none()),
+            Until::Whole => {
+                let all = self.player.cluster.brokers();
+                all.iter().all(|id| standing(id) == Some(Standing::Active)) && places.all(Place::is_whole)
+            }
+            Until::Over => true,
+        }
+    }
+
+    async fn note(&mut self, stage: Stage, asked: &[BrokerId]) -> Result<(), LabError> {
+        time::sleep(REPLAYED).await;
+        let mut reading = self.truth().await?;
+        if stage != Stage::Before {
+            self.moves(&mut reading).await;
+            let Player { cluster, controller, .. } = &*self.player;
+            look::look(cluster, controller, &self.names, asked, &mut reading).await;
+        }
+        self.recorder.note(stage, &reading);
+        Ok(())
+    }
+
+    /// Reads the log on and gives what has changed.
+    async fn truth(&mut self) -> Result<Reading, LabError> {
+        let Player { truth, controller, .. } = &mut *self.player;
+        truth.catch_up(controller).await?;
+        let mut reading = Reading { registrations: truth.take_registrations(), ..Reading::default() };
+        for (cell, name) in &self.names {
+            let path = truth.take_path(name);
+            reading.cells.insert(*cell, CellReading { path, ..CellReading::default() });
+        }
+        Ok(reading)
+    }
+
+    async fn moves(&self, reading: &mut Reading) {
+        let Ok(answer) = self.player.controller.reassignments(CALL_WITHIN).await else { return };
+        let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
+        for one in answer.body {
+            let cell = self.names.iter().find(|(_, name)| **name == one.partition.topic).map(|(cell, _)| *cell);
+            if let Some(cell) = cell.and_then(|cell| reading.cells.get_mut(&cell)) {
+                cell.moving = Some(Moving { adding: ids(&one.adding), removing: ids(&one.removing) });
+            }
+        }
+    }
+}
+
+fn fault(blow: Blow) -> Fault {
+    let (kind, broker) = match blow {
+        Blow::Kill(broker) => (FaultKind::Kill, broker),
+        Blow::Terminate(broker) => (FaultKind::Terminate, broker),
+        Blow::Stop(broker) => (FaultKind::Stop, broker),
+        Blow::ClientCut(broker) => (FaultKind::ClientCut(Vantage::All), broker),
+        Blow::ClientFreeze(broker) => (FaultKind::ClientFreeze(Vantage::All, Way::Both), broker),
+        Blow::ReplicationFreeze(broker) => (FaultKind::ReplicationFreeze(Way::Both), broker),
+        Blow::DiskFreeze(broker) => (FaultKind::DiskFreeze, broker),
+        Blow::ControllerFreeze(broker) => (FaultKind::ControllerFreeze(Way::Both), broker),
+    };
+    Fault::at(kind, broker)
+}
+
+fn outcome(answer: Result<Vec<PartitionOutcome>, WireError>) -> String {
+    word(answer.map(|outcomes| outcomes.first().and_then(|outcome| outcome.error)))
+}
+
+fn word(answer: Result<Option<ErrorCode>, WireError>) -> String {
+    match answer {
+        Ok(None) => "ok".to_owned(),
+        Ok(Some(code)) => code.name().to_owned(),
+        Err(error) => error.code().map_or_else(|| "no answer".to_owned(), |code| code.name().to_owned()),
+    }
+}
