@@ -524,11 +524,12 @@ fn view(shape: &Topology, id: PartitionId) -> Result<View, Silence> {
 }
 
 fn taken(answer: Result<Answer, Silence>) -> Result<(), Silence> {
-    match answer? {
-        Answer::Produced { .. } => Ok(()),
-        Answer::Refused(code) => Err(Silence::Error(code.name().to_owned())),
-        other => panic!("produce: {other:?}"),
+    let answer = answer?;
+    if let Answer::Refused(code) = answer {
+        return Err(Silence::Error(code.name().to_owned()));
     }
+    assert!(matches!(answer, Answer::Produced { .. }), "produce: {answer:?}");
+    Ok(())
 }
 
 fn end(answer: &Result<Answer, Silence>, id: PartitionId) -> Result<i64, Silence> {
