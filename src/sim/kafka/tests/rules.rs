@@ -104,16 +104,16 @@ fn remove_only_completes_by_the_rule_of_its_version() {
         Version::V4_3,
         script,
         expect![[r#"
-        kill b3
-        run 12s
-        show                  b1 leads in e0 of 1,2,3, isr [1,2]
-        stop b1
-        reorder 2,3           done
-        show                  b1 leads in e0 of 2,3,1, isr [1,2], removing [1]
-        list                  2,3,1 adding  removing 1
-        reorder 2             done
-        show                  b2 leads in e1 of 2, isr [2]
-    "#]],
+            kill b3
+            run 12s
+            show                  b1 leads in e0 of 1,2,3, isr [1,2]
+            stop b1
+            reorder 2,3           done
+            show                  b1 leads in e0 of 2,3,1, isr [1,2], removing [1]
+            list                  2,3,1 adding  removing 1
+            reorder 2             done
+            show                  b2 leads in e1 of 2, isr [2], elr [1]
+        "#]],
     );
     check(
         Version::V3_9,
