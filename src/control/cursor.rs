@@ -231,8 +231,7 @@ impl Controller {
         if waited != errand {
             return;
         }
-        let read = topology;
-        let seen = read.as_ref().map(|topology| cursor.look_back(topology));
+        let seen = topology.map(|topology| cursor.look_back(&topology));
         match seen {
             Some(Seen::AsWanted) => {
                 cursor.mark(now.at, Stage::Verified);

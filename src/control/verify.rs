@@ -54,7 +54,7 @@ fn is_left_out(id: &PartitionId, receipt: &Receipt) -> bool {
 }
 
 /// Sorts the partitions of a step's moves into those that are as wanted and those that are not.
-pub(super) fn sort(step: &Step, topology: &Topology) -> (PartitionSet, PartitionSet) {
+fn sort(step: &Step, topology: &Topology) -> (PartitionSet, PartitionSet) {
     let intention = step.act.intention();
     let (mut wanted, mut not) = (Vec::new(), Vec::new());
     for one in step.act.moves() {
