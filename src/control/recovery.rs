@@ -90,6 +90,7 @@ impl Controller {
 
     /// Writes down that leadership cannot be given back yet, and tells a person when that lasts.
     fn wait(&mut self, now: Now, id: CaseId, case: &Case, why: NoPlan) {
+        self.supersede(CaseRef::Is(id), None);
         let why = Inaction::NoPlan(why);
         let patience = self.options.policy.act.failback_after.saturating_mul(WAITS_MAX);
         let Some(lead) = self.lead.as_mut() else { return };

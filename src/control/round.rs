@@ -12,7 +12,7 @@ use crate::model::advice::Settled;
 use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::observation::LookNow;
-use crate::model::plan::{Class, PlanDigest};
+use crate::model::plan::{Class, Origin, PlanDigest};
 use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, Withdrawal};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Snapshot;
@@ -23,7 +23,7 @@ use super::considered::Considered;
 use super::controller::{Controller, Now};
 use super::event::Effect;
 use super::lead::CaseRef;
-use super::state::Case;
+use super::state::{Case, Offer};
 
 /// How long an `Unknown` or a `Conflict` is given to pass before it becomes a case: start-up and a flap last less.
 const ODD_PATIENCE: Duration = Duration::from_secs(2);
@@ -210,6 +210,7 @@ impl Controller {
     }
 
     pub(super) fn decide(&mut self, now: Now, seat: Seat<'_>, one: &Considered) {
+        self.supersede(seat.at, one.plan().map(|(_, digest)| digest));
         let (plan, digest, ruling) = match one.offer() {
             Ok(offer) => offer,
             Err(why) => return self.hold(now, seat, one, why),
@@ -219,7 +220,6 @@ impl Controller {
         if let DecisionVerdict::Nothing(why) = verdict {
             return self.hold(now, seat, one, why);
         }
-        self.supersede(seat.at, Some(digest));
         let offered = matches!(verdict, DecisionVerdict::Offer { .. });
         let parent = self.parent_of(seat.id(), digest);
         self.write(seat.at, Body::Decided(Box::new(one.decision(seat.snapshot, verdict, advice, parent))));
@@ -359,11 +359,12 @@ impl Controller {
         }
     }
 
-    /// A round that plans something else withdraws what the case had on offer.
-    fn supersede(&mut self, id: CaseRef, by: Option<PlanDigest>) {
+    /// A round that plans anything else, or nothing, withdraws what the case had on offer. No round plans what a person asks for.
+    pub(super) fn supersede(&mut self, id: CaseRef, by: Option<PlanDigest>) {
         let CaseRef::Is(case) = id else { return };
         let Some(lead) = self.lead.as_mut() else { return };
-        for (plan, _) in self.state.offers.iter().filter(|(plan, offer)| offer.case == case && Some(**plan) != by) {
+        let rounds = |offer: &Offer| offer.case == case && !matches!(offer.plan.origin, Origin::Undo { .. });
+        for (plan, _) in self.state.offers.iter().filter(|(plan, offer)| rounds(offer) && Some(**plan) != by) {
             lead.write(id, Body::Withdrawn { plan: *plan, why: Withdrawal::Superseded { by } });
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{TERM, World};
+use super::world::{TERM, VICTIM, World};
 use crate::control::event::{Event, PauseFile, Role};
 use crate::decide::policy::{ActPolicy, Mode, Policy};
 use crate::model::ids::{NodeId, Person, Term};
@@ -29,6 +29,16 @@ fn offering() -> (World, PlanDigest) {
 
 fn offers(world: &World) -> Vec<PlanDigest> {
     world.controller.state().offers.keys().copied().collect()
+}
+
+/// The plans that a later round withdrew, having planned nothing in their place.
+fn withdrawn(world: &World) -> Vec<PlanDigest> {
+    let superseded = Withdrawal::Superseded { by: None };
+    let plan = |body: &Body| {
+        let Body::Withdrawn { plan, why } = body else { return None };
+        (*why == superseded).then_some(*plan)
+    };
+    world.records.iter().filter_map(|record| plan(&record.body)).collect()
 }
 
 fn approve(plan: PlanDigest) -> Ask {
@@ -89,6 +99,61 @@ fn a_plan_whose_facts_have_moved_is_not_carried_out_and_the_answer_says_what_sta
     assert_ne!(*by, plan);
     assert_eq!(difference.iter().map(|one| one.part.as_str()).collect::<Vec<_>>(), ["steps"]);
     assert!(world.sent.is_empty());
+}
+
+#[test]
+fn an_offer_falls_with_the_round_that_plans_nothing_in_its_place() {
+    let (mut world, plan) = offering();
+    for partition in world.topology.partitions.values_mut() {
+        partition.isr = [VICTIM].into();
+    }
+    world.shape();
+    world.pass(Duration::from_millis(250));
+    world.commit();
+    assert_eq!((offers(&world), withdrawn(&world)), (vec![], vec![plan]), "{:?}", world.kinds());
+    world.ask(1, approve(plan));
+    let [(1, Answer::Superseded { by: None, .. })] = &world.answers[..] else { panic!("{:?}", world.answers) };
+    assert!(world.sent.is_empty());
+}
+
+/// A plan was approved and carried out, and the broker answers again, as its peers say.
+fn moved_with_a_yes(peers: &'static str) -> World {
+    let act = ActPolicy { failback_after: Duration::from_secs(2), ..ActPolicy::default() };
+    let mut world = World::leading(Policy { mode: Mode::Approve, act, ..Policy::default() });
+    world.kill();
+    world.commit();
+    world.ask(1, approve(offers(&world)[0]));
+    world.commit();
+    world.live(Duration::from_secs(1));
+    assert_eq!(world.outcomes().len(), 1, "{:?}", world.kinds());
+    world.revive_as(peers);
+    world
+}
+
+/// The peers have not seen the broker green for long.
+const UNSTABLE: &str = "n2 sees b1 green 100ms\nn3 sees b1 green 100ms\n";
+
+#[test]
+fn an_offer_to_give_leadership_back_falls_when_it_has_to_be_waited_for_again() {
+    let mut world = moved_with_a_yes("");
+    world.live(Duration::from_secs(15));
+    let [plan] = offers(&world)[..] else { panic!("{:?}", world.kinds()) };
+    assert_eq!(withdrawn(&world), []);
+    world.revive_as(UNSTABLE);
+    world.pass(Duration::from_millis(250));
+    world.commit();
+    assert_eq!((offers(&world), withdrawn(&world)), (vec![], vec![plan]), "{:?}", world.kinds());
+}
+
+#[test]
+fn what_a_person_asked_for_stays_on_offer_whatever_rounds_plan() {
+    let mut world = moved_with_a_yes(UNSTABLE);
+    let case = *world.controller.state().cases.keys().next().unwrap();
+    world.ask(2, Ask::Undo { case });
+    world.commit();
+    assert!(matches!(world.answers[1], (2, Answer::Offered { .. })), "{:?}", world.answers);
+    world.live(Duration::from_secs(1));
+    assert_eq!((offers(&world).len(), withdrawn(&world)), (1, vec![]), "{:?}", world.kinds());
 }
 
 #[test]
