@@ -100,7 +100,7 @@ pub(super) fn summary(record: &Record, names: &Names) -> String {
         Body::Paused { by, reason, .. } => format!("{} paused automation: {}", escape(&by.0), escape(reason)),
         Body::PauseFile { node, file } => format!("{} {node}", sentences::pause_file(*file)),
         Body::Resumed { by, .. } => format!("{} let automation go on", escape(&by.0)),
-        Body::Attention { what } => format!("a person was told: {}", sentences::attention(what, names)),
+        Body::Attention { what } => format!("a person was told: {}", sentences::attention(what, record.case, names)),
         Body::Acknowledged { attention, by, .. } => format!("{} has seen record {attention}", escape(&by.0)),
         Body::Closed { how } => format!("the case ended: {}", sentences::closing(*how)),
     }

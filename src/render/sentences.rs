@@ -1,7 +1,7 @@
 //! Every typed reason as a sentence: objections, unfitness, inaction, votes, outcomes, attentions.
 
 use crate::model::finding::{Echo, Finding, Say, Vote};
-use crate::model::ids::NodeId;
+use crate::model::ids::{CaseId, NodeId};
 use crate::model::observation::{Light, Progress, PulseState};
 use crate::model::plan::{Act, Class, FailedRack, Origin, Promotion, Score, Serving, Unfit, When};
 use crate::model::record::{
@@ -281,7 +281,10 @@ fn refusal(why: StepRefusal) -> String {
         StepRefusal::Stale => "the facts had moved".to_owned(),
         StepRefusal::NewIncarnation => "the broker has a new life".to_owned(),
         StepRefusal::PreferredNotAvailable => "the preferred leader was not available".to_owned(),
-        StepRefusal::Denied => "Kafka does not let us".to_owned(),
+        StepRefusal::Denied => {
+            "Kafka does not let us: give this node's user Alter on the cluster (for a fence: ClusterAction), with kafka-acls.sh"
+                .to_owned()
+        }
         StepRefusal::NotSeen => "reading back shows another thing".to_owned(),
         StepRefusal::Kafka(code) => format!("Kafka error {code}"),
     }
@@ -334,13 +337,18 @@ pub(super) fn closing(how: Closing) -> &'static str {
     }
 }
 
-pub(super) fn attention(what: &Attention, names: &Names) -> String {
+/// Gives what a person is told, and what to do about it.
+pub(super) fn attention(what: &Attention, case: Option<CaseId>, names: &Names) -> String {
+    let next = case.map_or_else(
+        || "tanist audit list says what its steps did".to_owned(),
+        |case| format!("tanist why {case} says what its steps did, tanist undo {case} puts the order back"),
+    );
     match what {
         Attention::Finding { kind, broker, why } => format!("{kind} {broker}: {}", inaction(why, names)),
         Attention::UnknownOutcome { plan } => {
-            format!("it cannot be told what plan {} did: read Kafka and decide", plan.short())
+            format!("it cannot be told what plan {} did: read Kafka and decide; {next}", plan.short())
         }
-        Attention::PlanFailed { plan } => format!("plan {} failed", plan.short()),
+        Attention::PlanFailed { plan } => format!("plan {} failed: {next}", plan.short()),
         Attention::ApprovalWanted { plan } => {
             format!("plan {} waits: tanist plan show {}", plan.short(), plan.short())
         }

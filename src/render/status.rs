@@ -211,7 +211,7 @@ fn attentions(view: &StatusView) -> Vec<String> {
     let names = Names::default();
     let lines = view.attentions.iter().map(|told| {
         let case = told.case.map(|case| format!(" {case}")).unwrap_or_default();
-        format!("{}{case} {}: {}", told.index, wall(told.wall_ms), sentences::attention(&told.what, &names))
+        format!("{}{case} {}: {}", told.index, wall(told.wall_ms), sentences::attention(&told.what, told.case, &names))
     });
     let mut lines: Vec<String> = lines.collect();
     if !lines.is_empty() {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
 use super::shows;
 use crate::model::ids::{CaseId, Digest, NodeId, Person, RecordIndex, Term};
 use crate::model::operator::view::{Difference, PlanState, PlanView};
 use crate::model::operator::{Answer, ChainFault, Entry, HeadPlace, HeadSeen, Refusal, Role, Verification};
+use crate::model::record::{Attention, Body, End, Outcome, Receipt, StepOutcome, StepRefusal};
 use crate::model::ruling::{Objection, Ruling};
 use crate::model::time::LogTime;
 use crate::render::fixture::{ORDERS, PLAN, b, history, orders, plan};
@@ -196,6 +197,21 @@ fn a_no_says_what_to_do() {
         eve\u{1b}[31m is not an approver: surface.roles in the settings says who is
     "#]],
     );
+}
+
+#[test]
+fn what_went_wrong_says_what_to_do() {
+    let mut entry = entries().swap_remove(6);
+    let mut shown = |body: Body, expected: Expect| {
+        entry.record.body = body;
+        shows(&Answer::Record(Box::new(entry.clone())), expected);
+    };
+    let told = |what: Attention| Body::Attention { what };
+    shown(told(Attention::PlanFailed { plan: PLAN }), expect![[r#""#]]);
+    shown(told(Attention::UnknownOutcome { plan: PLAN }), expect![[r#""#]]);
+    let steps = vec![StepOutcome { step: 1, receipt: Receipt::Refused(StepRefusal::Denied) }];
+    let denied = Outcome { plan: PLAN, steps, end: End::NotDone, timeline: Vec::new() };
+    shown(Body::Outcome(denied), expect![[r#""#]]);
 }
 
 fn entries() -> Vec<Entry> {
