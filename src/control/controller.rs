@@ -8,11 +8,12 @@ use std::time::Duration;
 use crate::decide::assemble::{Gathered, assemble};
 use crate::decide::policy::Policy;
 use crate::decide::watch::{Noticed, Watch};
-use crate::model::ids::{Digest, Listener, NodeId, RaftIndex, Term};
+use crate::model::ids::{Digest, Listener, NodeId, RaftIndex, RecordIndex, Term};
 use crate::model::observation::Report;
-use crate::model::record::{Attention, Body};
+use crate::model::record::{Attention, Body, Record};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{LogTime, Timestamp};
+use crate::render::warning;
 
 use super::event::{Effect, Event, PauseFile, PeerReport, Role};
 use super::lead::Lead;
@@ -297,6 +298,7 @@ impl Controller {
                 }
                 let head = kept.head;
                 self.out.push(Effect::Keep(Box::new(kept)));
+                self.warn_people(head.index, &record);
                 self.record_committed(now, head, &record);
             }
             Ok(None) => {}
@@ -304,6 +306,16 @@ impl Controller {
                 self.out.push(Effect::Warn(format!("a committed entry was skipped on every node: {skipped}")))
             }
         }
+    }
+
+    /// Says in the log of every node what a person is told: whoever wrote the record may be dead by now. What a node reads back
+    /// from its own disk, before it knows of a leader, was said before it ended.
+    fn warn_people(&mut self, index: RecordIndex, record: &Record) {
+        if matches!(self.role, Role::Leaderless(_)) {
+            return;
+        }
+        let shape = self.watch.readings().topology.as_ref();
+        self.out.extend(warning(index, record, shape.map(|shape| shape.topology.as_ref())).map(Effect::Warn));
     }
 
     fn take_role(&mut self, now: Now, role: Role) {

@@ -6,6 +6,7 @@ use crate::model::operator::Entry;
 use crate::model::operator::{ChainFault, HeadPlace, Verification};
 use crate::model::plan::PlanDigest;
 use crate::model::record::{Body, Decision, DecisionVerdict, Outcome, Record};
+use crate::model::topology::Topology;
 
 use super::Style;
 use super::plans::{plan_lines, ruling_lines};
@@ -104,6 +105,16 @@ pub(super) fn summary(record: &Record, names: &Names) -> String {
         Body::Acknowledged { attention, by, .. } => format!("{} has seen record {attention}", escape(&by.0)),
         Body::Closed { how } => format!("the case ended: {}", sentences::closing(*how)),
     }
+}
+
+/// Gives the line of the log that a record is worth at WARN: a person is told something. None for any other record.
+#[must_use]
+pub fn warning(index: RecordIndex, record: &Record, topology: Option<&Topology>) -> Option<String> {
+    let Body::Attention { what } = &record.body else { return None };
+    let names = topology.map(Names::in_shape).unwrap_or_default();
+    let case = record.case.map(|case| format!(" of {case}")).unwrap_or_default();
+    let told = sentences::attention(what, record.case, &names);
+    Some(format!("record {index}{case} tells a person: {told}; once seen: tanist audit acknowledge {index}"))
 }
 
 /// Gives a decision in one sentence.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::model::ids::{PartitionId, TopicId};
 use crate::model::snapshot::Snapshot;
-use crate::model::topology::PartitionSet;
+use crate::model::topology::{PartitionSet, Topology};
 
 use super::Style;
 
@@ -88,7 +88,12 @@ pub(super) struct Names(BTreeMap<TopicId, String>);
 impl Names {
     /// Gives the names that a snapshot knows.
     pub(super) fn of(snapshot: &Snapshot) -> Self {
-        Self(snapshot.topology.topics.iter().map(|(id, topic)| (*id, topic.name.clone())).collect())
+        Self::in_shape(&snapshot.topology)
+    }
+
+    /// Gives the names that a shape of the cluster knows.
+    pub(super) fn in_shape(topology: &Topology) -> Self {
+        Self(topology.topics.iter().map(|(id, topic)| (*id, topic.name.clone())).collect())
     }
 
     /// Gives names that are known already.

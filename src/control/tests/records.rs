@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::world::{GONE, VICTIM, World};
-use crate::control::event::{Event, PauseFile};
+use crate::control::event::{Event, PauseFile, Role};
 use crate::control::state::State;
 use crate::decide::policy::{GuardPolicy, Mode, Policy};
-use crate::model::ids::NodeId;
+use crate::model::ids::{BrokerId, NodeId, Term};
 use crate::model::operator::Ask;
 use crate::model::record::{Attention, Body};
+use crate::model::topology::Standing;
 
 fn auto() -> World {
     World::leading(Policy { mode: Mode::Auto, ..Policy::default() })
@@ -89,6 +90,54 @@ fn a_person_is_told_when_nobody_can_tell_for_long_and_not_at_once() {
     // The second node is red while the first goes on being answered.
     let split = "n2 sees b1 silent 4s sent 5s\n";
     assert_eq!(told_of(split, 6), ["Conflict b1"]);
+}
+
+/// What the leader's log says at WARN of a person being told, in a world that `begin` brings about, and how often that is recorded.
+fn warned_of(begin: impl FnOnce(&mut World)) -> (Vec<String>, usize) {
+    let mut world = auto();
+    begin(&mut world);
+    pass(&mut world, 6);
+    let told = world.kinds().iter().filter(|kind| **kind == "attention").count();
+    let said = world.warned.iter().filter_map(|line| line.split_once(" tells a person: "));
+    (said.map(|(_, what)| what.split_once(';').map_or(what, |(what, _)| what).to_owned()).collect(), told)
+}
+
+#[test]
+fn what_a_person_is_told_stands_in_the_log_too_once_for_each_record() {
+    let radius = "the guard held it: 2 brokers red at once (racks a, b), at most 1 is one incident: are we cut off?";
+    let two = |world: &mut World| {
+        world.lose(VICTIM);
+        world.lose(BrokerId(2));
+        world.peers_say("n2 sees b1 refused 9s sent 9s\nn2 sees b2 refused 9s sent 9s\nn2 pulse b1 missing\nn2 pulse b2 missing\n");
+    };
+    let both = [1, 2].map(|broker| format!("BrokerCrashed b{broker}: {radius}")).to_vec();
+    assert_eq!(warned_of(two), (both, 2));
+    let behind = "n2 pulse b1 behind 99 beats 99\nn3 pulse b1 behind 99 beats 99\n";
+    let stalled = "CutOrStalled b1: CutOrStalled only warns: a person was told".to_owned();
+    assert_eq!(warned_of(|world| world.peers_say(behind)), (vec![stalled], 1));
+    let zombie = |world: &mut World| {
+        world.topology.brokers.get_mut(&BrokerId(3)).unwrap().standing = Standing::Unregistered;
+        world.shape();
+    };
+    assert_eq!(warned_of(zombie), (vec!["b3 runs but is not registered: restart it".to_owned()], 1));
+}
+
+#[test]
+fn a_follower_says_in_its_log_what_a_person_is_told_and_a_node_that_replays_its_own_log_does_not() {
+    let warned_as = |role: Role| {
+        let mut world = auto();
+        world.rebuilt.insert(NodeId(3));
+        world.pass(Duration::from_millis(250));
+        assert!(!world.proposed.is_empty());
+        world.event(Event::Role(role));
+        world.commit();
+        assert_eq!(world.kinds().last(), Some(&"attention"));
+        world.warned
+    };
+    let said = "record 4 tells a person: the history of n3 was damaged, set aside and rebuilt: look at its disk; once seen: \
+        tanist audit acknowledge 4";
+    assert_eq!(warned_as(Role::Following { leader: NodeId(2), term: Term(4) }), [said]);
+    assert_eq!(warned_as(Role::Leaderless(Term(4))), [""; 0]);
 }
 
 #[test]

@@ -86,8 +86,10 @@ pub(super) struct World {
     pub(super) briefs: Vec<(CaseId, PlanDigest, Class, Brief)>,
     /// Every answer to an operator.
     pub(super) answers: Vec<(u64, Answer)>,
-    /// Whether the victim still answers this node.
-    victim: Victim,
+    /// What this node's people were warned of.
+    pub(super) warned: Vec<String>,
+    /// Brokers that do not answer this node any more.
+    down: BTreeSet<BrokerId>,
     /// How many of the steps sent were answered.
     answered: usize,
     /// What the peers say, as lines of a fixture.
@@ -97,12 +99,6 @@ pub(super) struct World {
     /// Peers that are not heard.
     pub(super) silent: BTreeSet<NodeId>,
     pub(super) rebuilt: BTreeSet<NodeId>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Victim {
-    Up,
-    Down,
 }
 
 fn path() -> Listener {
@@ -148,7 +144,8 @@ impl World {
             pinged: Vec::new(),
             briefs: Vec::new(),
             answers: Vec::new(),
-            victim: Victim::Up,
+            warned: Vec::new(),
+            down: BTreeSet::new(),
             answered: 0,
             peers: "",
             files: BTreeMap::new(),
@@ -183,7 +180,8 @@ impl World {
                 Effect::Advise { case, plan, class, brief } => self.briefs.push((case, plan, class, *brief)),
                 Effect::Look(LookNow::Ping(broker)) => self.pinged.push((NodeId(1), broker)),
                 Effect::LookToo { to, broker } => self.pinged.push((to, broker)),
-                Effect::Look(_) | Effect::Report { .. } | Effect::Warn(_) => {}
+                Effect::Warn(words) => self.warned.push(words),
+                Effect::Look(_) | Effect::Report { .. } => {}
             }
         }
     }
@@ -236,8 +234,7 @@ impl World {
     }
 
     fn alive(&self) -> Vec<BrokerId> {
-        let brokers = self.topology.brokers.keys().copied();
-        brokers.filter(|broker| *broker != VICTIM || self.victim == Victim::Up).collect()
+        self.topology.brokers.keys().copied().filter(|broker| !self.down.contains(broker)).collect()
     }
 
     /// Reads the cluster's shape, log ends and places in the metadata log.
@@ -290,12 +287,17 @@ impl World {
 
     /// The victim is killed: its connection closes, fresh connects are refused, and the second node has seen it too.
     pub(super) fn kill(&mut self) {
-        self.victim = Victim::Down;
+        self.lose(VICTIM);
+        self.peers_say(REFUSED);
+    }
+
+    /// A broker's connection closes, and this node's fresh connects are refused.
+    pub(super) fn lose(&mut self, broker: BrokerId) {
+        self.down.insert(broker);
         for change in [LineChange::Closed, LineChange::Refused, LineChange::Refused] {
-            self.fact(Fact::Line { broker: VICTIM, path: path(), change });
+            self.fact(Fact::Line { broker, path: path(), change });
             self.skip(Duration::from_millis(5));
         }
-        self.peers_say(REFUSED);
     }
 
     /// The victim answers again, for everybody.
@@ -305,7 +307,7 @@ impl World {
 
     /// The victim answers this node again, and the peers say this.
     pub(super) fn revive_as(&mut self, peers: &'static str) {
-        self.victim = Victim::Up;
+        self.down.remove(&VICTIM);
         self.fact(Fact::Line { broker: VICTIM, path: path(), change: LineChange::Opened });
         self.peers_say(peers);
     }
