@@ -59,6 +59,7 @@ pub fn recheck(step: &Step, plan: &Plan, snapshot: &Snapshot, policy: &Policy) -
         }
         if step.when == When::EchoLevelStillRed {
             object_to_progress(broker, &facts, &mut objections);
+            moves::object_to_live_tail(step, &facts, &mut objections);
         }
     }
     for expected in &step.expects {

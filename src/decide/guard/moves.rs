@@ -46,17 +46,33 @@ pub(super) fn object(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections
     object_to_tails(plan, facts, objections);
 }
 
-/// Counts, per topic, what a live leader has beyond whoever takes over. A dead one's tail is lost whoever moves, and a person
-/// who asks for an undo sees it stated in the plan. Giving leadership back is never urgent: there a tail that is not known
-/// counts as too long.
+/// A tail that is not known: does it count as short or as too long?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Untold {
+    Short,
+    TooLong,
+}
+
+/// Objects to the tails of a whole plan. A dead one's tail is lost whoever moves, and a person who asks for an undo sees it stated
+/// in the plan. Giving leadership back is never urgent: there a tail that is not known counts as too long.
 fn object_to_tails(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) {
-    let known_only = match &plan.origin {
-        Origin::Finding { kind: FindingKind::ClientPathCut, .. } => true,
-        Origin::Failback { .. } => false,
+    let untold = match &plan.origin {
+        Origin::Finding { kind: FindingKind::ClientPathCut, .. } => Untold::Short,
+        Origin::Failback { .. } => Untold::TooLong,
         Origin::Finding { .. } | Origin::Undo { .. } => return,
     };
+    object_to_tails_of(&plan.steps, untold, facts, objections);
+}
+
+/// Objects to the tails of one step of a plan that was made before anybody knew that the leader is alive: by now its echo has told.
+pub(super) fn object_to_live_tail(step: &Step, facts: &Facts<'_>, objections: &mut Objections) {
+    object_to_tails_of(std::slice::from_ref(step), Untold::Short, facts, objections);
+}
+
+/// Counts, per topic, what a live leader has beyond whoever takes over.
+fn object_to_tails_of(steps: &[Step], untold: Untold, facts: &Facts<'_>, objections: &mut Objections) {
     let mut topics: BTreeMap<TopicId, (Vec<PartitionId>, Option<u64>)> = BTreeMap::new();
-    for each in plan.steps.iter().flat_map(|step| step.act.moves()) {
+    for each in steps.iter().flat_map(|step| step.act.moves()) {
         let Some((leader, target)) = each.leader.zip(each.to.first().copied()).filter(|(old, new)| old != new) else {
             continue;
         };
@@ -71,7 +87,7 @@ fn object_to_tails(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) 
     }
     let limit = facts.policy.guard.at_risk_records_max;
     for (ids, records) in topics.into_values() {
-        if records.map_or(!known_only, |records| limit < records) {
+        if records.map_or(untold == Untold::TooLong, |records| limit < records) {
             objections.insert(Objection::AtRisk { partitions: ids.into_iter().collect(), records, limit });
         }
     }

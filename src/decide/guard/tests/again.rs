@@ -44,6 +44,23 @@ fn an_election_of_a_cut_broker_is_vetoed_again_by_progress() {
 }
 
 #[test]
+fn an_election_of_a_cut_leader_is_held_by_the_cap() {
+    let fence = refused("policy fence\n");
+    let tails = "ends p1 1=6000 2=1000 3=1000\nends p2 1=2000 2=1000 3=1000\n";
+    let level = format!("{tails}n1 pulse b1 level beats 1\nn2 pulse b1 level beats 1\np0 led b1 of 2,3,1 isr 1,2,3 min 2\n");
+    let capped = |limit: u64| format!("{level}policy at-risk {limit}\n");
+    // All but the echo partition, which has an election of its own.
+    let partitions = (1..=5).map(partition).collect();
+    let held = Objection::AtRisk { partitions, records: Some(6000), limit: 5999 };
+    assert_eq!(again(&fence, When::EchoLevelStillRed, &capped(5999)), [held]);
+    assert_eq!(again(&fence, When::EchoLevelStillRed, &capped(6000)), []);
+    // A dead leader's tail is lost whoever moves, and giving the echo back moves nobody.
+    let dead = format!("{tails}policy at-risk 0\nn1 pulse b1 behind 1 beats 1\n");
+    assert_eq!(again(&fence, When::AtOnce, &dead), []);
+    assert_eq!(again(&fence, When::EchoBehind, &dead), []);
+}
+
+#[test]
 fn a_step_is_held_only_when_none_of_its_partitions_fits_any_more() {
     let elect = refused("");
     assert_eq!(again(&elect, When::AtOnce, "p0..p4 led b1 of 1,3,2 isr 1,2,3 min 2\n"), []);
