@@ -61,6 +61,49 @@ fn a_deliberately_wrong_house_is_refused() {
     expect_test::expect_file!["fixtures/floors_wrong/violations.txt"].assert_eq(&found);
 }
 
+#[test]
+fn the_map_names_every_module_with_its_floor() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("//! | ")?.split(" | ");
+        let floor: u8 = cells.next()?.parse().ok()?;
+        Some((cells.next()?.trim_matches('`').to_owned(), floor))
+    };
+    let mut drawn: Vec<(String, u8)> = map.lines().filter_map(row).collect();
+    let mut floors: Vec<(String, u8)> = FLOORS.iter().map(|(name, floor)| ((*name).to_owned(), *floor)).collect();
+    drawn.sort();
+    floors.sort();
+    assert_eq!(drawn, floors, "the table of src/lib.rs and FLOORS differ");
+}
+
+#[test]
+fn the_invariants_read_the_same_on_the_map_and_in_the_architecture() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let map: String = read("src/lib.rs").lines().filter_map(|line| line.strip_prefix("//!")).fold(
+        String::new(),
+        |page, line| page + line.strip_prefix(' ').unwrap_or(line) + "\n",
+    );
+    let (here, there) = (invariants(&map), invariants(&read("ARCHITECTURE.md")));
+    assert_eq!(here.len(), 14, "{here:#?}");
+    assert_eq!(here, there);
+}
+
+/// Gives the numbered items under the heading "Invariants", each on one line.
+fn invariants(page: &str) -> Vec<String> {
+    let under = page.split_once("# Invariants\n").unwrap().1;
+    let lines = under.split("\n#").next().unwrap().lines();
+    lines.fold(Vec::new(), |mut items, line| {
+        let numbered = line.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
+        match items.last_mut() {
+            _ if numbered => items.push(line.to_owned()),
+            Some(last) if !line.is_empty() => *last = format!("{last} {}", line.trim()),
+            Some(_) | None => {}
+        }
+        items
+    })
+}
+
 /// Lists everything under `src` that breaks a rule, as `file:line: what`, in order of path and line.
 fn violations(src: &Path, lines_max: usize) -> Vec<String> {
     let mut found = Vec::new();
