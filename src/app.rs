@@ -7,6 +7,7 @@ mod desk;
 mod history;
 mod init;
 mod leave;
+mod logging;
 mod node;
 mod reads;
 mod simulate;
@@ -52,7 +53,7 @@ pub fn main() -> ExitStatus {
             Deed::CheckConfig(file) => check(&file, output),
             Deed::Simulate(what) => simulate::simulate(what, output, &mut std::io::stdout()),
             Deed::PrintConfig(file) => print(file.as_deref(), output),
-            Deed::Node { what: NodeDeed::Run, config } => node::run(load(&config)?).await,
+            Deed::Node { what: NodeDeed::Run, config } => node::run(load(&config)?, output).await,
             Deed::Node { what: NodeDeed::Init, config } => init::init(&load(&config)?, output).await,
             Deed::Node { what: NodeDeed::Rejoin, config } => init::rejoin(&load(&config)?, output).await,
             Deed::Ask { inquiry, whom } => {

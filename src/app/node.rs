@@ -17,7 +17,7 @@ use super::desk::Desk;
 use super::history::History;
 use super::leave::hand_over;
 use super::reads::{Reads, Station};
-use super::{audit_dir, endpoints, raft_dir, tied_to};
+use super::{audit_dir, endpoints, logging, raft_dir, tied_to};
 use crate::adapters::clock;
 use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
 use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions, Rhythm};
@@ -37,6 +37,7 @@ use crate::decide::policy::Mode;
 use crate::driver::{Driver, Inlets, Neighbours, Question, Stopped};
 use crate::model::chain::Head;
 use crate::model::ids::{ClusterId, Listener, NodeId};
+use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
 
@@ -61,8 +62,8 @@ const AUDIT_OPEN_WITHIN: Duration = Duration::from_secs(60);
 const AUDIT_ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Runs the node of these settings until it is told to stop, or may not go on.
-pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitStatus> {
-    start_logging();
+pub(super) async fn run(settings: Settings, output: Output) -> anyhow::Result<ExitStatus> {
+    logging::start(output);
     let cluster = tied_to(&settings)?;
     let node = Node::put_together(&settings, cluster).await?;
     tracing::info!(node = %settings.node.id, mode = ?settings.policy().mode, "running");
@@ -72,15 +73,6 @@ pub(super) async fn run(settings: Settings) -> anyhow::Result<ExitStatus> {
             Err(Failure { status: ExitStatus::No, what: stopped.to_string() }.into())
         }
     }
-}
-
-fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing::level_filters::LevelFilter::INFO.into())
-        .with_env_var("TANIST_LOG")
-        .from_env_lossy();
-    // A second run within one process (tests) keeps the first one's.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
 }
 
 /// Ends when the process is asked to end.
