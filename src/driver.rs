@@ -317,12 +317,12 @@ async fn read_back<A: Actuator>(
     errand: Errand,
     not: &std::collections::BTreeSet<crate::model::ids::BrokerId>,
 ) -> Event {
-    let topology = hand.read_back(not, READ_BACK_WITHIN).await;
-    if let Err(error) = &topology {
-        tracing::debug!(%error, "reading back");
+    let views = hand.read_back(not, READ_BACK_WITHIN).await;
+    if !views.is_complete() {
+        tracing::debug!(answered = views.shapes.len(), wanted = views.wanted, "reading back");
         tokio::time::sleep(READ_BACK_REST).await;
     }
-    Event::ReadBack { errand, topology: topology.ok() }
+    Event::ReadBack { errand, views }
 }
 
 /// Turns what the hand says into the receipt that is recorded, with words for the log.

@@ -7,13 +7,12 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use crate::control::event::PeerWords;
-use crate::control::event::Role;
+use crate::control::event::{Role, Views};
 use crate::model::advice::{Brief, Opinion};
 use crate::model::ids::{BrokerId, NodeId, RaftIndex, Term};
 use crate::model::observation::{LookNow, Observation};
 use crate::model::plan::Step;
 use crate::model::record::{Receipt, StepRefusal};
-use crate::model::topology::Topology;
 
 /// Looks, never touches; partial results are normal and say what is missing.
 ///
@@ -43,14 +42,9 @@ pub trait Actuator: Send + Sync {
         within: Duration,
     ) -> impl Future<Output = Result<Receipt, ApplyError>> + Send;
 
-    /// Reads the shape of the cluster back from at least two brokers other than `not`, for verification.
-    ///
-    /// Errors: [`ApplyError::Unreachable`] where fewer than two answered (one, where only one is left).
-    fn read_back(
-        &self,
-        not: &BTreeSet<BrokerId>,
-        within: Duration,
-    ) -> impl Future<Output = Result<Topology, ApplyError>> + Send;
+    /// Reads the shape of the cluster back from two brokers other than `not` (one, where only one is left), for verification: each
+    /// one's own view, as one that lags must not be covered by the other. Where fewer answer in time there are fewer.
+    fn read_back(&self, not: &BTreeSet<BrokerId>, within: Duration) -> impl Future<Output = Views> + Send;
 }
 
 /// Ordered, append-only: gives back what two of three nodes hold, says who leads, and carries what nodes tell each other.

@@ -133,7 +133,7 @@ impl Controller {
             Event::Committed { index, entry } => self.committed(now, index, &entry),
             Event::ProposalDropped => self.proposal_dropped(now),
             Event::Applied { errand, result } => self.step_applied(now, errand, result),
-            Event::ReadBack { errand, topology } => self.was_read_back(now, errand, topology),
+            Event::ReadBack { errand, views } => self.was_read_back(now, errand, views),
             Event::Advised { case, plan, opinion } => self.advised(now, case, plan, *opinion),
             Event::Asked { ticket, request } => self.asked(now, ticket, request),
             Event::HistoryRebuilt => {

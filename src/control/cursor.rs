@@ -9,17 +9,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::decide::branch::{Branch, branch};
+use crate::decide::fit::merged;
 use crate::decide::guard::recheck;
 use crate::model::observation::LookNow;
 use crate::model::plan::{Step, When};
 use crate::model::record::{Body, DecisionVerdict, End, NotSent, Outcome, Receipt, Record, Stage};
 use crate::model::ruling::Objection;
 use crate::model::time::Timestamp;
-use crate::model::topology::Topology;
 
 use super::advising::Subject;
 use super::controller::{Controller, Now};
-use super::event::{Effect, Errand, StepResult};
+use super::event::{Effect, Errand, StepResult, Views};
 use super::lead::CaseRef;
 use super::verify::Seen;
 use flight::At;
@@ -222,8 +222,10 @@ impl Controller {
         self.out.push(Effect::ReadBack { errand, not });
     }
 
-    pub(super) fn was_read_back(&mut self, now: Now, errand: Errand, topology: Option<Topology>) {
-        if self.was_reconciled(errand, topology.as_ref()) {
+    pub(super) fn was_read_back(&mut self, now: Now, errand: Errand, views: Views) {
+        // What an earlier leader began is told by the newer of two views: here nobody waits for the other to follow.
+        let whole = views.is_complete().then(|| merged(views.shapes.iter().cloned()));
+        if self.was_reconciled(errand, whole.as_ref()) {
             return self.flush(now);
         }
         let Some(cursor) = self.cursor() else { return };
@@ -231,14 +233,17 @@ impl Controller {
         if waited != errand {
             return;
         }
-        let seen = topology.map(|topology| cursor.look_back(&topology));
+        let seen = cursor.look_back(&views.shapes);
+        let agreed = views.is_complete() && seen == Some(Seen::AsWanted);
+        if !agreed && now.at.since(since) < VERIFY_FOR {
+            cursor.at = At::Verifying { errand: None, since, due: now.at.plus(VERIFY_EVERY) };
+            return self.flush(now);
+        }
         match seen {
             Some(Seen::AsWanted) => {
-                cursor.mark(now.at, Stage::Verified);
+                let alone = views.shapes.len() < 2;
+                cursor.mark(now.at, if alone { Stage::VerifiedByOne } else { Stage::Verified });
                 self.verified(now);
-            }
-            Some(Seen::Not(_)) | None if now.at.since(since) < VERIFY_FOR => {
-                cursor.at = At::Verifying { errand: None, since, due: now.at.plus(VERIFY_EVERY) };
             }
             Some(Seen::Not(lacking)) => {
                 cursor.miss(&lacking);

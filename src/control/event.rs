@@ -16,6 +16,23 @@ use crate::model::topology::Topology;
 
 use serde::{Deserialize, Serialize};
 
+/// What a read-back brought: the shape of the cluster as each broker that answered in time shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Views {
+    /// One for each broker, two at most.
+    pub shapes: Vec<Topology>,
+    /// How many were wanted: two, or one where a single broker is left to ask.
+    pub wanted: usize,
+}
+
+impl Views {
+    /// Tells whether as many brokers answered as were wanted.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.wanted <= self.shapes.len()
+    }
+}
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -52,8 +69,8 @@ pub enum Event {
     ReadBack {
         /// Which errand.
         errand: Errand,
-        /// Its shape; none where too few brokers answered.
-        topology: Option<Topology>,
+        /// What was seen.
+        views: Views,
     },
     /// The adviser answered, or did not.
     Advised {

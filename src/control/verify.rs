@@ -20,6 +20,22 @@ pub(super) enum Seen {
     Not(BTreeMap<u16, PartitionSet>),
 }
 
+impl Seen {
+    /// Gives what two views show together: an effect counts where both show it.
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::AsWanted, one) | (one, Self::AsWanted) => one,
+            (Self::Not(mut lacking), Self::Not(others)) => {
+                for (step, missed) in others {
+                    let all = lacking.entry(step).or_default();
+                    *all = all.iter().chain(missed.iter()).collect();
+                }
+                Self::Not(lacking)
+            }
+        }
+    }
+}
+
 /// Gives what a read-back shows of steps with their receipts. The newest step that touched a partition says how it is to
 /// stand; partitions that a receipt left out are nobody's.
 pub(super) fn look_back(sent: &[(&Step, &Receipt)], topology: &Topology) -> Seen {

@@ -92,5 +92,6 @@ fn stage(stage: Stage, decision: Option<&Decision>) -> String {
         Stage::Answered(number) => format!("s{number} answered"),
         Stage::Echoed => "the echo told what the broker is".to_owned(),
         Stage::Verified => "verified by two brokers".to_owned(),
+        Stage::VerifiedByOne => "verified by one broker; no second one answered in time".to_owned(),
     }
 }

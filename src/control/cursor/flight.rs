@@ -139,8 +139,8 @@ impl Cursor {
         self.steps.iter().any(|step| matches!(step.receipt, Receipt::Done { .. } | Receipt::Unanswered))
     }
 
-    /// Gives what a read-back shows of the steps that were sent and not verified before.
-    pub(super) fn look_back(&self, topology: &Topology) -> Seen {
+    /// Gives what every view of a read-back shows of the steps that were sent and not verified before; none where there is no view.
+    pub(super) fn look_back(&self, views: &[Topology]) -> Option<Seen> {
         let unverified = self.steps.iter().skip(self.verified);
         let touched = unverified.filter(|done| matches!(done.receipt, Receipt::Done { .. } | Receipt::Unanswered));
         let mut sent: Vec<(&Step, &Receipt)> = touched
@@ -150,7 +150,7 @@ impl Cursor {
             })
             .collect();
         sent.sort_by_key(|(step, _)| step.number);
-        look_back(&sent, topology)
+        views.iter().map(|view| look_back(&sent, view)).reduce(Seen::and)
     }
 
     /// Takes back what the receipts claim and no read-back has shown.

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use super::world::{FOLLOWER, GONE, TERM, VICTIM, World, unregistering};
 use crate::control::Advice;
-use crate::control::event::{Event, PauseFile, Role};
+use crate::control::event::{Event, PauseFile, Role, Views};
 use crate::decide::fixture::PLAIN;
 use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::{BrokerId, NodeId, Term};
 use crate::model::plan::{Act, Candidate, Unfit, Verdict};
-use crate::model::record::{Attention, Body, DecisionVerdict, End, Inaction, NotSent, Receipt, StepRefusal};
+use crate::model::record::{Attention, Body, DecisionVerdict, End, Inaction, NotSent, Receipt, Stage, StepRefusal};
 use crate::model::ruling::Objection;
 use crate::model::snapshot::CoolDown;
+use crate::model::topology::Topology;
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
@@ -76,6 +77,50 @@ fn what_reading_back_does_not_show_is_not_recorded_as_done() {
     assert_eq!(end(0), (End::Done, 6, vec![], false));
     assert_eq!(end(2), (End::Partly, 4, vec![(StepRefusal::NotSeen, 2)], true));
     assert_eq!(end(6), (End::Unknown, 0, vec![(StepRefusal::NotSeen, 6)], true));
+}
+
+/// A plan is carried out, and every read-back brings the views that `views` makes of the shape before and the present one; for so
+/// long, from when the first came. Gives the ends and the last stages of what was recorded.
+fn read_back_as(views: fn(&Topology, &Topology) -> Views, span: Duration) -> Vec<(End, Option<Stage>)> {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.commit();
+    let before = world.topology.clone();
+    world.done();
+    for _ in 0..=span.as_millis() / 250 {
+        while let Some(errand) = world.read_backs.pop() {
+            let views = views(&before, &world.topology);
+            world.event(Event::ReadBack { errand, views });
+        }
+        world.commit();
+        world.pass(Duration::from_millis(250));
+        world.commit();
+    }
+    world.outcomes().iter().map(|one| (one.end, one.timeline.last().map(|mark| mark.stage))).collect()
+}
+
+#[test]
+fn a_move_that_one_of_two_brokers_shows_is_not_verified_yet() {
+    let second = Duration::from_secs(1);
+    let one_lags = |before: &Topology, now: &Topology| Views { shapes: vec![now.clone(), before.clone()], wanted: 2 };
+    assert_eq!(read_back_as(one_lags, second), []);
+    let both = |_: &Topology, now: &Topology| Views { shapes: vec![now.clone(), now.clone()], wanted: 2 };
+    assert_eq!(read_back_as(both, second), [(End::Done, Some(Stage::Verified))]);
+    // After all patience what one of them does not show is not there.
+    assert_eq!(read_back_as(one_lags, second * 6)[0], (End::Unknown, Some(Stage::Answered(1))));
+}
+
+#[test]
+fn what_one_broker_shows_counts_and_is_recorded_so_once_no_second_one_answers() {
+    let second = Duration::from_secs(1);
+    let one_of_two = |_: &Topology, now: &Topology| Views { shapes: vec![now.clone()], wanted: 2 };
+    assert_eq!(read_back_as(one_of_two, second), []);
+    let by_one = [(End::Done, Some(Stage::VerifiedByOne))];
+    assert_eq!(read_back_as(one_of_two, second * 6), by_one);
+    let the_only_one = |_: &Topology, now: &Topology| Views { shapes: vec![now.clone()], wanted: 1 };
+    assert_eq!(read_back_as(the_only_one, second), by_one);
+    let nobody = |_: &Topology, _: &Topology| Views { shapes: Vec::new(), wanted: 2 };
+    assert_eq!(read_back_as(nobody, second * 6)[0].0, End::Unknown);
 }
 
 #[test]

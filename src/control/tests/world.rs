@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::control::event::{Effect, Errand, Event, PauseFile, PeerReport, Role, StepResult};
+use crate::control::event::{Effect, Errand, Event, PauseFile, PeerReport, Role, StepResult, Views};
 use crate::control::state::State;
 use crate::control::{Advice, Controller, ControllerOptions, Now};
 use crate::decide::advice::unasked;
@@ -347,8 +347,7 @@ impl World {
     /// Answers the oldest read-back with the present shape; the probe has not looked since.
     pub(super) fn read_back_alone(&mut self) {
         let errand = self.read_backs.remove(0);
-        let topology = Some(self.topology.clone());
-        self.event(Event::ReadBack { errand, topology });
+        self.event(Event::ReadBack { errand, views: Views { shapes: vec![self.topology.clone(); 2], wanted: 2 } });
     }
 
     /// Does every step that is sent, and answers every read-back, for so long.

@@ -110,6 +110,7 @@ fn stage(stage: Stage, decision: &Decision) -> String {
         Stage::Answered(number) => format!("applied     step {number}, {}", act(number)),
         Stage::Echoed => "echoed      by the metadata log: it is the broker, not the path".to_owned(),
         Stage::Verified => "verified    leadership read back from two brokers".to_owned(),
+        Stage::VerifiedByOne => "verified    leadership read back from one broker; no second one answered".to_owned(),
     }
 }
 

@@ -144,6 +144,8 @@ pub enum Stage {
     Answered(u16),
     /// The echo told what the broker is.
     Echoed,
-    /// Leadership was read back from two brokers.
+    /// Leadership was read back from two brokers, and both showed it.
     Verified,
+    /// One broker showed it, and no second one answered in time.
+    VerifiedByOne,
 }

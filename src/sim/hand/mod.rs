@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::control::event::{Errand, Event, StepResult};
+use crate::control::event::{Errand, Event, StepResult, Views};
 use crate::control::pace::{LEAST, READ_BACK_REST, READ_BACK_WITHIN, VIEWS};
-use crate::decide::fit::{Ready, merged};
+use crate::decide::fit::Ready;
 use crate::model::ids::{BrokerId, ControllerId, PartitionId};
 use crate::model::plan::{Act, Step};
 use crate::model::record::{NotSent, Receipt, StepRefusal};
@@ -87,7 +87,9 @@ enum Stage {
     Sent { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
     /// The shape is being read back.
     Reading { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>>, wanted: usize },
-    /// A failed read-back rests.
+    /// A read-back that brought too little rests before it is given back.
+    Telling(Views),
+    /// Nothing is under way: a stage that was taken out to be looked at.
     Resting,
 }
 
@@ -174,11 +176,12 @@ impl Hand {
                 self.forget(desk, door);
                 self.unanswered(desk, errand, what, peers);
             }
-            Stage::Reading { answers, .. } => self.read_in_vain(desk, errand, answers.len()),
-            Stage::Resting => {
+            Stage::Reading { answers, wanted, .. } => self.read_in_vain(desk, errand, &answers, wanted),
+            Stage::Telling(views) => {
                 self.jobs.remove(&errand);
-                self.done.push(Event::ReadBack { errand, topology: None });
+                self.done.push(Event::ReadBack { errand, views });
             }
+            Stage::Resting => {}
         }
     }
 
@@ -220,7 +223,7 @@ impl Hand {
         self.jobs.get(&errand).is_some_and(|job| match &job.stage {
             Stage::Knocking { door, call, .. } | Stage::Sent { door, call, .. } => *door == to && *call == waiting,
             // Who was asked for a shape is not kept by call: the first that answers counts, and the time is short.
-            Stage::Fresh { .. } | Stage::Reading { .. } | Stage::Resting => false,
+            Stage::Fresh { .. } | Stage::Reading { .. } | Stage::Telling(_) | Stage::Resting => false,
         })
     }
 
@@ -261,7 +264,7 @@ impl Hand {
             Stage::Reading { mut asked, answers, wanted } => {
                 asked.remove(&call);
                 if asked.is_empty() {
-                    return self.read_in_vain(desk, errand, answers.len());
+                    return self.read_in_vain(desk, errand, &answers, wanted);
                 }
                 self.put_back(errand, Stage::Reading { asked, answers, wanted });
             }
@@ -288,15 +291,14 @@ impl Hand {
         }
         if wanted <= answers.len() {
             self.jobs.remove(&errand);
-            let topology = merged(answers.iter().map(|view| (**view).clone()));
-            return self.done.push(Event::ReadBack { errand, topology: Some(topology) });
+            return self.done.push(Event::ReadBack { errand, views: views(&answers, wanted) });
         }
         self.put_back(errand, Stage::Reading { asked, answers, wanted });
         let _ = desk;
     }
 
-    fn read_in_vain(&mut self, desk: &mut Desk<'_>, errand: Errand, _answers: usize) {
-        self.enter(desk, errand, Stage::Resting, READ_BACK_REST);
+    fn read_in_vain(&mut self, desk: &mut Desk<'_>, errand: Errand, answers: &[Arc<Topology>], wanted: usize) {
+        self.enter(desk, errand, Stage::Telling(views(answers, wanted)), READ_BACK_REST);
     }
 
     fn put_back(&mut self, errand: Errand, stage: Stage) {
@@ -357,6 +359,10 @@ impl Hand {
         };
         self.finish(errand, receipt, said);
     }
+}
+
+fn views(answers: &[Arc<Topology>], wanted: usize) -> Views {
+    Views { shapes: answers.iter().map(|view| (**view).clone()).collect(), wanted }
 }
 
 fn receipt(done: &[PartitionId], left_out: &[(StepRefusal, PartitionId)]) -> Receipt {
