@@ -44,16 +44,19 @@ bench: ## criterion benches of the pure core
 bench-failover: ## the failover table on a real cluster; hours; resumable; results in benches/results/
 	@tests/setup/setup.sh demo
 	cargo build --locked --release --features lab
+	tests/setup/links.sh $(TARGET)/release/tanist
 	$(TARGET)/release/tanist-lab bench-failover
 
 bench-node: ## what a node costs beside a healthy cluster of 2,000 partitions; a quarter of an hour; resumable
 	@tests/setup/setup.sh demo
 	cargo build --locked --release --features lab
+	tests/setup/links.sh $(TARGET)/release/tanist
 	$(TARGET)/release/tanist-lab bench-node
 
 bench-rolling: ## what clients feel of the trio in quiet and in rolling restarts; a quarter of an hour; resumable
 	@tests/setup/setup.sh demo
 	cargo build --locked --release --features lab
+	tests/setup/links.sh $(TARGET)/release/tanist
 	$(TARGET)/release/tanist-lab bench-rolling
 
 simulate: ## all scenarios, and a thousand random worlds of ten minutes each
