@@ -179,14 +179,19 @@ impl Measurement for CpuTime {
     }
 }
 
+/// Sizes that show whether the cost grows with the number of partitions, or faster.
+const SIZES: [i32; 4] = [10_000, 50_000, 100_000, 200_000];
+
+const RIGHTS: [(&str, Permission); 2] = [("fence", Permission::Allowed), ("public", Permission::Forbidden)];
+
 fn one_dead_broker(criterion: &mut Criterion<CpuTime>) {
     let mut policy = Policy { mode: Mode::Auto, ..Policy::default() };
-    for (rights, permission) in [("fence", Permission::Allowed), ("public", Permission::Forbidden)] {
+    for (rights, permission) in RIGHTS {
         policy.act.fence_heartbeat = permission;
         for (shape, lists) in SHAPES {
             let mut group = criterion.benchmark_group(format!("one dead broker, {rights}, {shape}"));
             group.sample_size(20);
-            for partitions in [10_000, 50_000, 200_000] {
+            for partitions in SIZES {
                 let topology = Arc::new(topology(partitions, lists));
                 let watch = watch(&topology, &policy);
                 assert_eq!(decide(&watch, &policy), None, "the plan is allowed");
@@ -200,9 +205,44 @@ fn one_dead_broker(criterion: &mut Criterion<CpuTime>) {
     }
 }
 
+/// Prints the rows of `BENCHMARKS.md`: the middle of eleven runs, in all and per partition, at each size.
+fn rows(_: &mut Criterion<CpuTime>) {
+    // `cargo test` runs benches unoptimised and once, only to see that they work.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let heads: Vec<String> = SIZES.iter().map(|size| format!(" {size} |")).collect();
+    println!("| rights | shape |{}", heads.concat());
+    println!("| --- | --- |{}", " --- |".repeat(SIZES.len()));
+    let mut policy = Policy { mode: Mode::Auto, ..Policy::default() };
+    for (rights, permission) in RIGHTS {
+        policy.act.fence_heartbeat = permission;
+        for (shape, lists) in SHAPES {
+            let cells: Vec<String> = SIZES.iter().map(|size| cell(*size, lists, &policy)).collect();
+            println!("| {rights} | {shape} |{}", cells.concat());
+        }
+    }
+}
+
+fn cell(partitions: i32, lists: Lists, policy: &Policy) -> String {
+    let watch = watch(&Arc::new(topology(partitions, lists)), policy);
+    let mut runs: Vec<Duration> = (0..11)
+        .map(|_| {
+            let begun = CpuTime.start();
+            black_box(decide(&watch, policy));
+            CpuTime.end(begun)
+        })
+        .collect();
+    runs.sort_unstable();
+    let middle = runs.get(runs.len() / 2).copied().unwrap_or_default();
+    let each = middle / partitions.unsigned_abs();
+    let tenths = middle.as_micros() / 100;
+    format!(" {}.{} ms, {} ns each |", tenths / 10, tenths % 10, each.as_nanos())
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(CpuTime);
-    targets = one_dead_broker
+    targets = one_dead_broker, rows
 }
 criterion_main!(benches);
