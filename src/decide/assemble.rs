@@ -36,6 +36,16 @@ pub struct Gathered<'a> {
 /// Gives the snapshot of this instant.
 #[must_use]
 pub fn assemble(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
+    let mut snapshot = assemble_reports(gathered, policy);
+    snapshot.log_ends = recent_log_ends(gathered, policy);
+    snapshot.missing = missing(&snapshot, gathered, policy);
+    snapshot
+}
+
+/// Gives the snapshot of this instant without log ends and without what is missing: all that hearing an echo takes, at a
+/// cost that does not grow with the number of partitions.
+#[must_use]
+pub fn assemble_reports(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
     let heard: BTreeMap<NodeId, Heard> = gathered
         .reports
         .iter()
@@ -43,25 +53,21 @@ pub fn assemble(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
         .map(|(node, (arrived, report))| (*node, hear(*node, gathered.now.since(*arrived), report)))
         .collect();
     let shape = gathered.readings.topology.as_ref();
-    let log_ends = recent_log_ends(gathered, policy);
-    let mut snapshot = Snapshot {
+    Snapshot {
         taken_at: gathered.log_time,
         taken_by: gathered.me,
         controller: recent_controller(gathered, policy),
         heard,
         voters: gathered.voters.clone(),
         topology: shape.map_or_else(|| Arc::new(Topology::default()), |shape| Arc::clone(&shape.topology)),
-        topology_age: shape.map_or(Duration::MAX, |shape| gathered.now.since(shape.confirmed_at)),
+        topology_age: whole_ms(shape.map_or(Duration::MAX, |shape| gathered.now.since(shape.confirmed_at))),
         topology_source: shape.map_or_else(|| TopologySource::Metadata(BTreeSet::new()), |shape| shape.source.clone()),
         loads: loads(gathered.readings),
-        log_ends,
+        log_ends: BTreeMap::new(),
         reassigning: gathered.readings.reassigning.as_ref().map(|(_, set)| set.clone()).unwrap_or_default(),
         standing: gathered.standing.clone(),
         missing: BTreeSet::new(),
-    };
-    snapshot.topology_age = whole_ms(snapshot.topology_age);
-    snapshot.missing = missing(&snapshot, gathered, policy);
-    snapshot
+    }
 }
 
 fn hear(node: NodeId, age: Duration, report: &Report) -> Heard {
