@@ -5,6 +5,7 @@
 
 mod facts;
 mod moves;
+mod places;
 mod whole;
 
 #[cfg(test)]

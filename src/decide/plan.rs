@@ -232,7 +232,7 @@ impl<'a> Draft<'a> {
             collateral: whole_broker
                 .map(|step| collateral::ledger(step, self.broker(), native, self.snapshot))
                 .unwrap_or_default(),
-            at_risk: at_risk(chosen.targets.iter().map(passing), self.snapshot),
+            at_risk: at_risk(chosen.targets.iter().map(passing)),
             choices: chosen.choices.clone(),
             steps,
         }
@@ -243,8 +243,8 @@ fn all<'c, 'a>(changes: &'c [Change<'a>]) -> Vec<&'c Change<'a>> {
     changes.iter().collect()
 }
 
-fn passing<'c>(target: &'c Target<'_>) -> Passing<'c> {
-    Passing { id: &target.id, from: target.partition.leader, to: target.leader }
+fn passing(target: &Target<'_>) -> Passing {
+    Passing { id: target.id, tail: target.tail }
 }
 
 fn nobody_fit(chosen: &Chosen<'_>) -> NoPlan {

@@ -69,10 +69,14 @@ impl<'a> Field<'a> {
         Self { snapshot, policy, at_fault, brokers, leaders_of_rack, even, view }
     }
 
-    /// Gives every replica of a partition with its score, or the first rule that forbids it to lead.
+    /// Gives every replica of a partition, whose log ends are `ends`, with its score, or the first rule that forbids it to lead.
     #[must_use]
-    pub fn candidates(&self, id: &PartitionId, partition: &Partition) -> Vec<Candidate> {
-        let ends = self.snapshot.log_ends.get(id);
+    pub fn candidates(
+        &self,
+        id: &PartitionId,
+        partition: &Partition,
+        ends: Option<&BTreeMap<BrokerId, LogEnd>>,
+    ) -> Vec<Candidate> {
         let longest = ends.into_iter().flat_map(BTreeMap::values).filter(|end| comparable(end, partition));
         let longest = longest.map(|end| end.offset.0).max().unwrap_or_default();
         let moving = partition.reassigning || self.snapshot.reassigning.contains(id);

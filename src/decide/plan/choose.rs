@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::decide::policy::Policy;
 use crate::decide::score::Field;
 use crate::model::ids::{BrokerId, PartitionId};
+use crate::model::observation::LogEnd;
 use crate::model::plan::{AtRisk, Candidate, Choice, Score, Verdict};
 use crate::model::snapshot::Snapshot;
-use crate::model::topology::{Partition, Standing};
+use crate::model::topology::{Partition, Standing, Topic};
 
 /// Whether Kafka's own next in line is good enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) struct Target<'a> {
     pub(super) order: Vec<BrokerId>,
     pub(super) need: Need,
     pub(super) kind: Kind,
+    /// How far the old leader's log reaches beyond the new leader's.
+    pub(super) tail: Option<u64>,
 }
 
 /// Whether Kafka alone would bring the same leader.
@@ -65,8 +68,12 @@ pub(super) fn choose<'a>(broker: BrokerId, taste: Taste, snapshot: &'a Snapshot,
     let mut field = Field::new(broker, snapshot, policy);
     let mut chosen = Chosen::default();
     let mut groups: BTreeMap<Key, Vec<PartitionId>> = BTreeMap::new();
-    for (id, partition) in led_by(broker, snapshot) {
-        let candidates = field.candidates(id, partition);
+    let mut log_ends = snapshot.log_ends.iter().peekable();
+    for (id, partition, topic) in snapshot.topology.walk().filter(|(_, known, _)| known.leader == Some(broker)) {
+        // Walked beside the partitions: looking each up would cost more than scoring it.
+        while log_ends.next_if(|(before, _)| *before < id).is_some() {}
+        let ends = log_ends.next_if(|(same, _)| *same == id).map(|(_, ends)| ends);
+        let candidates = field.candidates(id, partition, ends);
         let kafkas = field.kafka_would(partition);
         let best = best(&candidates);
         let leader = match (taste, best, kafkas.and_then(|kafkas| scored(kafkas, &candidates))) {
@@ -85,7 +92,8 @@ pub(super) fn choose<'a>(broker: BrokerId, taste: Taste, snapshot: &'a Snapshot,
             leader,
             order: reorder(&partition.replicas, leader, broker),
             need: if kafkas == Some(leader) { Need::Kafkas } else { Need::Ours },
-            kind: kind(id, snapshot),
+            kind: kind_of(topic),
+            tail: ends.and_then(|ends| tail(ends, partition.leader, leader)),
         });
     }
     let choice = |((chosen, kafka_would, candidates), ids): (Key, Vec<PartitionId>)| Choice {
@@ -100,8 +108,11 @@ pub(super) fn choose<'a>(broker: BrokerId, taste: Taste, snapshot: &'a Snapshot,
 
 /// Tells whether a partition's topic is Kafka's own.
 pub(super) fn kind(id: &PartitionId, snapshot: &Snapshot) -> Kind {
-    let internal = snapshot.topology.topics.get(&id.topic).is_some_and(|topic| topic.internal);
-    if internal { Kind::Internal } else { Kind::Ordinary }
+    kind_of(snapshot.topology.topics.get(&id.topic))
+}
+
+fn kind_of(topic: Option<&Topic>) -> Kind {
+    if topic.is_some_and(|topic| topic.internal) { Kind::Internal } else { Kind::Ordinary }
 }
 
 /// Tells whether Kafka would accept a list of these replicas: it refuses one that names an unregistered broker.
@@ -113,29 +124,27 @@ pub(super) fn all_registered(replicas: &[BrokerId], snapshot: &Snapshot) -> bool
 }
 
 /// Gives the acks=1 records that these changes may drop, per topic.
-pub(super) fn at_risk<'a>(changes: impl Iterator<Item = Passing<'a>>, snapshot: &Snapshot) -> Vec<AtRisk> {
+pub(super) fn at_risk(changes: impl Iterator<Item = Passing>) -> Vec<AtRisk> {
     let mut topics: BTreeMap<_, (Vec<PartitionId>, Option<u64>)> = BTreeMap::new();
     for passing in changes {
         let entry = topics.entry(passing.id.topic).or_insert((Vec::new(), Some(0)));
-        entry.0.push(*passing.id);
-        entry.1 = entry.1.zip(tail(&passing, snapshot)).map(|(sum, more)| sum.saturating_add(more));
+        entry.0.push(passing.id);
+        entry.1 = entry.1.zip(passing.tail).map(|(sum, more)| sum.saturating_add(more));
     }
     let of_topic = |(ids, records): (Vec<PartitionId>, _)| AtRisk { partitions: ids.into_iter().collect(), records };
     topics.into_values().map(of_topic).collect()
 }
 
-/// A partition that passes from one leader to another.
+/// A partition that passes from one leader to another, and how far the old one's log reaches beyond the new one's.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Passing<'a> {
-    pub(super) id: &'a PartitionId,
-    pub(super) from: Option<BrokerId>,
-    pub(super) to: BrokerId,
+pub(super) struct Passing {
+    pub(super) id: PartitionId,
+    pub(super) tail: Option<u64>,
 }
 
 /// How far the old leader's log, as last read, reaches beyond the new leader's.
-fn tail(passing: &Passing<'_>, snapshot: &Snapshot) -> Option<u64> {
-    let ends = snapshot.log_ends.get(passing.id)?;
-    Some(ends.get(&passing.from?)?.offset.0.saturating_sub(ends.get(&passing.to)?.offset.0))
+pub(super) fn tail(ends: &BTreeMap<BrokerId, LogEnd>, from: Option<BrokerId>, to: BrokerId) -> Option<u64> {
+    Some(ends.get(&from?)?.offset.0.saturating_sub(ends.get(&to)?.offset.0))
 }
 
 fn best(candidates: &[Candidate]) -> Option<(BrokerId, Score)> {

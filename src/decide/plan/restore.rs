@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::choose::{Passing, all_registered, at_risk, kind};
+use super::choose::{Passing, all_registered, at_risk, kind, tail};
 use super::steps::{Change, Moving, Steps};
 use crate::decide::policy::Policy;
 use crate::model::ids::{BrokerId, PartitionId};
@@ -50,13 +50,15 @@ pub(super) fn restore(
         steps: steps.finish(),
         undo: restricted(undo, &touched),
         collateral: Vec::new(),
-        at_risk: at_risk(changes.iter().filter_map(passing), snapshot),
+        at_risk: at_risk(changes.iter().filter_map(|change| passing(change, snapshot))),
         choices: choices(&changes),
     })
 }
 
-fn passing<'c>(change: &'c Change<'_>) -> Option<Passing<'c>> {
-    change.to.first().map(|to| Passing { id: &change.id, from: change.leader, to: *to })
+fn passing(change: &Change<'_>, snapshot: &Snapshot) -> Option<Passing> {
+    let to = *change.to.first()?;
+    let ends = snapshot.log_ends.get(&change.id);
+    Some(Passing { id: change.id, tail: ends.and_then(|ends| tail(ends, change.leader, to)) })
 }
 
 fn expects(origin: &Origin, ripe: Ripe) -> Vec<Precondition> {
