@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::policy::Policy;
 use super::readings::Readings;
-use crate::model::ids::{BrokerId, NodeId, PartitionId};
+use crate::model::ids::{BrokerId, NodeId};
 use crate::model::observation::{Blindness, Heard, LogEnd, ProbeKind, Report, Sighting, TopologySource};
 use crate::model::snapshot::{Load, Missing, Snapshot, StandingOrders};
 use crate::model::time::{LogTime, Timestamp};
+use crate::model::told::Told;
 use crate::model::topology::Topology;
 
 /// What a snapshot is made of.
@@ -63,7 +64,7 @@ pub fn assemble_reports(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
         topology_age: whole_ms(shape.map_or(Duration::MAX, |shape| gathered.now.since(shape.confirmed_at))),
         topology_source: shape.map_or_else(|| TopologySource::Metadata(BTreeSet::new()), |shape| shape.source.clone()),
         loads: loads(gathered.readings),
-        log_ends: BTreeMap::new(),
+        log_ends: Told::default(),
         reassigning: gathered.readings.reassigning.as_ref().map(|(_, set)| set.clone()).unwrap_or_default(),
         standing: gathered.standing.clone(),
         missing: BTreeSet::new(),
@@ -90,18 +91,13 @@ fn whole_ms(span: Duration) -> Duration {
     Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn recent_log_ends(gathered: &Gathered<'_>, policy: &Policy) -> BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>> {
+fn recent_log_ends(gathered: &Gathered<'_>, policy: &Policy) -> Told<LogEnd> {
     let oldest = gathered.now.minus(policy.guard.log_end_age_max);
-    let recent_of = |ends: &BTreeMap<BrokerId, (LogEnd, Timestamp)>| {
-        // Inserted one by one: collecting would sort a list of three for each of many thousand partitions.
-        let mut recent = BTreeMap::new();
-        for (broker, (end, _)) in ends.iter().filter(|(_, (_, at))| oldest <= *at) {
-            recent.insert(*broker, *end);
-        }
-        recent
-    };
-    let all = gathered.readings.log_ends.iter().map(|(partition, ends)| (*partition, recent_of(ends)));
-    all.filter(|(_, ends)| !ends.is_empty()).collect()
+    let mut recent = Told::default();
+    for (broker, own) in &gathered.readings.log_ends {
+        recent.put(*broker, own.since(oldest));
+    }
+    recent
 }
 
 fn recent_controller(gathered: &Gathered<'_>, policy: &Policy) -> Option<crate::model::ids::ControllerId> {
@@ -130,7 +126,7 @@ fn missing(snapshot: &Snapshot, gathered: &Gathered<'_>, policy: &Policy) -> BTr
     if gathered.readings.topology.is_none() || policy.guard.topology_age_max < snapshot.topology_age {
         missing.insert(Missing::Topology);
     }
-    let answered: BTreeSet<BrokerId> = snapshot.log_ends.values().flat_map(|ends| ends.keys().copied()).collect();
+    let answered: BTreeSet<BrokerId> = snapshot.log_ends.brokers().collect();
     for (broker, registration) in &snapshot.topology.brokers {
         let holds = snapshot.loads.get(broker).is_some_and(|load| 0 < load.replicas);
         if holds && !answered.contains(broker) {

@@ -140,7 +140,7 @@ fn keep(snapshot: &Snapshot, read: BTreeSet<PartitionId>) -> Snapshot {
     };
     Snapshot {
         topology: Arc::new(topology),
-        log_ends: read.iter().filter_map(|id| snapshot.log_ends.get(id).map(|ends| (*id, ends.clone()))).collect(),
+        log_ends: snapshot.log_ends.only(&read),
         reassigning: read.intersection(&snapshot.reassigning).copied().collect(),
         taken_at: snapshot.taken_at,
         taken_by: snapshot.taken_by,

@@ -28,6 +28,7 @@ use crate::model::observation::{
 };
 use crate::model::snapshot::{CoolDown, Missing, OpenCase, Snapshot, StandingOrders};
 use crate::model::time::LogTime;
+use crate::model::told::Told;
 use crate::model::topology::{Partition, Registration, Standing, Topic, Topology};
 
 /// Three brokers in three racks, six partitions led by b1, everything well.
@@ -71,6 +72,7 @@ struct Draft {
     snapshot: Snapshot,
     topology: Topology,
     policy: Policy,
+    ends: BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>>,
 }
 
 impl Draft {
@@ -86,12 +88,13 @@ impl Draft {
             topology_age: Duration::ZERO,
             topology_source: TopologySource::Observer,
             loads: BTreeMap::new(),
-            log_ends: BTreeMap::new(),
+            log_ends: Told::default(),
             reassigning: BTreeSet::new(),
             standing: StandingOrders::default(),
             missing: BTreeSet::new(),
         };
-        Self { snapshot, topology: Topology::default(), policy: Policy { mode: Mode::Auto, ..Policy::default() } }
+        let policy = Policy { mode: Mode::Auto, ..Policy::default() };
+        Self { snapshot, topology: Topology::default(), policy, ends: BTreeMap::new() }
     }
 
     fn all_well(&mut self) {
@@ -103,11 +106,15 @@ impl Draft {
         for (id, partition) in &self.topology.partitions {
             let end = LogEnd { offset: Offset(1000), leader_epoch: Some(partition.leader_epoch) };
             let ends = partition.replicas.iter().map(|broker| (*broker, end)).collect();
-            self.snapshot.log_ends.insert(*id, ends);
+            self.ends.insert(*id, ends);
         }
     }
 
     fn finish(mut self) -> (Snapshot, Policy) {
+        let each = |(id, ends): (PartitionId, BTreeMap<BrokerId, LogEnd>)| {
+            ends.into_iter().map(move |(broker, end)| (id, broker, end))
+        };
+        self.snapshot.log_ends = self.ends.into_iter().flat_map(each).collect();
         self.snapshot.loads = loads_in(&self.topology);
         self.snapshot.topology = Arc::new(self.topology);
         (self.snapshot, self.policy)
@@ -230,7 +237,7 @@ impl Draft {
 
     fn ends(&mut self, range: &str, ends: &[&str]) -> Option<()> {
         for number in numbers(range) {
-            let known = self.snapshot.log_ends.entry(partition(number)).or_default();
+            let known = self.ends.entry(partition(number)).or_default();
             known.clear();
             for end in ends {
                 let (broker, offset) = end.split_once('=')?;

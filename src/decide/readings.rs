@@ -2,15 +2,18 @@
 //!
 //! Deliberately no judgement about brokers: lights are the watch's.
 
+mod ends;
+
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use self::ends::OwnEnds;
 use crate::model::ids::{BrokerId, ControllerEpoch, ControllerId, PartitionId};
 use crate::model::observation::{
-    Blindness, LogDirsReading, LogEnd, OffsetsReading, ProbeKind, PulseReading, TopologyReading, TopologySource,
+    Blindness, LogDirsReading, OffsetsReading, ProbeKind, PulseReading, TopologyReading, TopologySource,
 };
 use crate::model::snapshot::Load;
 use crate::model::time::Timestamp;
@@ -21,8 +24,8 @@ use crate::model::topology::{Partition, Topology};
 pub struct Readings {
     /// The cluster's shape: the observer's while it sees, else the brokers' own; the higher leader epoch is believed.
     pub topology: Option<Shape>,
-    /// Log ends per partition and replica, each with the instant at which it was asked for.
-    pub log_ends: BTreeMap<PartitionId, BTreeMap<BrokerId, (LogEnd, Timestamp)>>,
+    /// The log ends that each broker told of its own replicas.
+    pub log_ends: BTreeMap<BrokerId, OwnEnds>,
     /// Log dirs per broker.
     pub log_dirs: BTreeMap<BrokerId, LogDirsReading>,
     /// The reassignments in flight, and when they were asked for.
@@ -101,6 +104,7 @@ impl Readings {
             Some(shape) if Arc::ptr_eq(&shape.topology, &topology) => Arc::clone(&shape.loads),
             _ => Arc::new(loads_in(&topology)),
         };
+        self.log_ends.retain(|broker, _| loads.contains_key(broker));
         self.topology = Some(Shape { topology, source, confirmed_at, loads });
     }
 
@@ -136,17 +140,12 @@ impl Readings {
     pub(super) fn note_offsets(&mut self, reading: &OffsetsReading) {
         self.blind.remove(&ProbeKind::Offsets);
         self.blind_of.remove(&(ProbeKind::Offsets, reading.broker));
-        for (partition, end) in &reading.log_ends {
-            let newest =
-                self.log_ends.entry(*partition).or_default().entry(reading.broker).or_insert((*end, reading.sent_at));
-            if newest.1 <= reading.sent_at {
-                *newest = (*end, reading.sent_at);
-            }
-        }
+        let own = self.log_ends.entry(reading.broker).or_default();
+        own.note(reading);
         if let Some(shape) = &self.topology {
-            // Deleted topics must not stay for ever.
-            if shape.topology.partitions.len() < self.log_ends.len() {
-                self.log_ends.retain(|partition, _| shape.topology.partitions.contains_key(partition));
+            let held = shape.loads.get(&reading.broker).map_or(0, |load| load.replicas);
+            if usize::try_from(held).unwrap_or(usize::MAX) < own.len() {
+                own.keep_held(reading.broker, &shape.topology);
             }
         }
     }

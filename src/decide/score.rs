@@ -70,18 +70,17 @@ impl<'a> Field<'a> {
     }
 
     /// Gives every replica of a partition, whose log ends are `ends`, with its score, or the first rule that forbids it to lead.
-    #[must_use]
-    pub fn candidates(
-        &self,
+    pub fn candidates<'c>(
+        &'c self,
         id: &PartitionId,
-        partition: &Partition,
-        ends: Option<&BTreeMap<BrokerId, LogEnd>>,
-    ) -> Vec<Candidate> {
-        let longest = ends.into_iter().flat_map(BTreeMap::values).filter(|end| comparable(end, partition));
+        partition: &'c Partition,
+        ends: &'c [(BrokerId, LogEnd)],
+    ) -> impl Iterator<Item = Candidate> {
+        let longest = ends.iter().map(|(_, end)| end).filter(|end| comparable(end, partition));
         let longest = longest.map(|end| end.offset.0).max().unwrap_or_default();
         let moving = partition.reassigning || self.snapshot.reassigning.contains(id);
-        let judge = |(position, broker): (usize, &BrokerId)| {
-            let end = ends.and_then(|ends| ends.get(broker));
+        let judge = move |(position, broker): (usize, &BrokerId)| {
+            let end = ends.iter().find(|(told, _)| told == broker).map(|(_, end)| end);
             let verdict = match (self.unfit(*broker, partition, end, moving), self.brokers.get(broker), end) {
                 (None, Some(runner), Some(end)) => {
                     let lag = comparable(end, partition).then(|| longest.saturating_sub(end.offset.0));
@@ -91,7 +90,7 @@ impl<'a> Field<'a> {
             };
             Candidate { broker: *broker, verdict }
         };
-        partition.replicas.iter().enumerate().map(judge).collect()
+        partition.replicas.iter().enumerate().map(judge)
     }
 
     /// Counts a broker as the leader of one more partition.

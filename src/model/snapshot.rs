@@ -13,6 +13,7 @@ use super::finding::FindingKind;
 use super::ids::{BrokerId, CaseId, ControllerId, NodeId, PartitionId};
 use super::observation::{Blindness, Heard, LogEnd, ProbeKind, TopologySource};
 use super::time::{LogTime, millis};
+use super::told::Told;
 use super::topology::Topology;
 
 /// What a decision is made on.
@@ -38,7 +39,7 @@ pub struct Snapshot {
     /// How much each broker carries, counted over the whole cluster (the partitions above may be only those affected).
     pub loads: BTreeMap<BrokerId, Load>,
     /// Log ends per partition and replica, where read recently.
-    pub log_ends: BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>>,
+    pub log_ends: Told<LogEnd>,
     /// Partitions being reassigned by somebody, from the newest `ListPartitionReassignments`.
     pub reassigning: BTreeSet<PartitionId>,
     /// What the trio itself has decided before and must respect.

@@ -150,7 +150,7 @@ fn snapshot() -> Snapshot {
         topology_age: Duration::from_millis(40),
         topology_source: TopologySource::Observer,
         loads: BTreeMap::new(),
-        log_ends: BTreeMap::new(),
+        log_ends: crate::model::told::Told::default(),
         reassigning: BTreeSet::new(),
         standing: StandingOrders::default(),
         missing: BTreeSet::new(),

@@ -61,8 +61,7 @@ fn object_to_tails(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) 
             continue;
         };
         for id in each.partitions.iter() {
-            let ends = facts.snapshot.log_ends.get(&id);
-            let end = |broker: BrokerId| Some(ends?.get(&broker)?.offset.0);
+            let end = |broker: BrokerId| Some(facts.snapshot.log_ends.get(&id, broker)?.offset.0);
             let tail = end(leader).zip(end(target)).map(|(old, new)| old.saturating_sub(new));
             let topic = topics.entry(id.topic).or_insert((Vec::new(), Some(0)));
             topic.0.push(id);

@@ -64,23 +64,24 @@ pub(super) fn led_by(broker: BrokerId, snapshot: &Snapshot) -> impl Iterator<Ite
 
 /// Chooses a leader for every partition that `broker` leads.
 pub(super) fn choose<'a>(broker: BrokerId, taste: Taste, snapshot: &'a Snapshot, policy: &'a Policy) -> Chosen<'a> {
-    type Key = (Option<BrokerId>, Option<BrokerId>, Vec<Candidate>);
     let mut field = Field::new(broker, snapshot, policy);
     let mut chosen = Chosen::default();
-    let mut groups: BTreeMap<Key, Vec<PartitionId>> = BTreeMap::new();
-    let mut log_ends = snapshot.log_ends.iter().peekable();
+    let mut groups = Groups::default();
+    // Walked beside the partitions: looking each up would cost more than scoring it.
+    let mut log_ends = snapshot.log_ends.walk();
+    let (mut ends, mut candidates) = (Vec::new(), Vec::new());
     for (id, partition, topic) in snapshot.topology.walk().filter(|(_, known, _)| known.leader == Some(broker)) {
-        // Walked beside the partitions: looking each up would cost more than scoring it.
-        while log_ends.next_if(|(before, _)| *before < id).is_some() {}
-        let ends = log_ends.next_if(|(same, _)| *same == id).map(|(_, ends)| ends);
-        let candidates = field.candidates(id, partition, ends);
+        ends.clear();
+        ends.extend(partition.replicas.iter().filter_map(|broker| Some((*broker, log_ends.next(id, *broker)?))));
+        candidates.clear();
+        candidates.extend(field.candidates(id, partition, &ends));
         let kafkas = field.kafka_would(partition);
         let best = best(&candidates);
         let leader = match (taste, best, kafkas.and_then(|kafkas| scored(kafkas, &candidates))) {
             (Taste::KafkasIfGood, Some(best), Some(theirs)) if good_enough(theirs.1, best.1, policy) => Some(theirs.0),
             (_, best, _) => best.map(|(broker, _)| broker),
         };
-        groups.entry((leader, kafkas, candidates)).or_default().push(*id);
+        groups.add((leader, kafkas), &candidates, *id);
         let Some(leader) = leader else {
             chosen.nobody.push(*id);
             continue;
@@ -93,17 +94,41 @@ pub(super) fn choose<'a>(broker: BrokerId, taste: Taste, snapshot: &'a Snapshot,
             order: reorder(&partition.replicas, leader, broker),
             need: if kafkas == Some(leader) { Need::Kafkas } else { Need::Ours },
             kind: kind_of(topic),
-            tail: ends.and_then(|ends| tail(ends, partition.leader, leader)),
+            tail: tail(&ends, partition.leader, leader),
         });
     }
-    let choice = |((chosen, kafka_would, candidates), ids): (Key, Vec<PartitionId>)| Choice {
-        partitions: ids.into_iter().collect(),
-        chosen,
-        kafka_would,
-        candidates,
-    };
-    chosen.choices = groups.into_iter().map(choice).collect();
+    chosen.choices = groups.finish();
     chosen
+}
+
+/// Partitions with the same choice among the same candidates: there are few kinds, and tens of thousands of each.
+#[derive(Debug, Default)]
+struct Groups(BTreeMap<Leaders, BTreeMap<Vec<Candidate>, Vec<PartitionId>>>);
+
+/// Who was chosen, and whom Kafka would choose.
+type Leaders = (Option<BrokerId>, Option<BrokerId>);
+
+impl Groups {
+    fn add(&mut self, chosen: Leaders, candidates: &[Candidate], id: PartitionId) {
+        let these = self.0.entry(chosen).or_default();
+        match these.get_mut(candidates) {
+            Some(ids) => ids.push(id),
+            None => {
+                these.insert(candidates.to_vec(), vec![id]);
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<Choice> {
+        let kinds = self.0.into_iter().flat_map(|(chosen, these)| these.into_iter().map(move |each| (chosen, each)));
+        let choice = |((chosen, kafka_would), (candidates, ids)): (_, (Vec<Candidate>, Vec<PartitionId>))| Choice {
+            partitions: ids.into_iter().collect(),
+            chosen,
+            kafka_would,
+            candidates,
+        };
+        kinds.map(choice).collect()
+    }
 }
 
 /// Tells whether a partition's topic is Kafka's own.
@@ -143,8 +168,9 @@ pub(super) struct Passing {
 }
 
 /// How far the old leader's log, as last read, reaches beyond the new leader's.
-pub(super) fn tail(ends: &BTreeMap<BrokerId, LogEnd>, from: Option<BrokerId>, to: BrokerId) -> Option<u64> {
-    Some(ends.get(&from?)?.offset.0.saturating_sub(ends.get(&to)?.offset.0))
+pub(super) fn tail(ends: &[(BrokerId, LogEnd)], from: Option<BrokerId>, to: BrokerId) -> Option<u64> {
+    let end = |of: BrokerId| ends.iter().find(|(broker, _)| *broker == of).map(|(_, end)| end.offset.0);
+    Some(end(from?)?.saturating_sub(end(to)?))
 }
 
 fn best(candidates: &[Candidate]) -> Option<(BrokerId, Score)> {

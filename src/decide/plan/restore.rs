@@ -57,8 +57,8 @@ pub(super) fn restore(
 
 fn passing(change: &Change<'_>, snapshot: &Snapshot) -> Option<Passing> {
     let to = *change.to.first()?;
-    let ends = snapshot.log_ends.get(&change.id);
-    Some(Passing { id: change.id, tail: ends.and_then(|ends| tail(ends, change.leader, to)) })
+    let ends = snapshot.log_ends.of(change.id).collect::<Vec<_>>();
+    Some(Passing { id: change.id, tail: tail(&ends, change.leader, to) })
 }
 
 fn expects(origin: &Origin, ripe: Ripe) -> Vec<Precondition> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::decide::fixture::{PLAIN, parse, partition};
 use crate::model::ids::{BrokerEpoch, LeaderEpoch, Offset};
+use crate::model::observation::LogEnd;
 
 fn at(ms: u64) -> Timestamp {
     Timestamp(1000 * ms)
@@ -100,11 +101,34 @@ fn log_ends_of_part_of_a_broker_keep_the_rest() {
     readings.note_offsets(&reading(at(1), 0, 10));
     readings.note_offsets(&reading(at(3), 1, 20));
     readings.note_offsets(&reading(at(2), 1, 19));
-    assert_eq!(readings.log_ends[&partition(0)][&BrokerId(2)].0.offset, Offset(10));
-    assert_eq!(
-        readings.log_ends[&partition(1)][&BrokerId(2)],
-        (LogEnd { offset: Offset(20), leader_epoch: None }, at(3))
-    );
+    let since = |ms| -> Vec<(i32, u64)> {
+        let ends = readings.log_ends[&BrokerId(2)].since(at(ms));
+        ends.iter().map(|(id, end)| (id.number, end.offset.0)).collect()
+    };
+    assert_eq!(since(1), [(0, 10), (1, 20)]);
+    assert_eq!(since(2), [(1, 20)], "the newer of two readings counts");
+    assert_eq!(since(4), []);
+}
+
+#[test]
+fn log_ends_of_deleted_topics_are_forgotten() {
+    let both = parse(&format!("{PLAIN}p6 led b1 of 1,2,3 isr 1,2,3\n")).0;
+    let end = LogEnd { offset: Offset(5), leader_epoch: None };
+    let mut readings = Readings::default();
+    let told = |numbers: std::ops::RangeInclusive<i32>| OffsetsReading {
+        broker: BrokerId(2),
+        sent_at: at(1),
+        log_ends: numbers.map(|number| (partition(number), end)).collect(),
+    };
+    readings.note_topology(&shape(PLAIN, at(1), TopologySource::Observer));
+    readings.note_offsets(&told(0..=6));
+    let held = |readings: &Readings| readings.log_ends[&BrokerId(2)].since(at(0)).len();
+    assert_eq!(held(&readings), 6, "one more than the six that it holds");
+    let reading =
+        TopologyReading { topology: Arc::clone(&both.topology), source: TopologySource::Observer, sent_at: at(2) };
+    readings.note_topology(&reading);
+    readings.note_offsets(&told(6..=6));
+    assert_eq!(held(&readings), 7);
 }
 
 #[test]
