@@ -6,13 +6,15 @@
 //!
 //! Measured is the thread's own CPU time: a busy machine must not change the figure.
 
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use nix::time::{ClockId, clock_gettime};
 use tanist::decide::assemble::{Gathered, assemble};
 use tanist::decide::deliberate::deliberate;
@@ -205,44 +207,18 @@ fn one_dead_broker(criterion: &mut Criterion<CpuTime>) {
     }
 }
 
-/// Prints the rows of `BENCHMARKS.md`: the middle of eleven runs, in all and per partition, at each size.
-fn rows(_: &mut Criterion<CpuTime>) {
-    // `cargo test` runs benches unoptimised and once, only to see that they work.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
-    }
-    let heads: Vec<String> = SIZES.iter().map(|size| format!(" {size} |")).collect();
-    println!("| rights | shape |{}", heads.concat());
-    println!("| --- | --- |{}", " --- |".repeat(SIZES.len()));
-    let mut policy = Policy { mode: Mode::Auto, ..Policy::default() };
-    for (rights, permission) in RIGHTS {
-        policy.act.fence_heartbeat = permission;
-        for (shape, lists) in SHAPES {
-            let cells: Vec<String> = SIZES.iter().map(|size| cell(*size, lists, &policy)).collect();
-            println!("| {rights} | {shape} |{}", cells.concat());
-        }
-    }
-}
-
-fn cell(partitions: i32, lists: Lists, policy: &Policy) -> String {
-    let watch = watch(&Arc::new(topology(partitions, lists)), policy);
-    let mut runs: Vec<Duration> = (0..11)
-        .map(|_| {
-            let begun = CpuTime.start();
-            black_box(decide(&watch, policy));
-            CpuTime.end(begun)
-        })
-        .collect();
-    runs.sort_unstable();
-    let middle = runs.get(runs.len() / 2).copied().unwrap_or_default();
-    let each = middle / partitions.unsigned_abs();
-    let tenths = middle.as_micros() / 100;
-    format!(" {}.{} ms, {} ns each |", tenths / 10, tenths % 10, each.as_nanos())
-}
-
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(CpuTime);
-    targets = one_dead_broker, rows
+    targets = one_dead_broker
 }
-criterion_main!(benches);
+
+fn main() -> anyhow::Result<()> {
+    // `make bench` asks for the table of BENCHMARKS.md, after criterion's own report.
+    if std::env::args().any(|argument| argument == "--table") {
+        return table::write();
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    Ok(())
+}
