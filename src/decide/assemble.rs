@@ -39,6 +39,12 @@ pub struct Gathered<'a> {
 pub fn assemble(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
     let mut snapshot = assemble_reports(gathered, policy);
     snapshot.log_ends = recent_log_ends(gathered, policy);
+    for (broker, own) in &gathered.readings.log_ends {
+        snapshot.records_in.put(*broker, own.rates());
+    }
+    for (broker, own) in &gathered.readings.log_dirs {
+        snapshot.bytes_in.put(*broker, own.rates());
+    }
     snapshot.missing = missing(&snapshot, gathered, policy);
     snapshot
 }
@@ -65,6 +71,8 @@ pub fn assemble_reports(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
         topology_source: shape.map_or_else(|| TopologySource::Metadata(BTreeSet::new()), |shape| shape.source.clone()),
         loads: loads(gathered.readings),
         log_ends: Told::default(),
+        records_in: Told::default(),
+        bytes_in: Told::default(),
         reassigning: gathered.readings.reassigning.as_ref().map(|(_, set)| set.clone()).unwrap_or_default(),
         standing: gathered.standing.clone(),
         missing: BTreeSet::new(),
@@ -107,9 +115,9 @@ fn recent_controller(gathered: &Gathered<'_>, policy: &Policy) -> Option<crate::
 
 fn loads(readings: &Readings) -> BTreeMap<BrokerId, Load> {
     let mut loads = readings.topology.as_ref().map(|shape| (*shape.loads).clone()).unwrap_or_default();
-    for (broker, dirs) in &readings.log_dirs {
+    for (broker, (bytes, bytes_in)) in &readings.carried {
         if let Some(load) = loads.get_mut(broker) {
-            load.bytes = Some(dirs.bytes.values().fold(0, |sum, bytes| u64::saturating_add(sum, *bytes)));
+            (load.bytes, load.bytes_in) = (Some(*bytes), *bytes_in);
         }
     }
     loads

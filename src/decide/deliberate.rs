@@ -141,6 +141,8 @@ fn keep(snapshot: &Snapshot, read: BTreeSet<PartitionId>) -> Snapshot {
     Snapshot {
         topology: Arc::new(topology),
         log_ends: snapshot.log_ends.only(&read),
+        records_in: snapshot.records_in.only(&read),
+        bytes_in: snapshot.bytes_in.only(&read),
         reassigning: read.intersection(&snapshot.reassigning).copied().collect(),
         taken_at: snapshot.taken_at,
         taken_by: snapshot.taken_by,

@@ -6,6 +6,8 @@
 //! n1 sees b1 refused 60ms               # or: silent, yellow, recovering, green, denied; also: sent 300ms
 //! n2 pulse b1 behind 2 beats 1          # or: level, missing, unknown
 //! ends p0 1=100 2=90
+//! grows p0 100 50000                     # records and bytes a second, on every replica
+//! load b2 5000000                       # bytes a second that come in where it leads
 //! ```
 
 mod show;
@@ -73,6 +75,8 @@ struct Draft {
     topology: Topology,
     policy: Policy,
     ends: BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>>,
+    grows: BTreeMap<PartitionId, (u64, u64)>,
+    bytes_in: BTreeMap<BrokerId, u64>,
 }
 
 impl Draft {
@@ -89,12 +93,15 @@ impl Draft {
             topology_source: TopologySource::Observer,
             loads: BTreeMap::new(),
             log_ends: Told::default(),
+            records_in: Told::default(),
+            bytes_in: Told::default(),
             reassigning: BTreeSet::new(),
             standing: StandingOrders::default(),
             missing: BTreeSet::new(),
         };
         let policy = Policy { mode: Mode::Auto, ..Policy::default() };
-        Self { snapshot, topology: Topology::default(), policy, ends: BTreeMap::new() }
+        let (ends, grows, bytes_in) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { snapshot, topology: Topology::default(), policy, ends, grows, bytes_in }
     }
 
     fn all_well(&mut self) {
@@ -116,6 +123,17 @@ impl Draft {
         };
         self.snapshot.log_ends = self.ends.into_iter().flat_map(each).collect();
         self.snapshot.loads = loads_in(&self.topology);
+        for (broker, load) in &mut self.snapshot.loads {
+            load.bytes_in = self.bytes_in.get(broker).copied();
+        }
+        let rates = |of: fn(&(u64, u64)) -> u64| -> Told<u64> {
+            let of_all = |(id, grows): (&PartitionId, &(u64, u64))| {
+                let replicas = self.topology.partitions[id].replicas.iter();
+                replicas.map(move |broker| (*id, *broker, of(grows))).collect::<Vec<_>>()
+            };
+            self.grows.iter().flat_map(of_all).collect()
+        };
+        (self.snapshot.records_in, self.snapshot.bytes_in) = (rates(|grows| grows.0), rates(|grows| grows.1));
         self.snapshot.topology = Arc::new(self.topology);
         (self.snapshot, self.policy)
     }
@@ -125,6 +143,15 @@ impl Draft {
             ["broker", name, ref rest @ ..] => self.broker(name, rest),
             ["policy", key, ref value @ ..] => self.policy(key, value),
             ["ends", range, ref ends @ ..] => self.ends(range, ends),
+            ["grows", range, records, bytes] => {
+                let rates = (records.parse().ok()?, bytes.parse().ok()?);
+                self.grows.extend(numbers(range).map(|number| (partition(number), rates)));
+                Some(())
+            }
+            ["load", broker, bytes_in] => {
+                self.bytes_in.insert(broker.parse().ok()?, bytes_in.parse().ok()?);
+                Some(())
+            }
             [node, "sees", broker, light, ref rest @ ..] => self.sees(node, broker, light, rest),
             [node, "pulse", broker, state, ref rest @ ..] => self.pulse(node, broker, state, rest),
             [node, "progress", broker, count] => self.progress(node, broker, count),

@@ -40,6 +40,12 @@ pub struct Snapshot {
     pub loads: BTreeMap<BrokerId, Load>,
     /// Log ends per partition and replica, where read recently.
     pub log_ends: Told<LogEnd>,
+    /// Records a second that a replica's log gained when it last grew, between two readings of its broker's log ends.
+    #[serde(default)]
+    pub records_in: Told<u64>,
+    /// Bytes a second that a replica gained between two readings of its broker's log dirs; where it gained none, no entry.
+    #[serde(default)]
+    pub bytes_in: Told<u64>,
     /// Partitions being reassigned by somebody, from the newest `ListPartitionReassignments`.
     pub reassigning: BTreeSet<PartitionId>,
     /// What the trio itself has decided before and must respect.
@@ -61,12 +67,18 @@ impl Snapshot {
 pub struct Load {
     /// Partitions it leads.
     pub leads: u32,
+    /// Partitions of Kafka's own topics that it leads: it coordinates their groups and transactions.
+    #[serde(default)]
+    pub coordinates: u32,
     /// Replicas it holds.
     pub replicas: u32,
     /// ISRs it is in that have another member.
     pub in_isr_with_others: u32,
     /// Bytes it holds, where its log dirs were read.
     pub bytes: Option<u64>,
+    /// Bytes a second that the partitions it leads gain, where its log dirs were read twice.
+    #[serde(default)]
+    pub bytes_in: Option<u64>,
 }
 
 /// What the trio's own replicated state says that a decision must respect.

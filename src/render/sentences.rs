@@ -122,9 +122,19 @@ pub(super) fn score(score: &Score) -> String {
     if score.shares_failed_rack == FailedRack::Yes {
         parts.push("in the rack of the broker at fault".to_owned());
     }
+    // Most often nobody lags and nobody is crowded: then the measures beyond records and leaders say nothing new.
+    let beyond = |name: &str, part: u32| if part == 0 { String::new() } else { format!("{name} {part}, ") };
     parts.push(format!(
-        "score {} (lag {}, rack {}, load {}, health {})",
-        score.weighted_permille, score.lag_permille, score.rack_permille, score.load_permille, score.health_permille
+        "score {} (lag {}, {}{}rack {}, load {}, {}{}health {})",
+        score.weighted_permille,
+        score.lag_permille,
+        beyond("in bytes", score.lag_bytes_permille),
+        beyond("in time", score.lag_time_permille),
+        score.rack_permille,
+        score.load_permille,
+        beyond("in bytes", score.bytes_in_permille),
+        beyond("as coordinator", score.coordinates_permille),
+        score.health_permille
     ));
     let place = u32::from(score.position) + 1;
     parts.push(format!("place {place} in the original order"));

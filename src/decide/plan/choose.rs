@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::decide::policy::Policy;
-use crate::decide::score::Field;
+use crate::decide::score::{Burden, Field};
 use crate::model::ids::{BrokerId, PartitionId};
 use crate::model::observation::LogEnd;
 use crate::model::plan::{AtRisk, Candidate, Choice, Score, Verdict};
 use crate::model::snapshot::Snapshot;
+use crate::model::told::Walk;
 use crate::model::topology::{Partition, Standing, Topic};
 
 /// Whether Kafka's own next in line is good enough.
@@ -69,12 +70,22 @@ pub(super) fn choose<'a>(broker: BrokerId, taste: Taste, snapshot: &'a Snapshot,
     let mut groups = Groups::default();
     // Walked beside the partitions: looking each up would cost more than scoring it.
     let mut log_ends = snapshot.log_ends.walk();
+    let (mut records_in, mut bytes_in) = (snapshot.records_in.walk(), snapshot.bytes_in.walk());
     let (mut ends, mut candidates) = (Vec::new(), Vec::new());
     for (id, partition, topic) in snapshot.topology.walk().filter(|(_, known, _)| known.leader == Some(broker)) {
         ends.clear();
         ends.extend(partition.replicas.iter().filter_map(|broker| Some((*broker, log_ends.next(id, *broker)?))));
+        let fastest = |rates: &mut Walk<'_, u64>| {
+            partition.replicas.iter().filter_map(|broker| rates.next(id, *broker)).max().unwrap_or(0)
+        };
+        let kind = kind_of(topic);
+        let burden = Burden {
+            records: fastest(&mut records_in),
+            bytes: fastest(&mut bytes_in),
+            coordinates: u64::from(kind == Kind::Internal),
+        };
         candidates.clear();
-        candidates.extend(field.candidates(id, partition, &ends));
+        candidates.extend(field.candidates(id, partition, &ends, burden));
         let kafkas = field.kafka_would(partition);
         let best = best(&candidates);
         let leader = match (taste, best, kafkas.and_then(|kafkas| scored(kafkas, &candidates))) {
@@ -86,14 +97,14 @@ pub(super) fn choose<'a>(broker: BrokerId, taste: Taste, snapshot: &'a Snapshot,
             chosen.nobody.push(*id);
             continue;
         };
-        field.take(leader);
+        field.take(leader, burden);
         chosen.targets.push(Target {
             id: *id,
             partition,
             leader,
             order: reorder(&partition.replicas, leader, broker),
             need: if kafkas == Some(leader) { Need::Kafkas } else { Need::Ours },
-            kind: kind_of(topic),
+            kind,
             tail: tail(&ends, partition.leader, leader),
         });
     }

@@ -68,6 +68,8 @@ fn world(chosen: &Chosen, brokers: i32, partitions: i32) -> (Finding, Plan, Snap
         topology_source: TopologySource::Observer,
         loads: all.iter().map(|broker| (*broker, Load { leads: 3, ..Load::default() })).collect(),
         log_ends: (0..partitions).flat_map(ends).collect(),
+        records_in: Default::default(),
+        bytes_in: Default::default(),
         reassigning: BTreeSet::new(),
         standing: Default::default(),
         missing: BTreeSet::new(),
