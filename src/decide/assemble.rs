@@ -74,6 +74,7 @@ pub fn assemble_reports(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
         records_in: Told::default(),
         bytes_in: Told::default(),
         reassigning: gathered.readings.reassigning.as_ref().map(|(_, set)| set.clone()).unwrap_or_default(),
+        cordoned: cordoned(gathered.readings),
         standing: gathered.standing.clone(),
         missing: BTreeSet::new(),
     }
@@ -121,6 +122,10 @@ fn loads(readings: &Readings) -> BTreeMap<BrokerId, Load> {
         }
     }
     loads
+}
+
+fn cordoned(readings: &Readings) -> BTreeSet<BrokerId> {
+    readings.log_dirs.iter().filter(|(_, dirs)| dirs.all_cordoned()).map(|(broker, _)| *broker).collect()
 }
 
 fn missing(snapshot: &Snapshot, gathered: &Gathered<'_>, policy: &Policy) -> BTreeSet<Missing> {

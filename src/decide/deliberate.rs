@@ -152,6 +152,7 @@ fn keep(snapshot: &Snapshot, read: BTreeSet<PartitionId>) -> Snapshot {
         topology_age: snapshot.topology_age,
         topology_source: snapshot.topology_source.clone(),
         loads: snapshot.loads.clone(),
+        cordoned: snapshot.cordoned.clone(),
         standing: snapshot.standing.clone(),
         missing: snapshot.missing.clone(),
     }

@@ -96,6 +96,7 @@ impl Draft {
             records_in: Told::default(),
             bytes_in: Told::default(),
             reassigning: BTreeSet::new(),
+            cordoned: BTreeSet::new(),
             standing: StandingOrders::default(),
             missing: BTreeSet::new(),
         };
@@ -148,6 +149,7 @@ impl Draft {
                 self.grows.extend(numbers(range).map(|number| (partition(number), rates)));
                 Some(())
             }
+            ["cordoned", broker] => self.snapshot.cordoned.insert(broker.parse().ok()?).then_some(()),
             ["load", broker, bytes_in] => {
                 self.bytes_in.insert(broker.parse().ok()?, bytes_in.parse().ok()?);
                 Some(())

@@ -14,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use self::choose::{Chosen, Need, Passing, Target, Taste, all_registered, at_risk, choose, led_by};
+use self::choose::{Chosen, Need, Passing, Target, Taste, accepted, at_risk, choose, led_by};
 use self::restore::{Ripe, restore};
 use self::steps::{Change, Moving, Steps, originals};
 use super::policy::{Permission, Policy};
@@ -207,7 +207,7 @@ impl<'a> Draft<'a> {
     fn change<'c>(&self, target: &'c Target<'a>) -> Option<Change<'c>> {
         let right_already = target.partition.replicas.first() == Some(&target.leader);
         let order = if right_already { &target.partition.replicas } else { &target.order };
-        (right_already || all_registered(&target.partition.replicas, self.snapshot))
+        (right_already || accepted(&target.partition.replicas, self.snapshot))
             .then(|| Change::new(target.id, target.kind, target.partition, Cow::Borrowed(order)))
     }
 

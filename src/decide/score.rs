@@ -301,6 +301,8 @@ fn unfit_anywhere(broker: BrokerId, at_fault: BrokerId, snapshot: &Snapshot, pol
         Some(Unfit::Never)
     } else if orders.maintenance.contains(&broker) {
         Some(Unfit::Maintenance)
+    } else if snapshot.cordoned.contains(&broker) {
+        Some(Unfit::Cordoned)
     } else if orders.demoted.get(&broker).is_some_and(|until| snapshot.taken_at < until.until) {
         Some(Unfit::DemotedLately)
     } else {

@@ -100,6 +100,8 @@ pub enum Objection {
     Collateral(PartitionSet),
     /// The act names an unregistered broker, or would leave fewer registered than the highest replication factor.
     NamesUnregistered(BrokerId),
+    /// The act names a broker whose log dirs are all cordoned.
+    NamesCordoned(BrokerId),
     /// The broker is the only ISR or ELR member of these.
     OnlyMember {
         /// The broker.
@@ -175,6 +177,7 @@ impl Objection {
             Self::MinIsr(_) => "MinIsr",
             Self::Collateral(_) => "Collateral",
             Self::NamesUnregistered(_) => "NamesUnregistered",
+            Self::NamesCordoned(_) => "NamesCordoned",
             Self::OnlyMember { .. } => "OnlyMember",
             Self::TooManyMoves { .. } => "TooManyMoves",
             Self::TargetFull { .. } => "TargetFull",

@@ -48,6 +48,9 @@ pub struct Snapshot {
     pub bytes_in: Told<u64>,
     /// Partitions being reassigned by somebody, from the newest `ListPartitionReassignments`.
     pub reassigning: BTreeSet<PartitionId>,
+    /// Brokers whose log dirs are all cordoned (KIP-1066): no replica list may name them, and nobody is to lead there.
+    #[serde(default)]
+    pub cordoned: BTreeSet<BrokerId>,
     /// What the trio itself has decided before and must respect.
     pub standing: StandingOrders,
     /// What could not be had.

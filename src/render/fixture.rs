@@ -154,6 +154,7 @@ fn snapshot() -> Snapshot {
         records_in: crate::model::told::Told::default(),
         bytes_in: crate::model::told::Told::default(),
         reassigning: BTreeSet::new(),
+        cordoned: BTreeSet::new(),
         standing: StandingOrders::default(),
         missing: BTreeSet::new(),
     }

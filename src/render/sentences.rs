@@ -51,6 +51,9 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         Objection::NamesUnregistered(broker) => {
             format!("{broker} is not registered, or too few registered brokers would be left")
         }
+        Objection::NamesCordoned(broker) => {
+            format!("all log dirs of {broker} are cordoned: Kafka refuses every list of replicas that names it")
+        }
         Objection::OnlyMember { broker, partitions } => {
             format!("{broker} is the only one in sync for {}", names.set(partitions))
         }
@@ -105,6 +108,7 @@ pub(super) fn unfit(why: Unfit) -> &'static str {
         Unfit::NotActive => "it was fenced, shutting down or unregistered",
         Unfit::Never => "the settings say that it never leads",
         Unfit::Maintenance => "it was in maintenance",
+        Unfit::Cordoned => "its log dirs were cordoned",
         Unfit::DemotedLately => "it had lost leadership lately",
         Unfit::Reassigning => "the partition was being reassigned",
         Unfit::StaleView => "what was known of the partition was too old",

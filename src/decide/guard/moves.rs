@@ -124,6 +124,8 @@ fn object_to_move(each: &Move, step: &Step, places: &mut Places<'_>, facts: &Fac
         Act::Reorder { .. } | Act::Elect { .. } => {
             let strangers = each.to.iter().filter(|broker| !facts.is_registered(**broker));
             objections.extend(strangers.map(|broker| Objection::NamesUnregistered(*broker)));
+            let cordoned = each.to.iter().filter(|broker| facts.snapshot.cordoned.contains(broker));
+            objections.extend(cordoned.map(|broker| Objection::NamesCordoned(*broker)));
         }
         // An election names no list.
         Act::Prefer { .. } | Act::Fence { .. } | Act::Unregister { .. } => {}

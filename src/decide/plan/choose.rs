@@ -151,11 +151,13 @@ fn kind_of(topic: Option<&Topic>) -> Kind {
     if topic.is_some_and(|topic| topic.internal) { Kind::Internal } else { Kind::Ordinary }
 }
 
-/// Tells whether Kafka would accept a list of these replicas: it refuses one that names an unregistered broker.
-pub(super) fn all_registered(replicas: &[BrokerId], snapshot: &Snapshot) -> bool {
+/// Tells whether Kafka would accept a list of these replicas: it refuses one that names an unregistered broker, or one whose
+/// log dirs are all cordoned, even where nothing but the order changes.
+pub(super) fn accepted(replicas: &[BrokerId], snapshot: &Snapshot) -> bool {
     replicas.iter().all(|broker| {
         let known = snapshot.topology.brokers.get(broker);
-        known.is_some_and(|registration| registration.standing != Standing::Unregistered)
+        let registered = known.is_some_and(|registration| registration.standing != Standing::Unregistered);
+        registered && !snapshot.cordoned.contains(broker)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::choose::{Passing, all_registered, at_risk, kind, tail};
+use super::choose::{Passing, accepted, at_risk, kind, tail};
 use super::steps::{Change, Moving, Steps};
 use crate::decide::policy::Policy;
 use crate::model::ids::{BrokerId, PartitionId};
@@ -105,7 +105,7 @@ fn may_move(id: &PartitionId, now: &Partition, original: &OriginalOrder, ripe: R
         Ripe::FirstInSync => original.replicas.first().is_some_and(|first| now.isr.contains(first)),
     };
     let moving = now.reassigning || snapshot.reassigning.contains(id);
-    in_sync && !moving && all_registered(&original.replicas, snapshot)
+    in_sync && !moving && accepted(&original.replicas, snapshot)
 }
 
 fn same_set(these: &[BrokerId], those: &[BrokerId]) -> bool {

@@ -52,6 +52,12 @@ impl OwnDirs {
         self.reading.failed_dirs
     }
 
+    /// Tells whether every log dir is cordoned.
+    #[must_use]
+    pub fn all_cordoned(&self) -> bool {
+        self.reading.all_cordoned
+    }
+
     /// Gives the bytes in them.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -154,7 +154,13 @@ fn bytes_come_in_where_a_broker_leads_by_two_readings_of_its_log_dirs() {
     readings.note_topology(&shape(&format!("{PLAIN}p6 led b2 of 1,2,3 isr 1,2,3\n"), at(1), TopologySource::Observer));
     let mut carried = |ms, broker, sizes: [u64; 2]| {
         let bytes = [(partition(0), sizes[0]), (partition(6), sizes[1])].into();
-        readings.note_log_dirs(&LogDirsReading { broker: BrokerId(broker), sent_at: at(ms), failed_dirs: 0, bytes });
+        readings.note_log_dirs(&LogDirsReading {
+            broker: BrokerId(broker),
+            sent_at: at(ms),
+            failed_dirs: 0,
+            all_cordoned: false,
+            bytes,
+        });
         readings.carried[&BrokerId(broker)]
     };
     assert_eq!(carried(1000, 1, [100, 1000]), (1100, None));

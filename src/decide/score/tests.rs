@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use crate::decide::deliberate::deliberate;
-use crate::decide::fixture::{PLAIN, REFUSED, parse, show_choices};
+use crate::decide::fixture::{PLAIN, REFUSED, parse, show, show_choices};
 
 /// Decides on a broker that refuses, with this said besides, and compares the candidates.
 fn check(extra: &str, expected: Expect) {
@@ -141,4 +141,41 @@ fn a_broker_that_coordinates_more_than_its_share_is_passed_over_for_more_of_it()
               b3 0 = lag 0 rack 0 load 0 health 0
         "#]],
     );
+}
+
+#[test]
+fn nobody_is_to_lead_on_a_cordoned_broker_and_no_list_that_names_it_is_reordered() {
+    // p3 would need b4 in its list; p4 has its next leader first already.
+    let text = format!(
+        "{PLAIN}{REFUSED}broker b4 epoch 104\ncordoned b4\np3 led b1 of 1,2,4 isr 1,2,4\np4 led b1 of 2,4,1 isr 1,2,4\n"
+    );
+    let (snapshot, policy) = parse(&text);
+    let deliberations = deliberate(&snapshot, &policy);
+    expect![[r#"
+        LeaderNotServing b1, leads 6, red 1
+          1. AtOnce Elect p0..p2(3) 1,2,3->2,3,1 p5 1,2,3->3,2,1
+          2. AtOnce Prefer p4 2,4,1->2,4,1
+          allowed
+    "#]]
+    .assert_eq(&show(&deliberations));
+    let (plan, _) = deliberations[0].plan.as_ref().expect("a plan");
+    expect![[r#"
+        p0..p2(3): b2, Kafka b2
+          b1 AtFault
+          b2 0 = lag 0 rack 0 load 0 health 0
+          b3 0 = lag 0 rack 0 load 0 health 0
+        p3: b2, Kafka b2
+          b1 AtFault
+          b2 272 = lag 0 rack 1000 load 1000 health 0
+          b4 Cordoned
+        p4: b2, Kafka b2
+          b2 272 = lag 0 rack 1000 load 1000 health 0
+          b4 Cordoned
+          b1 AtFault
+        p5: b3, Kafka b2
+          b1 AtFault
+          b2 272 = lag 0 rack 1000 load 1000 health 0
+          b3 0 = lag 0 rack 0 load 0 health 0
+    "#]]
+    .assert_eq(&show_choices(plan));
 }

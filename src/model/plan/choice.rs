@@ -120,6 +120,8 @@ pub enum Unfit {
     Never,
     /// In maintenance.
     Maintenance,
+    /// Its log dirs are cordoned: the operator is emptying it.
+    Cordoned,
     /// Lost leadership lately.
     DemotedLately,
     /// The partition is being reassigned.

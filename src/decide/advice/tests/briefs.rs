@@ -71,6 +71,7 @@ fn world(chosen: &Chosen, brokers: i32, partitions: i32) -> (Finding, Plan, Snap
         records_in: Default::default(),
         bytes_in: Default::default(),
         reassigning: BTreeSet::new(),
+        cordoned: BTreeSet::new(),
         standing: Default::default(),
         missing: BTreeSet::new(),
     };
