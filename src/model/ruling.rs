@@ -44,6 +44,8 @@ pub enum Objection {
     },
     /// The side that decides does not reach the active controller.
     ControllerUnreachable,
+    /// One broker alone told how the cluster stands, although another could have been asked: its picture may be old.
+    OneView(BrokerId),
     /// The picture is too old.
     StaleSnapshot {
         /// Its age.
@@ -156,7 +158,14 @@ impl Objection {
     /// Tells whether the objection goes away without anybody doing anything: no reason to wake a person.
     #[must_use]
     pub fn passes_by_itself(&self) -> bool {
-        matches!(self, Self::CoolDown { .. } | Self::PlanInFlight(_) | Self::FactsMoved | Self::StaleSnapshot { .. })
+        matches!(
+            self,
+            Self::CoolDown { .. }
+                | Self::PlanInFlight(_)
+                | Self::FactsMoved
+                | Self::StaleSnapshot { .. }
+                | Self::OneView(_)
+        )
     }
 
     /// Gives the objection's name, as records, metrics and tables use it.
@@ -166,6 +175,7 @@ impl Objection {
             Self::NoMajority { .. } => "NoMajority",
             Self::ControllerUnreachable => "ControllerUnreachable",
             Self::StaleSnapshot { .. } => "StaleSnapshot",
+            Self::OneView(_) => "OneView",
             Self::ForeignReassignment(_) => "ForeignReassignment",
             Self::Maintenance(_) => "Maintenance",
             Self::Paused => "Paused",

@@ -21,6 +21,9 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         Objection::StaleSnapshot { age, limit } => {
             format!("the picture of the cluster was {} old, at most {} is trusted", span(*age), span(*limit))
         }
+        Objection::OneView(broker) => {
+            format!("only {broker} told how the cluster stands, and others could have been asked")
+        }
         Objection::ForeignReassignment(set) => format!("somebody else is reassigning {}", names.set(set)),
         Objection::Maintenance(broker) => format!("{broker} is in maintenance"),
         Objection::Paused => "automation is paused".to_owned(),

@@ -208,6 +208,14 @@ fn names_cordoned() {
 }
 
 #[test]
+fn one_view() {
+    assert_eq!(objections(&refused(""), "source metadata\n"), [Objection::OneView(BrokerId(2))]);
+    // Nobody else is there to be asked.
+    let alone = "source metadata\nn1 sees b3 yellow 10ms\nn2 sees b3 yellow 10ms\n";
+    assert!(!names(&objections(&refused(""), alone)).contains(&"OneView"));
+}
+
+#[test]
 fn only_member() {
     let follower = crashed("policy unregister\npolicy auto-r2 Unregister\nbroker b4 epoch 104\n")
         .replace("led b1 of 1,2,3", "led b2 of 2,1,3");
@@ -230,6 +238,7 @@ fn raised_in(objection: &Objection) -> fn() {
         Objection::NoMajority { .. } => no_majority,
         Objection::ControllerUnreachable => controller_unreachable,
         Objection::StaleSnapshot { .. } => stale_snapshot,
+        Objection::OneView(_) => one_view,
         Objection::ForeignReassignment(_) => foreign_reassignment,
         Objection::Maintenance(_) => maintenance,
         Objection::Paused => paused,
