@@ -38,8 +38,9 @@ bless: ## writes the answers of scenarios and snapshots anew; read the diff line
 	cargo bless
 	@git diff --stat
 
-bench: ## criterion benches of the pure core
+bench: ## criterion benches of the pure core, and their table in BENCHMARKS.md; some minutes
 	cargo bench --locked
+	cargo bench --locked --bench core -- --table
 
 bench-failover: ## the failover table on a real cluster; hours; resumable; results in benches/results/
 	@tests/setup/setup.sh demo

@@ -253,6 +253,7 @@ async fn what_was_appended_is_fetched(hands: &Hands) {
 
 async fn log_dirs_tell_the_size_of_a_replica(hands: &Hands) {
     let dirs = body(hands.brokers[2].log_dirs(WITHIN).await);
+    assert!(dirs.iter().all(|dir| !dir.cordoned), "{dirs:?}");
     assert!(dirs.iter().all(|dir| dir.error.is_none()));
     let replica = dirs.iter().flat_map(|dir| &dir.replicas).find(|replica| replica.partition == at(0)).unwrap();
     assert!(0 < replica.size_bytes);

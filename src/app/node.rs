@@ -41,10 +41,6 @@ use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
 
-/// The one client path of this release: the listener that the settings point at. Nodes that look through different addresses
-/// still look at what clients use, so their votes are about one path.
-const CLIENT_PATH: &str = "clients";
-
 /// How much of the log before the newest snapshot is read into memory.
 const RECOVER_BYTES_MAX: u64 = 4 << 20;
 
@@ -135,7 +131,7 @@ impl Node {
         let options = ControllerOptions {
             me: settings.node.id,
             voters: members.clone(),
-            path: Listener(CLIENT_PATH.to_owned()),
+            path: Listener(settings.kafka.listener.clone()),
             no_vote_on: settings.node.shares_host_with.clone(),
             policy,
             advice,
@@ -290,7 +286,8 @@ fn controllers(settings: &Settings) -> Vec<crate::adapters::kafka::wire::Endpoin
 }
 
 fn probe_options(settings: &Settings, cluster: ClusterId) -> ProbeOptions {
-    let mut options = ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), Listener(CLIENT_PATH.to_owned()));
+    let path = Listener(settings.kafka.listener.clone());
+    let mut options = ProbeOptions::new(endpoints(&settings.kafka.bootstrap_servers), path);
     options.controllers = controllers(settings);
     options.cluster = Some(cluster);
     options.client_id = settings.kafka.client_id.as_str().into();

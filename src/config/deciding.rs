@@ -122,7 +122,13 @@ section! {
         /// The lag of a replica, in records, that counts as the worst.
         "lag_records_max" lag_records_max: u64,
             default Policy::default().score.lag_records_max, within "score.lag_records_max";
-        /// Leaders beyond an even share, in 1/1000 of that share, that count as the worst.
+        /// The lag of a replica, in bytes, that counts as the worst.
+        "lag_bytes_max" lag_bytes_max: u64,
+            default Policy::default().score.lag_bytes_max, within "score.lag_bytes_max";
+        /// The lag of a replica, in time, that counts as the worst.
+        "lag_time_max" lag_time_max: Duration,
+            default Policy::default().score.lag_time_max, within "score.lag_time_max_ms";
+        /// Leaders, or bytes a second, beyond an even share, in 1/1000 of that share, that count as the worst.
         "load_excess_max_permille" load_excess_max_permille: u32,
             default Policy::default().score.load_excess_max_permille, within "score.load_excess_max_permille";
         /// The weight of the lag: it is time without acks=all, and acks=1 records lost. Only ratios of weights count.
@@ -247,6 +253,8 @@ impl ScoreSection {
         ScorePolicy {
             promotion: self.promotion.clone(),
             lag_records_max: self.lag_records_max,
+            lag_bytes_max: self.lag_bytes_max,
+            lag_time_max: self.lag_time_max,
             load_excess_max_permille: self.load_excess_max_permille,
             lag_weight: self.lag_weight,
             rack_weight: self.rack_weight,

@@ -96,6 +96,9 @@ section! {
         /// Brokers to ask first, on the listener that clients of this cluster use: what this node sees of a broker it
         /// sees through that listener. Best one of its own for each node.
         "bootstrap.servers" bootstrap_servers: Vec<HostPort>, required example_servers();
+        /// What records call that listener: where brokers have several, the one that this node sees them through. A vote
+        /// counts the same whatever its name.
+        "listener" listener: String, default "clients".to_owned();
         /// Controllers to ask first. With it this node reads the metadata log as an observer (broker epochs, leaders and
         /// in-sync replicas within tens of milliseconds) and can fence by heartbeat; without it neither.
         "bootstrap.controllers" bootstrap_controllers: Option<Vec<HostPort>>, optional "\"localhost:9093\"";

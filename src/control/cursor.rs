@@ -132,12 +132,11 @@ impl Controller {
         let Some(lead) = self.lead.as_ref() else { return };
         let (term, log_time) = (lead.term, lead.log_time(now.at));
         let snapshot = self.snapshot(now.at, log_time);
-        let policy = self.options.policy.clone();
-        let Some(cursor) = self.cursor() else { return };
+        let Some(cursor) = self.lead.as_mut().and_then(|lead| lead.cursor.as_mut()) else { return };
         if cursor.valid_until <= now.at {
             return self.stop(now, step.number, Receipt::NotSent(NotSent::Expired));
         }
-        let objections = recheck(step, &cursor.plan, &snapshot, &policy);
+        let objections = recheck(step, &cursor.plan, &snapshot, &self.options.policy);
         if objections.contains(&Objection::Paused) {
             return self.stop(now, step.number, Receipt::NotSent(NotSent::Paused));
         }
@@ -181,11 +180,10 @@ impl Controller {
     fn listen(&mut self, now: Now, since: Timestamp, look_due: Timestamp) {
         let Some(lead) = self.lead.as_ref() else { return };
         let log_time = lead.log_time(now.at);
-        let snapshot = self.snapshot(now.at, log_time);
-        let policy = self.options.policy.clone();
-        let Some(cursor) = self.cursor() else { return };
+        let snapshot = self.reports_now(now.at, log_time);
+        let Some(cursor) = self.lead.as_mut().and_then(|lead| lead.cursor.as_mut()) else { return };
         let Some(broker) = cursor.broker else { return cursor.settle_echo(None) };
-        match branch(&cursor.plan, broker, now.at.since(since), &snapshot, &policy) {
+        match branch(&cursor.plan, broker, now.at.since(since), &snapshot, &self.options.policy) {
             Branch::Due(when) => {
                 cursor.mark(now.at, Stage::Echoed);
                 cursor.settle_echo(Some(when));

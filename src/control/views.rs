@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::decide::readings::OwnDirs;
 use crate::decide::watch::BrokerMetrics;
 use crate::model::canon::to_canonical_bytes;
 use crate::model::ids::{BrokerId, CaseId, NodeId, Term};
@@ -114,7 +115,7 @@ impl Controller {
     fn broker_views(&self, now: Now, snapshot: &Snapshot) -> Vec<BrokerView> {
         let mut views = broker_views(snapshot);
         for view in &mut views {
-            view.failed_dirs = self.watch.readings().log_dirs.get(&view.id).map(|dirs| dirs.failed_dirs);
+            view.failed_dirs = self.watch.readings().log_dirs.get(&view.id).map(OwnDirs::failed_dirs);
             view.judged = self.watch.metrics(view.id, now.at).map(judged);
         }
         views

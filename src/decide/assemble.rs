@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::policy::Policy;
 use super::readings::Readings;
-use crate::model::ids::{BrokerId, NodeId, PartitionId};
+use crate::model::ids::{BrokerId, NodeId};
 use crate::model::observation::{Blindness, Heard, LogEnd, ProbeKind, Report, Sighting, TopologySource};
 use crate::model::snapshot::{Load, Missing, Snapshot, StandingOrders};
 use crate::model::time::{LogTime, Timestamp};
+use crate::model::told::Told;
 use crate::model::topology::Topology;
 
 /// What a snapshot is made of.
@@ -36,6 +37,22 @@ pub struct Gathered<'a> {
 /// Gives the snapshot of this instant.
 #[must_use]
 pub fn assemble(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
+    let mut snapshot = assemble_reports(gathered, policy);
+    snapshot.log_ends = recent_log_ends(gathered, policy);
+    for (broker, own) in &gathered.readings.log_ends {
+        snapshot.records_in.put(*broker, own.rates());
+    }
+    for (broker, own) in &gathered.readings.log_dirs {
+        snapshot.bytes_in.put(*broker, own.rates());
+    }
+    snapshot.missing = missing(&snapshot, gathered, policy);
+    snapshot
+}
+
+/// Gives the snapshot of this instant without log ends and without what is missing: all that hearing an echo takes, at a
+/// cost that does not grow with the number of partitions.
+#[must_use]
+pub fn assemble_reports(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
     let heard: BTreeMap<NodeId, Heard> = gathered
         .reports
         .iter()
@@ -43,25 +60,24 @@ pub fn assemble(gathered: &Gathered<'_>, policy: &Policy) -> Snapshot {
         .map(|(node, (arrived, report))| (*node, hear(*node, gathered.now.since(*arrived), report)))
         .collect();
     let shape = gathered.readings.topology.as_ref();
-    let log_ends = recent_log_ends(gathered, policy);
-    let mut snapshot = Snapshot {
+    Snapshot {
         taken_at: gathered.log_time,
         taken_by: gathered.me,
         controller: recent_controller(gathered, policy),
         heard,
         voters: gathered.voters.clone(),
         topology: shape.map_or_else(|| Arc::new(Topology::default()), |shape| Arc::clone(&shape.topology)),
-        topology_age: shape.map_or(Duration::MAX, |shape| gathered.now.since(shape.confirmed_at)),
+        topology_age: whole_ms(shape.map_or(Duration::MAX, |shape| gathered.now.since(shape.confirmed_at))),
         topology_source: shape.map_or_else(|| TopologySource::Metadata(BTreeSet::new()), |shape| shape.source.clone()),
         loads: loads(gathered.readings),
-        log_ends,
+        log_ends: Told::default(),
+        records_in: Told::default(),
+        bytes_in: Told::default(),
         reassigning: gathered.readings.reassigning.as_ref().map(|(_, set)| set.clone()).unwrap_or_default(),
+        cordoned: cordoned(gathered.readings),
         standing: gathered.standing.clone(),
         missing: BTreeSet::new(),
-    };
-    snapshot.topology_age = whole_ms(snapshot.topology_age);
-    snapshot.missing = missing(&snapshot, gathered, policy);
-    snapshot
+    }
 }
 
 fn hear(node: NodeId, age: Duration, report: &Report) -> Heard {
@@ -84,18 +100,13 @@ fn whole_ms(span: Duration) -> Duration {
     Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn recent_log_ends(gathered: &Gathered<'_>, policy: &Policy) -> BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>> {
+fn recent_log_ends(gathered: &Gathered<'_>, policy: &Policy) -> Told<LogEnd> {
     let oldest = gathered.now.minus(policy.guard.log_end_age_max);
-    let recent_of = |ends: &BTreeMap<BrokerId, (LogEnd, Timestamp)>| {
-        // Inserted one by one: collecting would sort a list of three for each of many thousand partitions.
-        let mut recent = BTreeMap::new();
-        for (broker, (end, _)) in ends.iter().filter(|(_, (_, at))| oldest <= *at) {
-            recent.insert(*broker, *end);
-        }
-        recent
-    };
-    let all = gathered.readings.log_ends.iter().map(|(partition, ends)| (*partition, recent_of(ends)));
-    all.filter(|(_, ends)| !ends.is_empty()).collect()
+    let mut recent = Told::default();
+    for (broker, own) in &gathered.readings.log_ends {
+        recent.put(*broker, own.since(oldest));
+    }
+    recent
 }
 
 fn recent_controller(gathered: &Gathered<'_>, policy: &Policy) -> Option<crate::model::ids::ControllerId> {
@@ -105,12 +116,16 @@ fn recent_controller(gathered: &Gathered<'_>, policy: &Policy) -> Option<crate::
 
 fn loads(readings: &Readings) -> BTreeMap<BrokerId, Load> {
     let mut loads = readings.topology.as_ref().map(|shape| (*shape.loads).clone()).unwrap_or_default();
-    for (broker, dirs) in &readings.log_dirs {
+    for (broker, (bytes, bytes_in)) in &readings.carried {
         if let Some(load) = loads.get_mut(broker) {
-            load.bytes = Some(dirs.bytes.values().fold(0, |sum, bytes| u64::saturating_add(sum, *bytes)));
+            (load.bytes, load.bytes_in) = (Some(*bytes), *bytes_in);
         }
     }
     loads
+}
+
+fn cordoned(readings: &Readings) -> BTreeSet<BrokerId> {
+    readings.log_dirs.iter().filter(|(_, dirs)| dirs.all_cordoned()).map(|(broker, _)| *broker).collect()
 }
 
 fn missing(snapshot: &Snapshot, gathered: &Gathered<'_>, policy: &Policy) -> BTreeSet<Missing> {
@@ -124,7 +139,7 @@ fn missing(snapshot: &Snapshot, gathered: &Gathered<'_>, policy: &Policy) -> BTr
     if gathered.readings.topology.is_none() || policy.guard.topology_age_max < snapshot.topology_age {
         missing.insert(Missing::Topology);
     }
-    let answered: BTreeSet<BrokerId> = snapshot.log_ends.values().flat_map(|ends| ends.keys().copied()).collect();
+    let answered: BTreeSet<BrokerId> = snapshot.log_ends.brokers().collect();
     for (broker, registration) in &snapshot.topology.brokers {
         let holds = snapshot.loads.get(broker).is_some_and(|load| 0 < load.replicas);
         if holds && !answered.contains(broker) {

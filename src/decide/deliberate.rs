@@ -140,7 +140,9 @@ fn keep(snapshot: &Snapshot, read: BTreeSet<PartitionId>) -> Snapshot {
     };
     Snapshot {
         topology: Arc::new(topology),
-        log_ends: read.iter().filter_map(|id| snapshot.log_ends.get(id).map(|ends| (*id, ends.clone()))).collect(),
+        log_ends: snapshot.log_ends.only(&read),
+        records_in: snapshot.records_in.only(&read),
+        bytes_in: snapshot.bytes_in.only(&read),
         reassigning: read.intersection(&snapshot.reassigning).copied().collect(),
         taken_at: snapshot.taken_at,
         taken_by: snapshot.taken_by,
@@ -150,6 +152,7 @@ fn keep(snapshot: &Snapshot, read: BTreeSet<PartitionId>) -> Snapshot {
         topology_age: snapshot.topology_age,
         topology_source: snapshot.topology_source.clone(),
         loads: snapshot.loads.clone(),
+        cordoned: snapshot.cordoned.clone(),
         standing: snapshot.standing.clone(),
         missing: snapshot.missing.clone(),
     }

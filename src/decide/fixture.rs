@@ -6,6 +6,8 @@
 //! n1 sees b1 refused 60ms               # or: silent, yellow, recovering, green, denied; also: sent 300ms
 //! n2 pulse b1 behind 2 beats 1          # or: level, missing, unknown
 //! ends p0 1=100 2=90
+//! grows p0 100 50000                     # records and bytes a second, on every replica
+//! load b2 5000000                       # bytes a second that come in where it leads
 //! ```
 
 mod show;
@@ -28,6 +30,7 @@ use crate::model::observation::{
 };
 use crate::model::snapshot::{CoolDown, Missing, OpenCase, Snapshot, StandingOrders};
 use crate::model::time::LogTime;
+use crate::model::told::Told;
 use crate::model::topology::{Partition, Registration, Standing, Topic, Topology};
 
 /// Three brokers in three racks, six partitions led by b1, everything well.
@@ -71,6 +74,9 @@ struct Draft {
     snapshot: Snapshot,
     topology: Topology,
     policy: Policy,
+    ends: BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>>,
+    grows: BTreeMap<PartitionId, (u64, u64)>,
+    bytes_in: BTreeMap<BrokerId, u64>,
 }
 
 impl Draft {
@@ -86,12 +92,17 @@ impl Draft {
             topology_age: Duration::ZERO,
             topology_source: TopologySource::Observer,
             loads: BTreeMap::new(),
-            log_ends: BTreeMap::new(),
+            log_ends: Told::default(),
+            records_in: Told::default(),
+            bytes_in: Told::default(),
             reassigning: BTreeSet::new(),
+            cordoned: BTreeSet::new(),
             standing: StandingOrders::default(),
             missing: BTreeSet::new(),
         };
-        Self { snapshot, topology: Topology::default(), policy: Policy { mode: Mode::Auto, ..Policy::default() } }
+        let policy = Policy { mode: Mode::Auto, ..Policy::default() };
+        let (ends, grows, bytes_in) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { snapshot, topology: Topology::default(), policy, ends, grows, bytes_in }
     }
 
     fn all_well(&mut self) {
@@ -103,12 +114,27 @@ impl Draft {
         for (id, partition) in &self.topology.partitions {
             let end = LogEnd { offset: Offset(1000), leader_epoch: Some(partition.leader_epoch) };
             let ends = partition.replicas.iter().map(|broker| (*broker, end)).collect();
-            self.snapshot.log_ends.insert(*id, ends);
+            self.ends.insert(*id, ends);
         }
     }
 
     fn finish(mut self) -> (Snapshot, Policy) {
+        let each = |(id, ends): (PartitionId, BTreeMap<BrokerId, LogEnd>)| {
+            ends.into_iter().map(move |(broker, end)| (id, broker, end))
+        };
+        self.snapshot.log_ends = self.ends.into_iter().flat_map(each).collect();
         self.snapshot.loads = loads_in(&self.topology);
+        for (broker, load) in &mut self.snapshot.loads {
+            load.bytes_in = self.bytes_in.get(broker).copied();
+        }
+        let rates = |of: fn(&(u64, u64)) -> u64| -> Told<u64> {
+            let of_all = |(id, grows): (&PartitionId, &(u64, u64))| {
+                let replicas = self.topology.partitions[id].replicas.iter();
+                replicas.map(move |broker| (*id, *broker, of(grows))).collect::<Vec<_>>()
+            };
+            self.grows.iter().flat_map(of_all).collect()
+        };
+        (self.snapshot.records_in, self.snapshot.bytes_in) = (rates(|grows| grows.0), rates(|grows| grows.1));
         self.snapshot.topology = Arc::new(self.topology);
         (self.snapshot, self.policy)
     }
@@ -118,6 +144,16 @@ impl Draft {
             ["broker", name, ref rest @ ..] => self.broker(name, rest),
             ["policy", key, ref value @ ..] => self.policy(key, value),
             ["ends", range, ref ends @ ..] => self.ends(range, ends),
+            ["grows", range, records, bytes] => {
+                let rates = (records.parse().ok()?, bytes.parse().ok()?);
+                self.grows.extend(numbers(range).map(|number| (partition(number), rates)));
+                Some(())
+            }
+            ["cordoned", broker] => self.snapshot.cordoned.insert(broker.parse().ok()?).then_some(()),
+            ["load", broker, bytes_in] => {
+                self.bytes_in.insert(broker.parse().ok()?, bytes_in.parse().ok()?);
+                Some(())
+            }
             [node, "sees", broker, light, ref rest @ ..] => self.sees(node, broker, light, rest),
             [node, "pulse", broker, state, ref rest @ ..] => self.pulse(node, broker, state, rest),
             [node, "progress", broker, count] => self.progress(node, broker, count),
@@ -230,7 +266,7 @@ impl Draft {
 
     fn ends(&mut self, range: &str, ends: &[&str]) -> Option<()> {
         for number in numbers(range) {
-            let known = self.snapshot.log_ends.entry(partition(number)).or_default();
+            let known = self.ends.entry(partition(number)).or_default();
             known.clear();
             for end in ends {
                 let (broker, offset) = end.split_once('=')?;

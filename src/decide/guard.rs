@@ -5,6 +5,7 @@
 
 mod facts;
 mod moves;
+mod places;
 mod whole;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use self::facts::{Facts, blast_radius, red_brokers};
 use super::policy::{Mode, Policy};
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::{BrokerId, CaseId};
+use crate::model::observation::TopologySource;
 use crate::model::plan::{Act, Class, Origin, Plan, Precondition, Step, When};
 use crate::model::ruling::{Objection, Ruling};
 use crate::model::snapshot::Snapshot;
@@ -31,6 +33,7 @@ pub fn guard(plan: &Plan, finding: Option<&Finding>, snapshot: &Snapshot, policy
     let facts = Facts { snapshot, policy };
     let mut objections = Objections::new();
     object_to_moment(&facts, &mut objections);
+    object_to_one_view(&facts, &mut objections);
     if let Some(case) = snapshot.standing.in_flight {
         objections.insert(Objection::PlanInFlight(case));
     }
@@ -102,6 +105,16 @@ fn object_to_moment(facts: &Facts<'_>, objections: &mut Objections) {
     let (age, limit) = (snapshot.topology_age, facts.policy.guard.topology_age_max);
     if limit < age {
         objections.insert(Objection::StaleSnapshot { age, limit });
+    }
+}
+
+/// One broker's picture may be old, and nobody can tell; it is believed only where no second one could be asked.
+fn object_to_one_view(facts: &Facts<'_>, objections: &mut Objections) {
+    let TopologySource::Metadata(told) = &facts.snapshot.topology_source else { return };
+    let (Some(only), 1) = (told.first().copied(), told.len()) else { return };
+    let brokers = facts.snapshot.topology.brokers.keys();
+    if brokers.filter(|broker| facts.needed() <= facts.green_votes(**broker)).any(|broker| *broker != only) {
+        objections.insert(Objection::OneView(only));
     }
 }
 

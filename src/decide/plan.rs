@@ -14,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use self::choose::{Chosen, Need, Passing, Target, Taste, all_registered, at_risk, choose, led_by};
+use self::choose::{Chosen, Need, Passing, Target, Taste, accepted, at_risk, choose, led_by};
 use self::restore::{Ripe, restore};
 use self::steps::{Change, Moving, Steps, originals};
 use super::policy::{Permission, Policy};
@@ -207,7 +207,7 @@ impl<'a> Draft<'a> {
     fn change<'c>(&self, target: &'c Target<'a>) -> Option<Change<'c>> {
         let right_already = target.partition.replicas.first() == Some(&target.leader);
         let order = if right_already { &target.partition.replicas } else { &target.order };
-        (right_already || all_registered(&target.partition.replicas, self.snapshot))
+        (right_already || accepted(&target.partition.replicas, self.snapshot))
             .then(|| Change::new(target.id, target.kind, target.partition, Cow::Borrowed(order)))
     }
 
@@ -232,7 +232,7 @@ impl<'a> Draft<'a> {
             collateral: whole_broker
                 .map(|step| collateral::ledger(step, self.broker(), native, self.snapshot))
                 .unwrap_or_default(),
-            at_risk: at_risk(chosen.targets.iter().map(passing), self.snapshot),
+            at_risk: at_risk(chosen.targets.iter().map(passing)),
             choices: chosen.choices.clone(),
             steps,
         }
@@ -243,8 +243,8 @@ fn all<'c, 'a>(changes: &'c [Change<'a>]) -> Vec<&'c Change<'a>> {
     changes.iter().collect()
 }
 
-fn passing<'c>(target: &'c Target<'_>) -> Passing<'c> {
-    Passing { id: &target.id, from: target.partition.leader, to: target.leader }
+fn passing(target: &Target<'_>) -> Passing {
+    Passing { id: target.id, tail: target.tail }
 }
 
 fn nobody_fit(chosen: &Chosen<'_>) -> NoPlan {

@@ -157,7 +157,13 @@ pub struct ScorePolicy {
     /// The lag that is worth 1000 permille. Two brokers' log ends may be read 5 s apart; a busy partition gains tens of
     /// thousands of records in that time, which is no lag.
     pub lag_records_max: u64,
-    /// The excess over an even share of leaders that is worth 1000 permille.
+    /// The lag in bytes that is worth 1000 permille: about ten seconds of a follower that catches up at 100 MB/s. What a
+    /// partition gains between two readings, 5 s apart at 20 MB/s, is a tenth of it.
+    pub lag_bytes_max: u64,
+    /// The lag in time that is worth 1000 permille: Kafka itself takes a replica for out of sync after 30 s by default.
+    #[serde(with = "millis", rename = "lag_time_max_ms")]
+    pub lag_time_max: Duration,
+    /// The excess over an even share, of leaders and of bytes a second, that is worth 1000 permille.
     pub load_excess_max_permille: u32,
     /// The weight of the lag: it is time without acks=all, and acks=1 records lost.
     pub lag_weight: u32,
@@ -266,6 +272,8 @@ impl Default for ScorePolicy {
         Self {
             promotion: BTreeMap::new(),
             lag_records_max: 100_000,
+            lag_bytes_max: 1_000_000_000,
+            lag_time_max: Duration::from_secs(30),
             load_excess_max_permille: 500,
             lag_weight: 6,
             rack_weight: 1,

@@ -2,15 +2,20 @@
 //!
 //! Deliberately no judgement about brokers: lights are the watch's.
 
+mod dirs;
+mod ends;
+
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use self::dirs::OwnDirs;
+pub use self::ends::OwnEnds;
 use crate::model::ids::{BrokerId, ControllerEpoch, ControllerId, PartitionId};
 use crate::model::observation::{
-    Blindness, LogDirsReading, LogEnd, OffsetsReading, ProbeKind, PulseReading, TopologyReading, TopologySource,
+    Blindness, LogDirsReading, OffsetsReading, ProbeKind, PulseReading, TopologyReading, TopologySource,
 };
 use crate::model::snapshot::Load;
 use crate::model::time::Timestamp;
@@ -21,10 +26,10 @@ use crate::model::topology::{Partition, Topology};
 pub struct Readings {
     /// The cluster's shape: the observer's while it sees, else the brokers' own; the higher leader epoch is believed.
     pub topology: Option<Shape>,
-    /// Log ends per partition and replica, each with the instant at which it was asked for.
-    pub log_ends: BTreeMap<PartitionId, BTreeMap<BrokerId, (LogEnd, Timestamp)>>,
+    /// The log ends that each broker told of its own replicas.
+    pub log_ends: BTreeMap<BrokerId, OwnEnds>,
     /// Log dirs per broker.
-    pub log_dirs: BTreeMap<BrokerId, LogDirsReading>,
+    pub log_dirs: BTreeMap<BrokerId, OwnDirs>,
     /// The reassignments in flight, and when they were asked for.
     pub reassigning: Option<(Timestamp, BTreeSet<PartitionId>)>,
     /// The active controller, its epoch, and when the answer that named it was asked for.
@@ -33,6 +38,8 @@ pub struct Readings {
     pub blind: BTreeMap<ProbeKind, (Timestamp, Blindness)>,
     /// Brokers that do not say what they hold, and why.
     pub blind_of: BTreeMap<(ProbeKind, BrokerId), Blindness>,
+    /// What each broker carries, by the newest reading of its log dirs: bytes, and bytes a second where it leads.
+    pub carried: BTreeMap<BrokerId, (u64, Option<u64>)>,
     /// The newest shape from each kind of source.
     sources: Sources,
 }
@@ -101,6 +108,7 @@ impl Readings {
             Some(shape) if Arc::ptr_eq(&shape.topology, &topology) => Arc::clone(&shape.loads),
             _ => Arc::new(loads_in(&topology)),
         };
+        self.log_ends.retain(|broker, _| loads.contains_key(broker));
         self.topology = Some(Shape { topology, source, confirmed_at, loads });
     }
 
@@ -136,17 +144,12 @@ impl Readings {
     pub(super) fn note_offsets(&mut self, reading: &OffsetsReading) {
         self.blind.remove(&ProbeKind::Offsets);
         self.blind_of.remove(&(ProbeKind::Offsets, reading.broker));
-        for (partition, end) in &reading.log_ends {
-            let newest =
-                self.log_ends.entry(*partition).or_default().entry(reading.broker).or_insert((*end, reading.sent_at));
-            if newest.1 <= reading.sent_at {
-                *newest = (*end, reading.sent_at);
-            }
-        }
+        let own = self.log_ends.entry(reading.broker).or_default();
+        own.note(reading);
         if let Some(shape) = &self.topology {
-            // Deleted topics must not stay for ever.
-            if shape.topology.partitions.len() < self.log_ends.len() {
-                self.log_ends.retain(|partition, _| shape.topology.partitions.contains_key(partition));
+            let held = shape.loads.get(&reading.broker).map_or(0, |load| load.replicas);
+            if usize::try_from(held).unwrap_or(usize::MAX) < own.len() {
+                own.keep_held(reading.broker, &shape.topology);
             }
         }
     }
@@ -155,7 +158,12 @@ impl Readings {
     pub(super) fn note_log_dirs(&mut self, reading: &LogDirsReading) {
         self.blind.remove(&ProbeKind::LogDirs);
         self.blind_of.remove(&(ProbeKind::LogDirs, reading.broker));
-        self.log_dirs.insert(reading.broker, reading.clone());
+        let fresh = OwnDirs::new(reading, self.log_dirs.get(&reading.broker));
+        let topology = self.topology.as_ref().map(|shape| shape.topology.as_ref());
+        // Counted here, not with every snapshot: log dirs are read once in half a minute.
+        let bytes_in = topology.and_then(|topology| fresh.bytes_in(reading.broker, topology));
+        self.carried.insert(reading.broker, (fresh.bytes(), bytes_in));
+        self.log_dirs.insert(reading.broker, fresh);
     }
 
     /// Takes in the reassignments in flight.
@@ -211,9 +219,11 @@ fn complete(base: &Arc<Topology>, other: &Topology) -> Arc<Topology> {
 pub(super) fn loads_in(topology: &Topology) -> BTreeMap<BrokerId, Load> {
     let mut loads: BTreeMap<BrokerId, Load> =
         topology.brokers.keys().map(|broker| (*broker, Load::default())).collect();
-    for partition in topology.partitions.values() {
+    for (_, partition, topic) in topology.walk() {
         if let Some(leader) = partition.leader {
-            loads.entry(leader).or_default().leads += 1;
+            let load = loads.entry(leader).or_default();
+            load.leads += 1;
+            load.coordinates += u32::from(topic.is_some_and(|topic| topic.internal));
         }
         for replica in &partition.replicas {
             loads.entry(*replica).or_default().replicas += 1;

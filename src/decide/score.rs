@@ -3,6 +3,9 @@
 //! Load is counted as the plan grows: ten thousand partitions must not all land on one broker. Parts are rounded down to
 //! a step, so that noise changes no choice and equal scores share one line of the record.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,6 +29,23 @@ pub struct Field<'a> {
     view: View,
 }
 
+/// Two brokers' log ends may be asked for this far apart (the slowest pace of P6): what a partition gains meanwhile is no lag.
+const READINGS_APART_MS: u64 = 5000;
+
+/// An even share below this is a quiet cluster: who takes in more of it matters to nobody.
+const QUIET_BYTES_PER_S: u64 = 1 << 20;
+
+/// What leading a partition takes; 0 where that is not known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Burden {
+    /// Records a second.
+    pub records: u64,
+    /// Bytes a second.
+    pub bytes: u64,
+    /// 1 where its leader coordinates groups or transactions, else 0.
+    pub coordinates: u64,
+}
+
 /// What scoring reads of one broker, the same for every partition.
 #[derive(Debug, Clone)]
 struct Runner {
@@ -36,12 +56,16 @@ struct Runner {
     rack: Option<Rack>,
     health_permille: u32,
     leaders: u64,
+    bytes_in: Option<u64>,
+    coordinates: u64,
 }
 
 /// An even share of leaders.
 #[derive(Debug, Clone, Default)]
 struct Even {
     per_broker: u64,
+    bytes_in: u64,
+    coordinates: u64,
     per_rack: BTreeMap<Rack, u64>,
 }
 
@@ -69,31 +93,38 @@ impl<'a> Field<'a> {
         Self { snapshot, policy, at_fault, brokers, leaders_of_rack, even, view }
     }
 
-    /// Gives every replica of a partition with its score, or the first rule that forbids it to lead.
-    #[must_use]
-    pub fn candidates(&self, id: &PartitionId, partition: &Partition) -> Vec<Candidate> {
-        let ends = self.snapshot.log_ends.get(id);
-        let longest = ends.into_iter().flat_map(BTreeMap::values).filter(|end| comparable(end, partition));
+    /// Gives every replica of a partition, with its log ends and how fast it grows, and its score or the first rule that
+    /// forbids it to lead.
+    pub fn candidates<'c>(
+        &'c self,
+        id: &PartitionId,
+        partition: &'c Partition,
+        ends: &'c [(BrokerId, LogEnd)],
+        burden: Burden,
+    ) -> impl Iterator<Item = Candidate> {
+        let longest = ends.iter().map(|(_, end)| end).filter(|end| comparable(end, partition));
         let longest = longest.map(|end| end.offset.0).max().unwrap_or_default();
         let moving = partition.reassigning || self.snapshot.reassigning.contains(id);
-        let judge = |(position, broker): (usize, &BrokerId)| {
-            let end = ends.and_then(|ends| ends.get(broker));
+        let judge = move |(position, broker): (usize, &BrokerId)| {
+            let end = ends.iter().find(|(told, _)| told == broker).map(|(_, end)| end);
             let verdict = match (self.unfit(*broker, partition, end, moving), self.brokers.get(broker), end) {
                 (None, Some(runner), Some(end)) => {
                     let lag = comparable(end, partition).then(|| longest.saturating_sub(end.offset.0));
-                    Verdict::Score(self.score(runner, lag, position))
+                    Verdict::Score(self.score(runner, lag, burden, position))
                 }
                 (unfit, _, _) => Verdict::Unfit(unfit.unwrap_or(Unfit::NotActive)),
             };
             Candidate { broker: *broker, verdict }
         };
-        partition.replicas.iter().enumerate().map(judge).collect()
+        partition.replicas.iter().enumerate().map(judge)
     }
 
-    /// Counts a broker as the leader of one more partition.
-    pub fn take(&mut self, broker: BrokerId) {
+    /// Counts a broker as the leader of one more partition, which grows this fast.
+    pub fn take(&mut self, broker: BrokerId, burden: Burden) {
         let Some(runner) = self.brokers.get_mut(&broker) else { return };
         runner.leaders += 1;
+        runner.coordinates += burden.coordinates;
+        runner.bytes_in = runner.bytes_in.map(|held| held.saturating_add(burden.bytes));
         if let Some(rack) = &runner.rack {
             *self.leaders_of_rack.entry(rack.clone()).or_default() += 1;
         }
@@ -136,9 +167,18 @@ impl<'a> Field<'a> {
     }
 
     /// Scores one fit replica. `lag` is none where its log end cannot be compared: then it is taken as far behind.
-    fn score(&self, runner: &Runner, lag: Option<u64>, position: usize) -> Score {
+    fn score(&self, runner: &Runner, lag: Option<u64>, burden: Burden, position: usize) -> Score {
         let policy = &self.policy.score;
         let lag_permille = lag.map_or(1000, |lag| permille(lag, policy.lag_records_max));
+        let (bytes, time) = lag.map_or((0, 0), |lag| (lag_bytes(lag, burden), lag_ms(lag, burden)));
+        let time_max = u64::try_from(policy.lag_time_max.as_millis()).unwrap_or(u64::MAX);
+        let bytes_in_permille = runner.bytes_in.map_or(0, |held| {
+            excess_permille(held.saturating_add(burden.bytes), self.even.bytes_in.max(QUIET_BYTES_PER_S), policy)
+        });
+        let coordinates_permille = match burden.coordinates {
+            0 => 0,
+            more => excess_permille(runner.coordinates + more, self.even.coordinates, policy),
+        };
         let load_permille = excess_permille(runner.leaders + 1, self.even.per_broker, policy);
         let rack_permille = runner.rack.as_ref().map_or(0, |rack| {
             let held = self.leaders_of_rack.get(rack).copied().unwrap_or_default();
@@ -149,8 +189,12 @@ impl<'a> Field<'a> {
             promotion: runner.promotion,
             shares_failed_rack: runner.failed_rack,
             lag_permille: step(lag_permille),
+            lag_bytes_permille: step(permille(bytes, policy.lag_bytes_max)),
+            lag_time_permille: step(permille(time, time_max)),
             rack_permille: step(rack_permille),
             load_permille: step(load_permille),
+            bytes_in_permille: step(bytes_in_permille),
+            coordinates_permille: step(coordinates_permille),
             health_permille: step(runner.health_permille),
             weighted_permille: 0,
             position: u16::try_from(position).unwrap_or(u16::MAX),
@@ -170,11 +214,24 @@ fn comparable(end: &LogEnd, partition: &Partition) -> bool {
     end.leader_epoch.is_none_or(|epoch| epoch == partition.leader_epoch)
 }
 
+/// A lag in bytes, by what the partition's records weigh on average.
+fn lag_bytes(lag: u64, burden: Burden) -> u64 {
+    let bytes = u128::from(lag) * u128::from(burden.bytes) / u128::from(burden.records.max(1));
+    if burden.records == 0 { 0 } else { u64::try_from(bytes).unwrap_or(u64::MAX) }
+}
+
+/// A lag in time, by how fast the partition grows, less what two readings may lie apart.
+fn lag_ms(lag: u64, burden: Burden) -> u64 {
+    let ms = u128::from(lag) * 1000 / u128::from(burden.records.max(1));
+    if burden.records == 0 { 0 } else { u64::try_from(ms).unwrap_or(u64::MAX).saturating_sub(READINGS_APART_MS) }
+}
+
 fn weighted(score: &Score, policy: &ScorePolicy) -> u32 {
     let parts = [
-        (score.lag_permille, policy.lag_weight),
+        // One lag and one load, in three measures each: counted once, by the worst.
+        (score.lag_permille.max(score.lag_bytes_permille).max(score.lag_time_permille), policy.lag_weight),
         (score.rack_permille, policy.rack_weight),
-        (score.load_permille, policy.load_weight),
+        (score.load_permille.max(score.bytes_in_permille).max(score.coordinates_permille), policy.load_weight),
         (score.health_permille, policy.health_weight),
     ];
     let weight: u32 = parts.iter().map(|(_, weight)| weight).sum();
@@ -204,7 +261,10 @@ fn even(brokers: &BTreeMap<BrokerId, Runner>, topology: &Topology) -> Even {
     for members in per_rack.values_mut() {
         *members = (*members * total).div_ceil(count);
     }
-    Even { per_broker: total.div_ceil(count), per_rack }
+    let bytes_in = brokers.values().filter_map(|runner| runner.bytes_in).fold(0, u64::saturating_add);
+    let coordinates: u64 = brokers.values().map(|runner| runner.coordinates).sum();
+    let share = |of: u64| of.div_ceil(count);
+    Even { per_broker: share(total), bytes_in: share(bytes_in), coordinates: share(coordinates), per_rack }
 }
 
 fn runner(broker: BrokerId, at_fault: BrokerId, snapshot: &Snapshot, policy: &Policy) -> Runner {
@@ -222,6 +282,8 @@ fn runner(broker: BrokerId, at_fault: BrokerId, snapshot: &Snapshot, policy: &Po
         rack,
         health_permille: health_permille(broker, snapshot, policy),
         leaders: snapshot.loads.get(&broker).map_or(0, |load| load.leads.into()),
+        coordinates: snapshot.loads.get(&broker).map_or(0, |load| load.coordinates.into()),
+        bytes_in: snapshot.loads.get(&broker).and_then(|load| load.bytes_in),
     }
 }
 
@@ -239,6 +301,8 @@ fn unfit_anywhere(broker: BrokerId, at_fault: BrokerId, snapshot: &Snapshot, pol
         Some(Unfit::Never)
     } else if orders.maintenance.contains(&broker) {
         Some(Unfit::Maintenance)
+    } else if snapshot.cordoned.contains(&broker) {
+        Some(Unfit::Cordoned)
     } else if orders.demoted.get(&broker).is_some_and(|until| snapshot.taken_at < until.until) {
         Some(Unfit::DemotedLately)
     } else {

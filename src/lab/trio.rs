@@ -333,7 +333,8 @@ fn settings(place: &Place<'_>, links: &[(u8, u8, Link)], cluster: &Cluster, opti
         let _ = write!(text, "\n[[peers]]\nid = {peer}\naddress = \"{address}\"\n");
     }
     let listener = Listener::Tanist(id);
-    let _ = write!(text, "\n[kafka]\n\"bootstrap.servers\" = \"{}\"\n", list(cluster.bootstrap(listener)));
+    let _ = write!(text, "\n[kafka]\nlistener = \"{listener}\"\n");
+    let _ = writeln!(text, "\"bootstrap.servers\" = \"{}\"", list(cluster.bootstrap(listener)));
     if options.controllers == Controllers::Told {
         let _ = writeln!(text, "\"bootstrap.controllers\" = \"{}\"", list(cluster.controllers(listener)));
     }

@@ -28,4 +28,5 @@ pub mod record;
 pub mod ruling;
 pub mod snapshot;
 pub mod time;
+pub mod told;
 pub mod topology;

@@ -215,6 +215,8 @@ pub struct LogDirsReading {
     pub sent_at: Timestamp,
     /// How many log dirs answered with an error.
     pub failed_dirs: u32,
+    /// Whether every log dir is cordoned (KIP-1066): Kafka then refuses each replica list that names the broker.
+    pub all_cordoned: bool,
     /// Bytes per replica on this broker.
     pub bytes: BTreeMap<PartitionId, u64>,
 }

@@ -44,6 +44,8 @@ pub enum Objection {
     },
     /// The side that decides does not reach the active controller.
     ControllerUnreachable,
+    /// One broker alone told how the cluster stands, although another could have been asked: its picture may be old.
+    OneView(BrokerId),
     /// The picture is too old.
     StaleSnapshot {
         /// Its age.
@@ -100,6 +102,8 @@ pub enum Objection {
     Collateral(PartitionSet),
     /// The act names an unregistered broker, or would leave fewer registered than the highest replication factor.
     NamesUnregistered(BrokerId),
+    /// The act names a broker whose log dirs are all cordoned.
+    NamesCordoned(BrokerId),
     /// The broker is the only ISR or ELR member of these.
     OnlyMember {
         /// The broker.
@@ -154,7 +158,14 @@ impl Objection {
     /// Tells whether the objection goes away without anybody doing anything: no reason to wake a person.
     #[must_use]
     pub fn passes_by_itself(&self) -> bool {
-        matches!(self, Self::CoolDown { .. } | Self::PlanInFlight(_) | Self::FactsMoved | Self::StaleSnapshot { .. })
+        matches!(
+            self,
+            Self::CoolDown { .. }
+                | Self::PlanInFlight(_)
+                | Self::FactsMoved
+                | Self::StaleSnapshot { .. }
+                | Self::OneView(_)
+        )
     }
 
     /// Gives the objection's name, as records, metrics and tables use it.
@@ -164,6 +175,7 @@ impl Objection {
             Self::NoMajority { .. } => "NoMajority",
             Self::ControllerUnreachable => "ControllerUnreachable",
             Self::StaleSnapshot { .. } => "StaleSnapshot",
+            Self::OneView(_) => "OneView",
             Self::ForeignReassignment(_) => "ForeignReassignment",
             Self::Maintenance(_) => "Maintenance",
             Self::Paused => "Paused",
@@ -175,6 +187,7 @@ impl Objection {
             Self::MinIsr(_) => "MinIsr",
             Self::Collateral(_) => "Collateral",
             Self::NamesUnregistered(_) => "NamesUnregistered",
+            Self::NamesCordoned(_) => "NamesCordoned",
             Self::OnlyMember { .. } => "OnlyMember",
             Self::TooManyMoves { .. } => "TooManyMoves",
             Self::TargetFull { .. } => "TargetFull",

@@ -13,6 +13,7 @@ use super::finding::FindingKind;
 use super::ids::{BrokerId, CaseId, ControllerId, NodeId, PartitionId};
 use super::observation::{Blindness, Heard, LogEnd, ProbeKind, TopologySource};
 use super::time::{LogTime, millis};
+use super::told::Told;
 use super::topology::Topology;
 
 /// What a decision is made on.
@@ -38,9 +39,18 @@ pub struct Snapshot {
     /// How much each broker carries, counted over the whole cluster (the partitions above may be only those affected).
     pub loads: BTreeMap<BrokerId, Load>,
     /// Log ends per partition and replica, where read recently.
-    pub log_ends: BTreeMap<PartitionId, BTreeMap<BrokerId, LogEnd>>,
+    pub log_ends: Told<LogEnd>,
+    /// Records a second that a replica's log gained when it last grew, between two readings of its broker's log ends.
+    #[serde(default)]
+    pub records_in: Told<u64>,
+    /// Bytes a second that a replica gained between two readings of its broker's log dirs; where it gained none, no entry.
+    #[serde(default)]
+    pub bytes_in: Told<u64>,
     /// Partitions being reassigned by somebody, from the newest `ListPartitionReassignments`.
     pub reassigning: BTreeSet<PartitionId>,
+    /// Brokers whose log dirs are all cordoned (KIP-1066): no replica list may name them, and nobody is to lead there.
+    #[serde(default)]
+    pub cordoned: BTreeSet<BrokerId>,
     /// What the trio itself has decided before and must respect.
     pub standing: StandingOrders,
     /// What could not be had.
@@ -60,12 +70,18 @@ impl Snapshot {
 pub struct Load {
     /// Partitions it leads.
     pub leads: u32,
+    /// Partitions of Kafka's own topics that it leads: it coordinates their groups and transactions.
+    #[serde(default)]
+    pub coordinates: u32,
     /// Replicas it holds.
     pub replicas: u32,
     /// ISRs it is in that have another member.
     pub in_isr_with_others: u32,
     /// Bytes it holds, where its log dirs were read.
     pub bytes: Option<u64>,
+    /// Bytes a second that the partitions it leads gain, where its log dirs were read twice.
+    #[serde(default)]
+    pub bytes_in: Option<u64>,
 }
 
 /// What the trio's own replicated state says that a decision must respect.

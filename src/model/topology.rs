@@ -90,6 +90,18 @@ pub struct PartitionSet(Vec<(TopicId, Run)>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Run(pub i32, pub i32);
 
+impl Topology {
+    /// Gives every partition in order, with its topic; both maps are walked once.
+    pub fn walk(&self) -> impl Iterator<Item = (&PartitionId, &Partition, Option<&Topic>)> {
+        let mut topics = self.topics.iter().peekable();
+        self.partitions.iter().map(move |(id, partition)| {
+            while topics.next_if(|(topic, _)| **topic < id.topic).is_some() {}
+            let topic = topics.peek().filter(|(topic, _)| **topic == id.topic).map(|(_, topic)| *topic);
+            (id, partition, topic)
+        })
+    }
+}
+
 impl PartitionSet {
     /// Gives the partitions in order.
     pub fn iter(&self) -> impl Iterator<Item = PartitionId> + '_ {

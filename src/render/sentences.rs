@@ -21,6 +21,9 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         Objection::StaleSnapshot { age, limit } => {
             format!("the picture of the cluster was {} old, at most {} is trusted", span(*age), span(*limit))
         }
+        Objection::OneView(broker) => {
+            format!("only {broker} told how the cluster stands, and others could have been asked")
+        }
         Objection::ForeignReassignment(set) => format!("somebody else is reassigning {}", names.set(set)),
         Objection::Maintenance(broker) => format!("{broker} is in maintenance"),
         Objection::Paused => "automation is paused".to_owned(),
@@ -50,6 +53,9 @@ pub(super) fn objection(objection: &Objection, names: &Names) -> String {
         }
         Objection::NamesUnregistered(broker) => {
             format!("{broker} is not registered, or too few registered brokers would be left")
+        }
+        Objection::NamesCordoned(broker) => {
+            format!("all log dirs of {broker} are cordoned: Kafka refuses every list of replicas that names it")
         }
         Objection::OnlyMember { broker, partitions } => {
             format!("{broker} is the only one in sync for {}", names.set(partitions))
@@ -105,6 +111,7 @@ pub(super) fn unfit(why: Unfit) -> &'static str {
         Unfit::NotActive => "it was fenced, shutting down or unregistered",
         Unfit::Never => "the settings say that it never leads",
         Unfit::Maintenance => "it was in maintenance",
+        Unfit::Cordoned => "its log dirs were cordoned",
         Unfit::DemotedLately => "it had lost leadership lately",
         Unfit::Reassigning => "the partition was being reassigned",
         Unfit::StaleView => "what was known of the partition was too old",
@@ -122,9 +129,19 @@ pub(super) fn score(score: &Score) -> String {
     if score.shares_failed_rack == FailedRack::Yes {
         parts.push("in the rack of the broker at fault".to_owned());
     }
+    // Most often nobody lags and nobody is crowded: then the measures beyond records and leaders say nothing new.
+    let beyond = |name: &str, part: u32| if part == 0 { String::new() } else { format!("{name} {part}, ") };
     parts.push(format!(
-        "score {} (lag {}, rack {}, load {}, health {})",
-        score.weighted_permille, score.lag_permille, score.rack_permille, score.load_permille, score.health_permille
+        "score {} (lag {}, {}{}rack {}, load {}, {}{}health {})",
+        score.weighted_permille,
+        score.lag_permille,
+        beyond("in bytes", score.lag_bytes_permille),
+        beyond("in time", score.lag_time_permille),
+        score.rack_permille,
+        score.load_permille,
+        beyond("in bytes", score.bytes_in_permille),
+        beyond("as coordinator", score.coordinates_permille),
+        score.health_permille
     ));
     let place = u32::from(score.position) + 1;
     parts.push(format!("place {place} in the original order"));

@@ -11,7 +11,7 @@ use crate::model::advice::{
 };
 use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::{BrokerId, NodeId, PartitionId};
-use crate::model::observation::{Light, Progress, PulseState, Sighting};
+use crate::model::observation::{Light, LogEnd, Progress, PulseState, Sighting};
 use crate::model::plan::{NativeFate, Origin, Plan, Serving};
 use crate::model::snapshot::Snapshot;
 use crate::model::topology::Standing;
@@ -275,10 +275,10 @@ fn rank(serving: Serving) -> u8 {
 /// Gives by how many records a replica's log end is behind the furthest one of the same, current leader epoch.
 fn lag(broker: BrokerId, partition: PartitionId, snapshot: &Snapshot) -> Option<i64> {
     let epoch = snapshot.topology.partitions.get(&partition)?.leader_epoch;
-    let ends = snapshot.log_ends.get(&partition)?;
-    let current = |id: &BrokerId| ends.get(id).filter(|end| end.leader_epoch.is_none_or(|of| of == epoch));
-    let own = current(&broker)?.offset.0;
-    let furthest = ends.keys().filter_map(current).map(|end| end.offset.0).max()?;
+    let current = |end: &LogEnd| end.leader_epoch.is_none_or(|of| of == epoch);
+    let own = snapshot.log_ends.get(&partition, broker).filter(current)?.offset.0;
+    let ends = snapshot.log_ends.of(partition).map(|(_, end)| end);
+    let furthest = ends.filter(current).map(|end| end.offset.0).max()?;
     Some(count_u64(furthest.saturating_sub(own)))
 }
 

@@ -308,8 +308,9 @@ fn told_in_order_of(chance: &mut u64, snapshot: &Snapshot, policy: &Policy) -> S
     }
     let mut watch = Watch::new(NodeId(1), policy, Listener("CLIENTS".to_owned()), BTreeSet::new());
     for broker in snapshot.topology.brokers.keys() {
-        for (id, ends) in snapshot.log_ends.iter().filter(|(_, ends)| ends.contains_key(broker)) {
-            let log_ends = [(*id, ends[broker])].into();
+        for id in snapshot.topology.partitions.keys() {
+            let Some(end) = snapshot.log_ends.get(id, *broker) else { continue };
+            let log_ends = [(*id, end)].into();
             streams.push(vec![Fact::Offsets(OffsetsReading { broker: *broker, sent_at: ago(40), log_ends })]);
         }
         streams.push(line_of(*broker, snapshot, ago(70)));

@@ -1,48 +1,48 @@
 //! The guard over partitions: permutations, in-sync targets, epochs, foreign hands, limits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Objections;
 use super::facts::Facts;
+use super::places::{Moved, Places, Row};
 use crate::model::finding::FindingKind;
 use crate::model::ids::{BrokerId, PartitionId, TopicId};
 use crate::model::plan::{Act, Move, Origin, Plan, Precondition, Step, When};
 use crate::model::ruling::Objection;
 use crate::model::topology::{Partition, PartitionSet};
 
-/// The orders that earlier steps of a plan will have brought about.
-type Orders<'a> = BTreeMap<PartitionId, &'a [BrokerId]>;
-
 /// Objects to a whole plan's moves.
 pub(super) fn object(plan: &Plan, facts: &Facts<'_>, objections: &mut Objections) {
-    let moves_later = plan.steps.iter().any(|step| step.when != When::AtOnce && !step.act.moves().is_empty());
-    // Lists that are sorted once: sets of tens of thousands of partitions would cost more than all other checks.
-    let mut seen: Vec<(When, PartitionId)> = Vec::new();
-    let mut targets: Vec<(BrokerId, PartitionId)> = Vec::new();
-    let mut at_once = Orders::new();
+    let mut moving = plan.steps.iter().filter(|step| !step.act.moves().is_empty()).peekable();
+    if moving.peek().is_none() {
+        return;
+    }
+    let moves_later = moving.any(|step| step.when != When::AtOnce);
+    let mut places = Places::new(&facts.snapshot.topology);
     for (index, step) in plan.steps.iter().enumerate() {
         object_to_size(index, step, plan, facts, objections);
         for each in step.act.moves() {
-            object_to_move(each, step, &at_once, facts, objections);
-            seen.extend(each.partitions.iter().map(|partition| (step.when, partition)));
+            object_to_move(each, step, &mut places, facts, objections);
             // Whoever leads it already gains nothing.
-            if let Some(target) = each.to.first().copied().filter(|target| each.leader != Some(*target)) {
-                targets.extend(each.partitions.iter().map(|partition| (target, partition)));
+            let target = each.to.first().copied().filter(|target| each.leader != Some(*target));
+            for partition in each.partitions.iter() {
+                if places.count(partition, step.when, target) == Moved::Twice {
+                    objections.insert(Objection::TwiceAtOnce { partition });
+                }
             }
         }
         // What is due later finds the orders that the steps due at once have left.
         if step.when == When::AtOnce && moves_later {
             for each in step.act.moves() {
-                at_once.extend(each.partitions.iter().map(|partition| (partition, each.to.as_slice())));
+                for partition in each.partitions.iter() {
+                    if let Some(row) = places.find(&partition) {
+                        row.order = &each.to;
+                    }
+                }
             }
         }
     }
-    seen.sort_unstable();
-    let twice = seen.iter().zip(seen.iter().skip(1)).filter(|(one, next)| one == next);
-    objections.extend(twice.map(|((_, partition), _)| Objection::TwiceAtOnce { partition: *partition }));
-    targets.sort_unstable();
-    targets.dedup();
-    object_to_targets(&targets, facts, objections);
+    object_to_targets(places.gains(), facts, objections);
     object_to_tails(plan, facts, objections);
 }
 
@@ -77,8 +77,7 @@ fn object_to_tails_of(steps: &[Step], untold: Untold, facts: &Facts<'_>, objecti
             continue;
         };
         for id in each.partitions.iter() {
-            let ends = facts.snapshot.log_ends.get(&id);
-            let end = |broker: BrokerId| Some(ends?.get(&broker)?.offset.0);
+            let end = |broker: BrokerId| Some(facts.snapshot.log_ends.get(&id, broker)?.offset.0);
             let tail = end(leader).zip(end(target)).map(|(old, new)| old.saturating_sub(new));
             let topic = topics.entry(id.topic).or_insert((Vec::new(), Some(0)));
             topic.0.push(id);
@@ -107,7 +106,7 @@ fn object_to_size(index: usize, step: &Step, plan: &Plan, facts: &Facts<'_>, obj
     }
 }
 
-fn object_to_move(each: &Move, step: &Step, orders: &Orders<'_>, facts: &Facts<'_>, objections: &mut Objections) {
+fn object_to_move(each: &Move, step: &Step, places: &mut Places<'_>, facts: &Facts<'_>, objections: &mut Objections) {
     let shuffled = is_permutation(&each.from, &each.to);
     let red_target = each
         .to
@@ -115,15 +114,14 @@ fn object_to_move(each: &Move, step: &Step, orders: &Orders<'_>, facts: &Facts<'
         .is_some_and(|target| step.when != When::EchoLevelGreen && facts.needed() <= facts.red_votes(*target));
     let mut foreign = Vec::new();
     for id in each.partitions.iter() {
-        let Some(partition) = facts.snapshot.topology.partitions.get(&id) else {
+        let Some(Row { partition, order, .. }) = places.find(&id) else {
             objections.insert(Objection::FactsMoved);
             continue;
         };
         if !shuffled || (partition.replicas != each.from && !is_permutation(&partition.replicas, &each.from)) {
             objections.insert(Objection::NotAPermutation { partition: id });
         }
-        let order = orders.get(&id).copied().unwrap_or(&partition.replicas);
-        if order != each.from || partition.leader_epoch != each.leader_epoch || partition.leader != each.leader {
+        if *order != each.from || partition.leader_epoch != each.leader_epoch || partition.leader != each.leader {
             objections.insert(Objection::FactsMoved);
         }
         if let Some(target) = each.to.first().copied()
@@ -142,17 +140,15 @@ fn object_to_move(each: &Move, step: &Step, orders: &Orders<'_>, facts: &Facts<'
         Act::Reorder { .. } | Act::Elect { .. } => {
             let strangers = each.to.iter().filter(|broker| !facts.is_registered(**broker));
             objections.extend(strangers.map(|broker| Objection::NamesUnregistered(*broker)));
+            let cordoned = each.to.iter().filter(|broker| facts.snapshot.cordoned.contains(broker));
+            objections.extend(cordoned.map(|broker| Objection::NamesCordoned(*broker)));
         }
         // An election names no list.
         Act::Prefer { .. } | Act::Fence { .. } | Act::Unregister { .. } => {}
     }
 }
 
-fn object_to_targets(targets: &[(BrokerId, PartitionId)], facts: &Facts<'_>, objections: &mut Objections) {
-    let mut gains: BTreeMap<BrokerId, u32> = BTreeMap::new();
-    for (target, _) in targets {
-        *gains.entry(*target).or_default() += 1;
-    }
+fn object_to_targets(gains: BTreeMap<BrokerId, u32>, facts: &Facts<'_>, objections: &mut Objections) {
     let limit = facts.policy.score.leaders_max;
     for (target, gain) in gains {
         if facts.snapshot.standing.maintenance.contains(&target) {
@@ -214,10 +210,10 @@ fn may_lead(broker: BrokerId, partition: &Partition) -> bool {
     if partition.isr.is_empty() { partition.elr.contains(&broker) } else { partition.isr.contains(&broker) }
 }
 
+/// Lists of replicas are short: comparing each with each needs no set.
 fn is_permutation(these: &[BrokerId], those: &[BrokerId]) -> bool {
-    let set: BTreeSet<&BrokerId> = these.iter().collect();
+    let once = |broker: &BrokerId, list: &[BrokerId]| list.iter().filter(|other| *other == broker).count() == 1;
     !these.is_empty()
-        && set.len() == these.len()
         && these.len() == those.len()
-        && those.iter().collect::<BTreeSet<_>>() == set
+        && these.iter().all(|broker| once(broker, these) && once(broker, those))
 }

@@ -199,6 +199,23 @@ fn names_unregistered() {
 }
 
 #[test]
+fn names_cordoned() {
+    let cordoned = objections(&refused(""), "cordoned b3\n");
+    assert_eq!(cordoned, [Objection::NamesCordoned(BrokerId(3))]);
+    // An election names no list, and a fence names the broker alone.
+    let fence = crashed("policy fence\n");
+    assert_eq!(names(&objections(&fence.replace("of 1,2,3", "of 2,1,3"), "cordoned b1\n")), [""; 0]);
+}
+
+#[test]
+fn one_view() {
+    assert_eq!(objections(&refused(""), "source metadata\n"), [Objection::OneView(BrokerId(2))]);
+    // Nobody else is there to be asked.
+    let alone = "source metadata\nn1 sees b3 yellow 10ms\nn2 sees b3 yellow 10ms\n";
+    assert!(!names(&objections(&refused(""), alone)).contains(&"OneView"));
+}
+
+#[test]
 fn only_member() {
     let follower = crashed("policy unregister\npolicy auto-r2 Unregister\nbroker b4 epoch 104\n")
         .replace("led b1 of 1,2,3", "led b2 of 2,1,3");
@@ -221,6 +238,7 @@ fn raised_in(objection: &Objection) -> fn() {
         Objection::NoMajority { .. } => no_majority,
         Objection::ControllerUnreachable => controller_unreachable,
         Objection::StaleSnapshot { .. } => stale_snapshot,
+        Objection::OneView(_) => one_view,
         Objection::ForeignReassignment(_) => foreign_reassignment,
         Objection::Maintenance(_) => maintenance,
         Objection::Paused => paused,
@@ -232,6 +250,7 @@ fn raised_in(objection: &Objection) -> fn() {
         Objection::MinIsr(_) => min_isr_and_collateral_hold_a_fence_that_kafka_would_not_do,
         Objection::Collateral(_) => collateral,
         Objection::NamesUnregistered(_) => names_unregistered,
+        Objection::NamesCordoned(_) => names_cordoned,
         Objection::OnlyMember { .. } => only_member,
         Objection::TooManyMoves { .. } => too_many_moves,
         Objection::TargetFull { .. } => target_full,

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use crate::model::ids::{BrokerId, PartitionId};
 use crate::model::plan::{Collateral, NativeFate, Serving};
 use crate::model::snapshot::Snapshot;
-use crate::model::topology::{Partition, Topology};
+use crate::model::topology::{Partition, Topic};
 
 /// Gives the ledger of a step that takes `broker` out of every ISR. `native_same`: whether Kafka, left alone, would fence
 /// it too.
 pub(super) fn ledger(step: u16, broker: BrokerId, native_same: NativeFate, snapshot: &Snapshot) -> Vec<Collateral> {
     let mut groups: BTreeMap<(Serving, Serving), Vec<PartitionId>> = BTreeMap::new();
-    for (id, partition) in &snapshot.topology.partitions {
+    for (id, partition, topic) in snapshot.topology.walk() {
         if partition.isr.contains(&broker) || partition.leader == Some(broker) {
-            let min_isr = min_isr(id, partition, &snapshot.topology);
+            let min_isr = min_isr(topic, partition);
             let fate = (before(broker, partition, min_isr), after(broker, partition, min_isr));
             groups.entry(fate).or_default().push(*id);
         }
@@ -29,8 +29,8 @@ pub(super) fn ledger(step: u16, broker: BrokerId, native_same: NativeFate, snaps
 }
 
 /// Kafka caps `min.insync.replicas` at the replication factor.
-fn min_isr(id: &PartitionId, partition: &Partition, topology: &Topology) -> Option<usize> {
-    let configured = topology.topics.get(&id.topic)?.min_isr?;
+fn min_isr(topic: Option<&Topic>, partition: &Partition) -> Option<usize> {
+    let configured = topic?.min_isr?;
     Some(usize::from(configured).min(partition.replicas.len()))
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::choose::{Passing, all_registered, at_risk, kind};
+use super::choose::{Passing, accepted, at_risk, kind, tail};
 use super::steps::{Change, Moving, Steps};
 use crate::decide::policy::Policy;
 use crate::model::ids::{BrokerId, PartitionId};
@@ -50,13 +50,15 @@ pub(super) fn restore(
         steps: steps.finish(),
         undo: restricted(undo, &touched),
         collateral: Vec::new(),
-        at_risk: at_risk(changes.iter().filter_map(passing), snapshot),
+        at_risk: at_risk(changes.iter().filter_map(|change| passing(change, snapshot))),
         choices: choices(&changes),
     })
 }
 
-fn passing<'c>(change: &'c Change<'_>) -> Option<Passing<'c>> {
-    change.to.first().map(|to| Passing { id: &change.id, from: change.leader, to: *to })
+fn passing(change: &Change<'_>, snapshot: &Snapshot) -> Option<Passing> {
+    let to = *change.to.first()?;
+    let ends = snapshot.log_ends.of(change.id).collect::<Vec<_>>();
+    Some(Passing { id: change.id, tail: tail(&ends, change.leader, to) })
 }
 
 fn expects(origin: &Origin, ripe: Ripe) -> Vec<Precondition> {
@@ -103,7 +105,7 @@ fn may_move(id: &PartitionId, now: &Partition, original: &OriginalOrder, ripe: R
         Ripe::FirstInSync => original.replicas.first().is_some_and(|first| now.isr.contains(first)),
     };
     let moving = now.reassigning || snapshot.reassigning.contains(id);
-    in_sync && !moving && all_registered(&original.replicas, snapshot)
+    in_sync && !moving && accepted(&original.replicas, snapshot)
 }
 
 fn same_set(these: &[BrokerId], those: &[BrokerId]) -> bool {

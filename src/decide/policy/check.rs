@@ -116,6 +116,8 @@ impl Policy {
             ("detect.cut_or_stalled_behind_min", detect.cut_or_stalled_behind_min, 1..=1_000_000),
             ("detect.patience_ms", ms(detect.patience), 100..=60_000),
             ("score.lag_records_max", score.lag_records_max, 1..=1_000_000_000_000),
+            ("score.lag_bytes_max", score.lag_bytes_max, 1..=1_000_000_000_000_000),
+            ("score.lag_time_max_ms", ms(score.lag_time_max), 1000..=DAY_MS),
             ("score.load_excess_max_permille", score.load_excess_max_permille.into(), 10..=100_000),
             ("score.lag_weight", score.lag_weight.into(), 0..=100),
             ("score.rack_weight", score.rack_weight.into(), 0..=100),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::decide::fixture::{PLAIN, parse, partition};
 use crate::model::ids::{BrokerEpoch, LeaderEpoch, Offset};
+use crate::model::observation::LogEnd;
 
 fn at(ms: u64) -> Timestamp {
     Timestamp(1000 * ms)
@@ -100,11 +101,74 @@ fn log_ends_of_part_of_a_broker_keep_the_rest() {
     readings.note_offsets(&reading(at(1), 0, 10));
     readings.note_offsets(&reading(at(3), 1, 20));
     readings.note_offsets(&reading(at(2), 1, 19));
-    assert_eq!(readings.log_ends[&partition(0)][&BrokerId(2)].0.offset, Offset(10));
-    assert_eq!(
-        readings.log_ends[&partition(1)][&BrokerId(2)],
-        (LogEnd { offset: Offset(20), leader_epoch: None }, at(3))
-    );
+    let since = |ms| -> Vec<(i32, u64)> {
+        let ends = readings.log_ends[&BrokerId(2)].since(at(ms));
+        ends.iter().map(|(id, end)| (id.number, end.offset.0)).collect()
+    };
+    assert_eq!(since(1), [(0, 10), (1, 20)]);
+    assert_eq!(since(2), [(1, 20)], "the newer of two readings counts");
+    assert_eq!(since(4), []);
+}
+
+#[test]
+fn log_ends_of_deleted_topics_are_forgotten() {
+    let both = parse(&format!("{PLAIN}p6 led b1 of 1,2,3 isr 1,2,3\n")).0;
+    let end = LogEnd { offset: Offset(5), leader_epoch: None };
+    let mut readings = Readings::default();
+    let told = |numbers: std::ops::RangeInclusive<i32>| OffsetsReading {
+        broker: BrokerId(2),
+        sent_at: at(1),
+        log_ends: numbers.map(|number| (partition(number), end)).collect(),
+    };
+    readings.note_topology(&shape(PLAIN, at(1), TopologySource::Observer));
+    readings.note_offsets(&told(0..=6));
+    let held = |readings: &Readings| readings.log_ends[&BrokerId(2)].since(at(0)).len();
+    assert_eq!(held(&readings), 6, "one more than the six that it holds");
+    let reading =
+        TopologyReading { topology: Arc::clone(&both.topology), source: TopologySource::Observer, sent_at: at(2) };
+    readings.note_topology(&reading);
+    readings.note_offsets(&told(6..=6));
+    assert_eq!(held(&readings), 7);
+}
+
+#[test]
+fn a_log_is_as_fast_as_when_it_last_grew_over_a_second_or_more() {
+    let mut readings = Readings::default();
+    let mut rate = |ms, offset| {
+        let log_ends = [(partition(0), LogEnd { offset: Offset(offset), leader_epoch: None })].into();
+        readings.note_offsets(&OffsetsReading { broker: BrokerId(2), sent_at: at(ms), log_ends });
+        readings.log_ends[&BrokerId(2)].rates().first().map(|(_, rate)| *rate)
+    };
+    assert_eq!(rate(1000, 10), None);
+    assert_eq!(rate(6000, 5010), Some(1000));
+    assert_eq!(rate(6300, 5011), Some(1000), "too close to tell");
+    assert_eq!(rate(8300, 5012), Some(1), "slow is not still");
+    assert_eq!(rate(10_300, 7012), Some(1000));
+    assert_eq!(rate(15_300, 7012), Some(1000), "it stands, as after its leader's death");
+    assert_eq!(rate(20_300, 5), Some(1000), "it was cut");
+}
+
+#[test]
+fn bytes_come_in_where_a_broker_leads_by_two_readings_of_its_log_dirs() {
+    let mut readings = Readings::default();
+    readings.note_topology(&shape(&format!("{PLAIN}p6 led b2 of 1,2,3 isr 1,2,3\n"), at(1), TopologySource::Observer));
+    let mut carried = |ms, broker, sizes: [u64; 2]| {
+        let bytes = [(partition(0), sizes[0]), (partition(6), sizes[1])].into();
+        readings.note_log_dirs(&LogDirsReading {
+            broker: BrokerId(broker),
+            sent_at: at(ms),
+            failed_dirs: 0,
+            all_cordoned: false,
+            bytes,
+        });
+        readings.carried[&BrokerId(broker)]
+    };
+    assert_eq!(carried(1000, 1, [100, 1000]), (1100, None));
+    assert_eq!(carried(11_000, 1, [50_100, 2000]), (52_100, Some(5000)));
+    assert_eq!(carried(21_000, 1, [10, 2000]), (2010, Some(5000)), "a deleted segment hides what came in");
+    assert_eq!(carried(31_000, 1, [10, 2000]), (2010, Some(0)));
+    carried(1000, 2, [100, 1000]);
+    assert_eq!(carried(11_000, 2, [100, 41_000]), (41_100, Some(4000)));
 }
 
 #[test]
@@ -112,5 +176,8 @@ fn loads_count_leaders_replicas_and_isrs_with_others() {
     let loads = loads_in(&parse(&format!("{PLAIN}p6 led b1 of 1 isr 1\n")).0.topology);
     let of = |broker| loads[&BrokerId(broker)];
     assert_eq!((of(1).leads, of(1).replicas, of(1).in_isr_with_others), (7, 7, 6));
+    assert_eq!([1, 2, 3].map(|broker| of(broker).coordinates), [0; 3]);
+    let own = loads_in(&parse(&format!("{PLAIN}p0..p3 led b2 of 1,2,3 isr 1,2,3 internal\n")).0.topology);
+    assert_eq!((own[&BrokerId(2)].leads, own[&BrokerId(2)].coordinates), (4, 4));
     assert_eq!((of(2).leads, of(2).replicas, of(2).in_isr_with_others), (0, 6, 6));
 }

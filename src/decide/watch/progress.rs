@@ -28,6 +28,8 @@ pub(super) struct Suspicion {
     seen: BTreeMap<(PartitionId, BrokerId), Seen>,
     looked_at: Timestamp,
     looks: u32,
+    /// What the comparisons say: asked for at every event, so counted only when a reading has come.
+    progress: Progress,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Suspicion {
     /// Gives a suspicion that begins now.
     pub(super) fn new(suspect: BrokerId, red_at: Timestamp, topology: Option<&Topology>) -> Self {
         let led = topology.map(|topology| ordinary_led_by(suspect, topology)).unwrap_or_default();
-        Self { red_at, led, seen: BTreeMap::new(), looked_at: red_at, looks: 1 }
+        Self { red_at, led, seen: BTreeMap::new(), looked_at: red_at, looks: 1, progress: Progress::Unknown }
     }
 
     /// Tells whether it is time to ask for log ends once more, and counts that as done.
@@ -71,6 +73,7 @@ impl Suspicion {
         self.led.retain(|id| topology.partitions.get(id).is_some_and(|partition| partition.leader == Some(suspect)));
         let led = &self.led;
         self.seen.retain(|(partition, _), _| led.contains(partition));
+        self.progress = counted(&self.seen);
     }
 
     /// Takes in one broker's log ends.
@@ -82,23 +85,26 @@ impl Suspicion {
             let fresh = Seen { end: *end, sent_at: reading.sent_at, growth: Growth::NotCompared };
             self.seen.entry((*partition, reading.broker)).or_insert_with(|| fresh).compare(*end, reading.sent_at);
         }
+        self.progress = counted(&self.seen);
     }
 
     /// Gives what the comparisons say.
     pub(super) fn progress(&self) -> Progress {
-        let grew: BTreeSet<PartitionId> = self
-            .seen
-            .iter()
-            .filter(|(_, seen)| seen.growth == Growth::Grew)
-            .map(|((partition, _), _)| *partition)
-            .collect();
-        if !grew.is_empty() {
-            Progress::Growing(u32::try_from(grew.len()).unwrap_or(u32::MAX))
-        } else if self.seen.values().any(|seen| seen.growth == Growth::Stood) {
-            Progress::None
-        } else {
-            Progress::Unknown
-        }
+        self.progress
+    }
+}
+
+fn counted(seen: &BTreeMap<(PartitionId, BrokerId), Seen>) -> Progress {
+    // In order of partitions: one that grew on several replicas comes several times running.
+    let mut grew: Vec<PartitionId> =
+        seen.iter().filter(|(_, seen)| seen.growth == Growth::Grew).map(|((partition, _), _)| *partition).collect();
+    grew.dedup();
+    if !grew.is_empty() {
+        Progress::Growing(u32::try_from(grew.len()).unwrap_or(u32::MAX))
+    } else if seen.values().any(|seen| seen.growth == Growth::Stood) {
+        Progress::None
+    } else {
+        Progress::Unknown
     }
 }
 

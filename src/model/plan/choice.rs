@@ -46,15 +46,27 @@ pub struct Score {
     pub promotion: Promotion,
     /// Whether it stands in the failure domain of the finding.
     pub shares_failed_rack: FailedRack,
-    /// Permille of the lag limit, capped at 1000: how far its log end is behind.
+    /// Permille of the limit in records, capped at 1000: how far its log end is behind.
     pub lag_permille: u32,
+    /// The same lag in bytes, against the limit in bytes; 0 where it is not known how much a record weighs.
+    #[serde(default)]
+    pub lag_bytes_permille: u32,
+    /// The same lag in time, against the limit in time; 0 where it is not known how fast the partition grows.
+    #[serde(default)]
+    pub lag_time_permille: u32,
     /// Permille: how many leaders its rack holds beyond an even share.
     pub rack_permille: u32,
     /// Permille: how many leaders it would hold beyond an even share.
     pub load_permille: u32,
+    /// Permille: how many bytes a second it would take in as a leader beyond an even share; 0 where that is not known.
+    #[serde(default)]
+    pub bytes_in_permille: u32,
+    /// Permille: how many partitions of Kafka's own topics it would lead beyond an even share; 0 for all other topics.
+    #[serde(default)]
+    pub coordinates_permille: u32,
     /// Permille: how unwell it looks (its silence against tau).
     pub health_permille: u32,
-    /// The weighted sum of the four.
+    /// The weighted sum of lag (the worst of three), rack, load (the worst of three) and health.
     pub weighted_permille: u32,
     /// Its place in the original order.
     pub position: u16,
@@ -108,6 +120,8 @@ pub enum Unfit {
     Never,
     /// In maintenance.
     Maintenance,
+    /// Its log dirs are cordoned: the operator is emptying it.
+    Cordoned,
     /// Lost leadership lately.
     DemotedLately,
     /// The partition is being reassigned.

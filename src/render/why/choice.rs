@@ -232,8 +232,12 @@ fn beats(choice: &Choice, better: BrokerId, worse: BrokerId) -> String {
     if one.weighted_permille != other.weighted_permille {
         let parts = [
             ("lag", one.lag_permille, other.lag_permille),
+            ("lag in bytes", one.lag_bytes_permille, other.lag_bytes_permille),
+            ("lag in time", one.lag_time_permille, other.lag_time_permille),
             ("rack", one.rack_permille, other.rack_permille),
             ("load", one.load_permille, other.load_permille),
+            ("load in bytes", one.bytes_in_permille, other.bytes_in_permille),
+            ("load as coordinator", one.coordinates_permille, other.coordinates_permille),
             ("health", one.health_permille, other.health_permille),
         ];
         let differ = parts.iter().filter(|(_, one, other)| one != other);

@@ -278,6 +278,8 @@ pub struct Position {
 pub struct LogDirs {
     /// How many log dirs answered with an error.
     pub failed: u32,
+    /// Whether every log dir is cordoned; nobody cordons one in the pretended world.
+    pub all_cordoned: bool,
     /// Bytes per replica on this broker.
     pub bytes: BTreeMap<PartitionId, u64>,
 }

@@ -92,7 +92,13 @@ impl Probe {
     ) {
         match reply {
             Ok(Answer::LogDirs(dirs)) => {
-                let reading = LogDirsReading { broker, sent_at, failed_dirs: dirs.failed, bytes: dirs.bytes };
+                let reading = LogDirsReading {
+                    broker,
+                    sent_at,
+                    failed_dirs: dirs.failed,
+                    all_cordoned: dirs.all_cordoned,
+                    bytes: dirs.bytes,
+                };
                 desk.tell(Fact::LogDirs(reading));
             }
             Ok(_) => {}

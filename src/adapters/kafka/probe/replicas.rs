@@ -84,7 +84,9 @@ async fn read_log_dirs(shared: &Shared, broker: &Broker) {
             let failed = answer.body.iter().filter(|dir| dir.error.is_some()).count();
             let failed_dirs = u32::try_from(failed).unwrap_or(u32::MAX);
             let bytes = sizes(&answer.body, &ids);
-            shared.tell(Fact::LogDirs(LogDirsReading { broker: broker.id, sent_at, failed_dirs, bytes })).await;
+            let all_cordoned = !answer.body.is_empty() && answer.body.iter().all(|dir| dir.cordoned);
+            let reading = LogDirsReading { broker: broker.id, sent_at, failed_dirs, all_cordoned, bytes };
+            shared.tell(Fact::LogDirs(reading)).await;
         }
         Err(error) => blind(shared, broker, ProbeKind::LogDirs, &error).await,
     }

@@ -117,7 +117,8 @@ impl Api {
             Self::CreateTopics => (19, 7, 7, Touch::Changes),
             Self::DeleteTopics => (20, 6, 6, Touch::Changes),
             Self::DescribeConfigs => (32, 4, 4, Touch::Looks),
-            Self::DescribeLogDirs => (35, 4, 4, Touch::Looks),
+            // 5 (Kafka 4.3) tells which are cordoned.
+            Self::DescribeLogDirs => (35, 4, 5, Touch::Looks),
             Self::ElectLeaders => (43, 2, 2, Touch::Changes),
             // 1 (Kafka 4.1) can forbid a change of the replication factor.
             Self::AlterPartitionReassignments => (45, 0, 1, Touch::Changes),

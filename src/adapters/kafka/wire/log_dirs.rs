@@ -5,6 +5,8 @@
 use std::time::Duration;
 
 use kafka_protocol::messages::DescribeLogDirsRequest;
+use kafka_protocol::protocol::Encodable;
+use kafka_protocol::protocol::buf::ByteBufMut;
 
 use super::connection::Decoded;
 use super::reader::{Malformed, Reader};
@@ -21,6 +23,8 @@ pub struct LogDir {
     pub total_bytes: Option<i64>,
     /// Units: bytes free on the volume, if the broker can tell.
     pub usable_bytes: Option<i64>,
+    /// Whether it takes no new replicas (KIP-1066, Kafka 4.3).
+    pub cordoned: bool,
     /// The replicas in it.
     pub replicas: Vec<HostedReplica>,
 }
@@ -41,20 +45,34 @@ impl Connection {
     ///
     /// Errors: as every call. It may block on a stalled disk: give it a connection of its own.
     pub async fn log_dirs(&self, within: Duration) -> Result<Answer<Vec<LogDir>>, WireError> {
-        let request = DescribeLogDirsRequest::default().with_topics(None);
-        self.call(Api::DescribeLogDirs, &request, decode, within).await
+        self.call(Api::DescribeLogDirs, &EveryTopic, decode, within).await
     }
 }
 
-pub(super) fn decode(reader: &mut Reader, _version: i16) -> Result<Decoded<Vec<LogDir>>, Malformed> {
+/// The request, which has the same bytes in every version from 2 to 5; the codec knows them up to 4.
+struct EveryTopic;
+
+const NEWEST_KNOWN: i16 = 4;
+
+impl Encodable for EveryTopic {
+    fn encode<B: ByteBufMut>(&self, buf: &mut B, version: i16) -> anyhow::Result<()> {
+        DescribeLogDirsRequest::default().with_topics(None).encode(buf, version.min(NEWEST_KNOWN))
+    }
+
+    fn compute_size(&self, version: i16) -> anyhow::Result<usize> {
+        DescribeLogDirsRequest::default().with_topics(None).compute_size(version.min(NEWEST_KNOWN))
+    }
+}
+
+pub(super) fn decode(reader: &mut Reader, version: i16) -> Result<Decoded<Vec<LogDir>>, Malformed> {
     let throttle_ms = reader.i32()?;
     let error = ErrorCode::from_wire(reader.i16()?);
-    let dirs = reader.array(21, dir)?;
+    let dirs = reader.array(21, |reader| dir(reader, version))?;
     reader.tags()?;
     Ok(Decoded { throttle_ms, error, message: None, body: dirs })
 }
 
-fn dir(reader: &mut Reader) -> Result<LogDir, Malformed> {
+fn dir(reader: &mut Reader, version: i16) -> Result<LogDir, Malformed> {
     let error = ErrorCode::from_wire(reader.i16()?);
     let path = reader.string()?;
     let topics = reader.array(3, |r| {
@@ -65,8 +83,9 @@ fn dir(reader: &mut Reader) -> Result<LogDir, Malformed> {
     })?;
     let total_bytes = reader.i64_or_none()?;
     let usable_bytes = reader.i64_or_none()?;
+    let cordoned = 5 <= version && reader.bool()?;
     reader.tags()?;
-    Ok(LogDir { path, error, total_bytes, usable_bytes, replicas: topics.into_iter().flatten().collect() })
+    Ok(LogDir { path, error, total_bytes, usable_bytes, cordoned, replicas: topics.into_iter().flatten().collect() })
 }
 
 fn replica(reader: &mut Reader, topic: &str) -> Result<HostedReplica, Malformed> {

@@ -147,6 +147,14 @@ fn dirs() -> DescribeLogDirsResponse {
     ])
 }
 
+/// The codec knows versions up to 4: in 5 a byte follows the bytes that are free, before the tags of the dir and the answer.
+fn cordoned() -> Sample {
+    let Sample { api, bytes, .. } = sample(Api::DescribeLogDirs, 4, &dirs());
+    let mut bytes = bytes.to_vec();
+    bytes.insert(bytes.len() - 2, 1);
+    Sample { api, version: 5, bytes: bytes.into() }
+}
+
 fn settings() -> DescribeConfigsResponse {
     use kafka_protocol::messages::describe_configs_response::{
         DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
@@ -278,6 +286,7 @@ pub(super) fn samples() -> Vec<Sample> {
         sample(Api::DescribeQuorum, 2, &quorum_of(2)),
         sample(Api::ListOffsets, 7, &ends()),
         sample(Api::DescribeLogDirs, 4, &dirs()),
+        cordoned(),
         sample(Api::ListPartitionReassignments, 0, &reassigning()),
         sample(Api::DescribeConfigs, 4, &settings()),
         sample(Api::Fetch, 13, &fetched()),

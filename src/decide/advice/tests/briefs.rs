@@ -54,7 +54,7 @@ fn world(chosen: &Chosen, brokers: i32, partitions: i32) -> (Finding, Plan, Snap
         partitions: (0..partitions).map(|number| (id(number), shape(number))).collect(),
     };
     let end = |offset| LogEnd { offset: Offset(offset), leader_epoch: Some(leader_epoch) };
-    let ends = |number| BTreeMap::from([(BrokerId(1), end(100)), (target(number), end(90))]);
+    let ends = |number| [(id(number), BrokerId(1), end(100)), (id(number), target(number), end(90))];
     let nodes = BTreeSet::from([NodeId(11), NodeId(12), NodeId(13)]);
     let heard = nodes.iter().map(|node| (*node, heard(*node, chosen))).collect();
     let snapshot = Snapshot {
@@ -67,8 +67,11 @@ fn world(chosen: &Chosen, brokers: i32, partitions: i32) -> (Finding, Plan, Snap
         topology_age: Duration::from_millis(120),
         topology_source: TopologySource::Observer,
         loads: all.iter().map(|broker| (*broker, Load { leads: 3, ..Load::default() })).collect(),
-        log_ends: (0..partitions).map(|number| (id(number), ends(number))).collect(),
+        log_ends: (0..partitions).flat_map(ends).collect(),
+        records_in: Default::default(),
+        bytes_in: Default::default(),
         reassigning: BTreeSet::new(),
+        cordoned: BTreeSet::new(),
         standing: Default::default(),
         missing: BTreeSet::new(),
     };

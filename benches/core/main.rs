@@ -6,13 +6,15 @@
 //!
 //! Measured is the thread's own CPU time: a busy machine must not change the figure.
 
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use nix::time::{ClockId, clock_gettime};
 use tanist::decide::assemble::{Gathered, assemble};
 use tanist::decide::deliberate::deliberate;
@@ -179,14 +181,19 @@ impl Measurement for CpuTime {
     }
 }
 
+/// Sizes that show whether the cost grows with the number of partitions, or faster.
+const SIZES: [i32; 4] = [10_000, 50_000, 100_000, 200_000];
+
+const RIGHTS: [(&str, Permission); 2] = [("fence", Permission::Allowed), ("public", Permission::Forbidden)];
+
 fn one_dead_broker(criterion: &mut Criterion<CpuTime>) {
     let mut policy = Policy { mode: Mode::Auto, ..Policy::default() };
-    for (rights, permission) in [("fence", Permission::Allowed), ("public", Permission::Forbidden)] {
+    for (rights, permission) in RIGHTS {
         policy.act.fence_heartbeat = permission;
         for (shape, lists) in SHAPES {
             let mut group = criterion.benchmark_group(format!("one dead broker, {rights}, {shape}"));
             group.sample_size(20);
-            for partitions in [10_000, 50_000, 200_000] {
+            for partitions in SIZES {
                 let topology = Arc::new(topology(partitions, lists));
                 let watch = watch(&topology, &policy);
                 assert_eq!(decide(&watch, &policy), None, "the plan is allowed");
@@ -205,4 +212,13 @@ criterion_group! {
     config = Criterion::default().with_measurement(CpuTime);
     targets = one_dead_broker
 }
-criterion_main!(benches);
+
+fn main() -> anyhow::Result<()> {
+    // `make bench` asks for the table of BENCHMARKS.md, after criterion's own report.
+    if std::env::args().any(|argument| argument == "--table") {
+        return table::write();
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+    Ok(())
+}
