@@ -199,8 +199,8 @@ where
                 }
                 Err(error) => return Err(Stopped::Faulted(format!("the state at log index {index}: {error}"))),
             },
-            LedgerEvent::WantState => match self.controller.state().freeze() {
-                Ok(bytes) => self.neighbours.ledger.freeze(self.controller.state().applied, bytes),
+            LedgerEvent::WantState { index } => match self.controller.state().freeze() {
+                Ok(bytes) => self.neighbours.ledger.freeze(index, bytes),
                 Err(error) => tracing::error!(%error, "the state cannot be written down: the log is not cut"),
             },
             LedgerEvent::Heard { from, words } => self.heard(from, words),
