@@ -6,7 +6,6 @@ mod adviser;
 mod desk;
 mod history;
 mod init;
-mod leave;
 mod node;
 mod reads;
 mod simulate;

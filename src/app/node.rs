@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::adviser::{adviser, probe as probe_adviser};
 use super::desk::Desk;
 use super::history::History;
-use super::leave::hand_over;
 use super::reads::{Reads, Station};
 use super::{audit_dir, endpoints, raft_dir, tied_to};
 use crate::adapters::clock;
@@ -211,7 +210,7 @@ impl Node {
         let (ledger, me) = (self.ledger, self.me);
         let stopped = self.driver.run(async {
             stop.await;
-            hand_over(&ledger, me).await;
+            ledger::hand_over(&ledger, me).await;
         });
         let stopped = stopped.await;
         let _ = hush.send(());

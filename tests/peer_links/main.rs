@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod authority;
+mod leave;
 mod nodes;
 mod rejoin;
 mod trio;
