@@ -8,6 +8,7 @@ mod history;
 mod init;
 mod node;
 mod reads;
+mod rights;
 mod simulate;
 
 use std::io::Write;
