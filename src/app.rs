@@ -6,10 +6,10 @@ mod adviser;
 mod desk;
 mod history;
 mod init;
-mod leave;
 mod logging;
 mod node;
 mod reads;
+mod rights;
 mod simulate;
 
 use std::io::Write;

@@ -46,6 +46,15 @@ pub struct Inlets {
     pub rebuilt: mpsc::Receiver<()>,
 }
 
+/// What the history of a node is told, in order.
+#[derive(Debug)]
+pub enum Past {
+    /// A record is committed.
+    Record(Box<Kept>),
+    /// The whole state was replaced: every record up to here is committed, and those that are not held must be had from a peer.
+    UpTo(Head),
+}
+
 /// The neighbours of one node.
 #[derive(Debug)]
 pub struct Neighbours<P, A, L, V> {
@@ -79,7 +88,7 @@ pub struct Driver<P, A, L, V> {
     controller: Controller,
     neighbours: Neighbours<P, A, L, V>,
     inlets: Inlets,
-    keep: mpsc::UnboundedSender<Kept>,
+    keep: mpsc::UnboundedSender<Past>,
     now: fn() -> Now,
     errands: JoinSet<Event>,
     tickets: BTreeMap<u64, Asker>,
@@ -122,13 +131,13 @@ where
     L: Ledger,
     V: Adviser + 'static,
 {
-    /// Puts the loop together; `keep` receives every committed record in order, `now` is the clock.
+    /// Puts the loop together; `keep` receives what is committed in order, `now` is the clock.
     #[must_use]
     pub fn new(
         controller: Controller,
         neighbours: Neighbours<P, A, L, V>,
         inlets: Inlets,
-        keep: mpsc::UnboundedSender<Kept>,
+        keep: mpsc::UnboundedSender<Past>,
         now: fn() -> Now,
     ) -> Self {
         Self {
@@ -196,11 +205,13 @@ where
                         self.carry_out(effect);
                     }
                     self.publish(me, head);
+                    // The history's own task ends only with the process.
+                    let _ = self.keep.send(Past::UpTo(head));
                 }
                 Err(error) => return Err(Stopped::Faulted(format!("the state at log index {index}: {error}"))),
             },
-            LedgerEvent::WantState => match self.controller.state().freeze() {
-                Ok(bytes) => self.neighbours.ledger.freeze(self.controller.state().applied, bytes),
+            LedgerEvent::WantState { index } => match self.controller.state().freeze() {
+                Ok(bytes) => self.neighbours.ledger.freeze(index, bytes),
                 Err(error) => tracing::error!(%error, "the state cannot be written down: the log is not cut"),
             },
             LedgerEvent::Heard { from, words } => self.heard(from, words),
@@ -282,7 +293,7 @@ where
                 let (me, head) = (self.controller.me(), kept.head);
                 self.publish(me, head);
                 // The history's own task ends only with the process.
-                let _ = self.keep.send(*kept);
+                let _ = self.keep.send(Past::Record(kept));
             }
             Effect::Look(look) => self.neighbours.probe.look_now(look),
             Effect::LookToo { to, broker } => self.neighbours.ledger.tell(to, PeerWords::Look(broker)),

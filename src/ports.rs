@@ -58,7 +58,7 @@ pub trait Ledger: Send {
     /// Sends something to another node; may be lost.
     fn tell(&mut self, to: NodeId, words: PeerWords);
 
-    /// Hands over the state as it was right after the entry at `index`.
+    /// Hands over the state that was wanted as of `index`, see [`LedgerEvent::WantState`].
     fn freeze(&mut self, index: RaftIndex, state: Vec<u8>);
 
     /// Gives the next thing that happened; none once the ledger has stopped for good.
@@ -86,8 +86,12 @@ pub enum LedgerEvent {
         /// The state.
         state: Vec<u8>,
     },
-    /// The state is wanted, see [`Ledger::freeze`].
-    WantState,
+    /// The state is wanted as it is once all events before this one are taken, see [`Ledger::freeze`].
+    WantState {
+        /// The log index that this state stands for. The newest committed entry may be older: what the ledger keeps to itself
+        /// (a change of its members) has a place in the log as well, and a new member is told of itself by no older state.
+        index: RaftIndex,
+    },
     /// Another node said something.
     Heard {
         /// Who.

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::{
     Acks, Answer, Api, CloseReason, Configured, Connection, ElectionKind, Endpoint, Endpoints, ErrorCode, FetchFrom,
-    METADATA_TOPIC_ID, NewTopic, Options, Order, PartitionView, ReplicaCount, ReplicaSide, Rights, TopicFilter,
-    TopicPartition, TopicView, WireError, batches,
+    METADATA_TOPIC_ID, NewTopic, Operation, Options, Order, PartitionView, ReplicaCount, ReplicaSide, Rights,
+    TopicFilter, TopicPartition, TopicView, WireError, batches,
 };
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener};
 
@@ -149,6 +149,13 @@ async fn brokers_and_racks_are_told(cluster: &Cluster, hands: &Hands) {
     assert_eq!(registered.nodes.iter().filter(|node| !node.fenced).count(), 3);
     let controllers = body(hands.controllers[0].cluster(Endpoints::Controllers, WITHIN).await);
     assert_eq!(controllers.nodes.len(), 3);
+    // Nobody asks for rights here, so everything is allowed, and both kinds say so.
+    for (connection, of) in [(hands.any(), Endpoints::Brokers), (&hands.controllers[0], Endpoints::Controllers)] {
+        let allowed = body(connection.allowed(of, WITHIN).await);
+        for operation in [Operation::Alter, Operation::Describe, Operation::ClusterAction] {
+            assert!(allowed.may(operation), "{operation:?} at the {of:?}");
+        }
+    }
 }
 
 async fn a_topic_is_created_as_assigned(hands: &Hands) {

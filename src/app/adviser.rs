@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::adapters::llm_adviser::{
     AdviserOptions, ApiKey, CircuitOptions, LlmAdviser, ModelOrRules, Probed, RulesOnly,
@@ -30,8 +31,14 @@ const PROBE_WITHIN: Duration = Duration::from_secs(60);
 /// How soon a server that did not answer in our schema is tried again: it may only have been started after this node.
 const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Finds the form in which the server answers, until one works; tells what is wrong meanwhile, as a sentence for `status`.
-pub(super) async fn probe(adviser: Arc<ModelOrRules>, trouble: watch::Sender<Option<String>>) {
+/// Begins to find the form in which the server answers; gives what is wrong meanwhile, as a sentence for `status`.
+pub(super) fn begin_probing(adviser: &Arc<ModelOrRules>) -> (JoinHandle<()>, watch::Receiver<Option<String>>) {
+    let (tell, trouble) = watch::channel(None);
+    (tokio::spawn(probe(Arc::clone(adviser), tell)), trouble)
+}
+
+/// Finds the form in which the server answers, until one works.
+async fn probe(adviser: Arc<ModelOrRules>, trouble: watch::Sender<Option<String>>) {
     let ModelOrRules::Model(model) = adviser.as_ref() else { return };
     loop {
         let probed = model.probe(PROBE_WITHIN).await;

@@ -16,6 +16,7 @@ use crate::adapters::peers::PeerFrame;
 use crate::adapters::store::audit::{Append, AuditStore, Found, IndexKeys, Limit, Opened, Query};
 use crate::consensus::wire::{HistoryChunk, HistoryRequest};
 use crate::control::event::Kept;
+use crate::driver::Past;
 use crate::model::canon::from_canonical_bytes;
 use crate::model::chain::{Head, Link};
 use crate::model::ids::{NodeId, RaftIndex, RecordIndex};
@@ -34,7 +35,7 @@ const SERVED_BYTES_MAX: usize = 256 << 10;
 pub(super) struct History {
     store: AuditStore,
     desk: LedgerDesk,
-    kept: mpsc::UnboundedReceiver<Kept>,
+    past: mpsc::UnboundedReceiver<Past>,
     frames: mpsc::Receiver<(NodeId, PeerFrame)>,
     peers: Vec<NodeId>,
     /// The end of what is stored.
@@ -54,7 +55,7 @@ impl History {
     pub(super) fn new(
         store: AuditStore,
         desk: LedgerDesk,
-        (kept, frames): (mpsc::UnboundedReceiver<Kept>, mpsc::Receiver<(NodeId, PeerFrame)>),
+        (past, frames): (mpsc::UnboundedReceiver<Past>, mpsc::Receiver<(NodeId, PeerFrame)>),
         (peers, rebuilt): (Vec<NodeId>, mpsc::Sender<()>),
         (opened, promised): (Opened, Head),
     ) -> Self {
@@ -63,7 +64,7 @@ impl History {
             rebuilt,
             store,
             desk,
-            kept,
+            past,
             frames,
             peers,
             head: opened.head,
@@ -82,8 +83,8 @@ impl History {
         let mut fetches = tokio::time::interval(FETCH_WITHIN);
         loop {
             tokio::select! {
-                kept = self.kept.recv() => match kept {
-                    Some(kept) => self.take(kept).await,
+                past = self.past.recv() => match past {
+                    Some(past) => self.take(past).await,
                     None => break,
                 },
                 Some((from, frame)) = self.frames.recv() => self.heard(from, frame).await,
@@ -97,17 +98,26 @@ impl History {
         }
     }
 
-    async fn take(&mut self, kept: Kept) {
-        self.waiting.push_back(kept);
-        while let Ok(more) = self.kept.try_recv() {
-            self.waiting.push_back(more);
-        }
-        if let Some(last) = self.waiting.back()
-            && self.promised.index < last.head.index
-        {
-            self.promised = last.head;
+    async fn take(&mut self, past: Past) {
+        self.hear(past);
+        while let Ok(more) = self.past.try_recv() {
+            self.hear(more);
         }
         self.absorb().await;
+    }
+
+    fn hear(&mut self, past: Past) {
+        let head = match past {
+            Past::Record(kept) => {
+                let head = kept.head;
+                self.waiting.push_back(*kept);
+                head
+            }
+            Past::UpTo(head) => head,
+        };
+        if self.promised.index < head.index {
+            self.promised = head;
+        }
     }
 
     /// Stores what follows on what is stored.

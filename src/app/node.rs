@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::adviser::{adviser, probe as probe_adviser};
+use super::adviser::{adviser, begin_probing};
 use super::desk::Desk;
 use super::history::History;
-use super::leave::hand_over;
 use super::reads::{Reads, Station};
+use super::rights::begin_asking;
 use super::{audit_dir, endpoints, logging, raft_dir, tied_to};
 use crate::adapters::clock;
 use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
@@ -99,8 +99,8 @@ struct Node {
     bootstrap: Vec<HostPort>,
     ledger: LedgerDesk,
     me: NodeId,
-    /// Finds out in which form the adviser's server answers.
-    probing: JoinHandle<()>,
+    /// Find out in which form the adviser's server answers, and what Kafka would let this node do.
+    asking: [JoinHandle<()>; 2],
 }
 
 impl Node {
@@ -142,23 +142,23 @@ impl Node {
         let (pause_file, pause_inlet) = mpsc::channel(4);
         let (heads, heads_seen) = watch::channel(BTreeMap::new());
         let probe = KafkaProbe::start(probe_options(settings, cluster.clone()));
-        let (trouble, adviser_trouble) = watch::channel(None);
-        let probing = tokio::spawn(probe_adviser(Arc::clone(&adviser), trouble));
+        let (probing, adviser_trouble) = begin_probing(&adviser);
+        let (asking, rights) = begin_asking(settings);
         let neighbours = Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser };
         let (tell_rebuilt, rebuilt) = mpsc::channel(1);
         let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet, rebuilt };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);
         let peers = others.clone().collect();
-        let station = Station { me: settings.node.id, peers, cluster, named: members, adviser: adviser_trouble };
+        let station =
+            Station { me: settings.node.id, peers, cluster, named: members, adviser: adviser_trouble, rights };
         let reads = Reads::new(station, audit.clone(), heads_seen, started.desk.clone());
         let (ledger, me) = (started.desk.clone(), settings.node.id);
         let feeds = (kept, started.history);
         let history = History::new(audit, started.desk, feeds, (others.collect(), tell_rebuilt), (opened, checkpoint));
         let addresses =
             settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
-        let bootstrap = settings.kafka.bootstrap_servers.clone();
         let pause_path = settings.node.data_dir.join("PAUSE");
-        let node = Self {
+        Ok(Self {
             driver,
             served,
             questions,
@@ -168,12 +168,11 @@ impl Node {
             pause_file,
             pause_path,
             addresses,
-            bootstrap,
+            bootstrap: settings.kafka.bootstrap_servers.clone(),
             ledger,
             me,
-            probing,
-        };
-        Ok(node)
+            asking: [probing, asking],
+        })
     }
 
     async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
@@ -199,14 +198,12 @@ impl Node {
         let (ledger, me) = (self.ledger, self.me);
         let stopped = self.driver.run(async {
             stop.await;
-            hand_over(&ledger, me).await;
+            ledger::hand_over(&ledger, me).await;
         });
         let stopped = stopped.await;
         let _ = hush.send(());
         let _ = tokio::time::timeout(Duration::from_secs(2), served).await;
-        for task in [warm, pause, self.probing] {
-            task.abort();
-        }
+        [warm, pause].iter().chain(&self.asking).for_each(JoinHandle::abort);
         // The driver is gone, so the history's inlet is closed: it writes what it holds and ends.
         let _ = tokio::time::timeout(Duration::from_secs(3), history).await;
         stopped

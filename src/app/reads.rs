@@ -34,6 +34,8 @@ pub(super) struct Station {
     pub(super) named: BTreeSet<NodeId>,
     /// What is wrong with the adviser's server, if anything.
     pub(super) adviser: watch::Receiver<Option<String>>,
+    /// What Kafka would refuse this node.
+    pub(super) rights: watch::Receiver<Vec<String>>,
 }
 
 /// The history of this node, for reading.
@@ -104,6 +106,7 @@ impl Reads {
             None => troubles.push("The log of this node does not answer: its disk may hang.".to_owned()),
         }
         troubles.extend(self.station.adviser.borrow().clone());
+        troubles.extend(self.station.rights.borrow().clone());
         let committed = self.heads.borrow().get(&self.station.me).copied();
         if let (Ok(head), Some(committed)) = (self.store.head().await, committed)
             && head.index.0.saturating_add(u64::try_from(RECENT_MAX).unwrap_or_default()) < committed.index.0

@@ -26,7 +26,8 @@ pub enum Input {
     Persisted(PersistToken),
     /// The state machine's whole state right after applying everything up to and including `index`.
     Snapshotted {
-        /// The last index that the state contains.
+        /// The index of [`Output::NeedSnapshot`], not that of the last record: a member that was added after that record
+        /// would be missing among the snapshot's members, and would never be sent it.
         index: RaftIndex,
         /// The state.
         state: Bytes,
@@ -105,7 +106,8 @@ pub enum Output {
         /// The state.
         state: Bytes,
     },
-    /// The log has grown enough since the last snapshot, or a new member needs one: please give [`Input::Snapshotted`].
+    /// The log has grown enough since the last snapshot, or a new member needs one: please give [`Input::Snapshotted`] with
+    /// the state as it is once every output before this one is carried out.
     NeedSnapshot {
         /// Everything up to here has been given out as committed.
         applied: RaftIndex,

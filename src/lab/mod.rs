@@ -45,4 +45,4 @@ pub use cluster::Cluster;
 pub use error::LabError;
 pub use fault::{Fault, FaultKind, Scheduled};
 pub use names::{BrokerId, ControllerId, Listener, Target, Vantage};
-pub use options::{ClusterOptions, Disk, Roles, Timing};
+pub use options::{Access, ClusterOptions, Disk, Roles, Timing};

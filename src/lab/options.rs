@@ -21,6 +21,9 @@ pub struct ClusterOptions {
     pub roles: Roles,
     /// Kafka's own detection times, or tuned ones.
     pub timing: Timing,
+    /// Who may do what.
+    #[serde(default)]
+    pub access: Access,
     /// What the brokers' log folders lie on.
     pub disk: Disk,
     /// Where the cluster's folder is made; a temporary folder, removed with the cluster, if none.
@@ -38,6 +41,7 @@ impl Default for ClusterOptions {
             brokers: 3,
             roles: Roles::Separate,
             timing: Timing::Stock,
+            access: Access::Open,
             disk: Disk::Folder,
             dir: None,
             cache: None,
@@ -90,6 +94,16 @@ pub enum Timing {
     Stock,
     /// What a brave operator sets: session 3 s, heartbeat 0.5 s, replica lag 5 s.
     Tuned,
+}
+
+/// Who may do what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Access {
+    /// Nobody asks.
+    #[default]
+    Open,
+    /// Kafka's own authorizer asks; whatever no rule speaks of is allowed. Everybody is `User:ANONYMOUS`, Kafka's nodes included.
+    ByRule,
 }
 
 /// What a broker's log folder lies on.

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::lab::LabError;
 use crate::lab::links::{Caller, Links, Own, Route, address_seen_by};
 use crate::lab::names::{BrokerId, ControllerId, Listener, TANIST_NODES};
-use crate::lab::options::{ClusterOptions, Roles, Timing};
+use crate::lab::options::{Access, ClusterOptions, Roles, Timing};
 
 /// What a process is in its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +100,11 @@ pub(crate) fn properties(options: &ClusterOptions, links: &Links, id: i32, data:
         lines.push(format!("{internal}.replication.factor={copies}"));
     }
     lines.push(format!("transaction.state.log.min.isr={in_sync}"));
+    let access: &[&str] = match options.access {
+        Access::Open => &[],
+        Access::ByRule => &BY_RULE,
+    };
+    lines.extend(access.iter().map(ToString::to_string));
     lines.extend(SMALL.iter().chain(tuned).map(ToString::to_string));
     lines.push(String::new());
     Ok(lines.join("\n"))
@@ -123,6 +128,11 @@ const SMALL: [&str; 10] = [
 
 const TUNED: [&str; 3] =
     ["broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500", "replica.lag.time.max.ms=5000"];
+
+const BY_RULE: [&str; 2] = [
+    "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found=true",
+];
 
 const QUORUM: &str = "CONTROLLER";
 const REPLICATION: &str = "REPLICATION";

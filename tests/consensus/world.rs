@@ -344,8 +344,8 @@ impl World {
                 node.machine = Machine::from_bytes(&state, index);
                 self.checks.state(id, &node.machine.clone())?;
             }
-            Output::NeedSnapshot { .. } => {
-                let (index, state) = (node.machine.applied, Bytes::from(node.machine.to_bytes()));
+            Output::NeedSnapshot { applied: index } => {
+                let state = Bytes::from(node.machine.to_bytes());
                 self.give(id, Input::Snapshotted { index, state })?;
                 self.give(id, Input::Compact { up_to: index })?;
             }

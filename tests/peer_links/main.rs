@@ -1,7 +1,11 @@
-//! Links between nodes over real sockets: who may connect, who is told why not, and what happens when connections die.
+//! Links between nodes over real sockets: who may connect, who is told why not, and what happens when connections die; and
+//! nodes that live on them, without Kafka.
 #![cfg(test)]
 
 mod authority;
+mod leave;
+mod nodes;
+mod rejoin;
 mod trio;
 
 use std::net::SocketAddr;

@@ -16,6 +16,7 @@ mod minority;
 mod observe;
 mod pause;
 mod rejoin;
+mod rights;
 mod ruin;
 #[path = "../common/skip.rs"]
 mod skip;

@@ -3,6 +3,7 @@
 //! Deliberately a task of its own with a thread for the disk: a slow fsync delays commits, never the watching of brokers.
 
 mod disk;
+mod leave;
 mod task;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::leave::hand_over;
 use crate::adapters::peers::{LinkEvent, LinkStatus, PeerFrame, PeerLinks};
 use crate::adapters::store::redb_log::{RaftStore, StoreError};
 use crate::consensus::{Members, Peer, PeerOptions, PeerStatus, StartError};
@@ -206,8 +208,8 @@ impl LedgerDesk {
         let _ = self.commands.send(Command::Send(to, frame));
     }
 
-    /// Asks the leader to hand over, before this node stops in good order.
-    pub fn transfer(&self, to: NodeId) {
+    /// Asks the core to hand over, if it leads.
+    fn transfer(&self, to: NodeId) {
         let _ = self.commands.send(Command::Transfer(to));
     }
 

@@ -232,7 +232,7 @@ impl Task {
                         self.tell(LedgerEvent::Install { index, state: state.to_vec() });
                     }
                 }
-                Output::NeedSnapshot { .. } => self.tell(LedgerEvent::WantState),
+                Output::NeedSnapshot { applied } => self.tell(LedgerEvent::WantState { index: applied }),
                 Output::SnapshotTooLarge { bytes, bytes_max } => {
                     tracing::error!(bytes, bytes_max, "the state is too large to be sent to a peer; the log grows");
                 }

@@ -27,7 +27,7 @@ struct Post {
 /// A history under test, from outside.
 struct Witness {
     store: AuditStore,
-    kept: mpsc::UnboundedSender<Kept>,
+    kept: mpsc::UnboundedSender<Past>,
 }
 
 /// Record `n` of the history that tells `tale`.
@@ -119,6 +119,10 @@ impl Carrier {
 }
 
 impl Witness {
+    fn hears(&self, past: Past) {
+        self.kept.send(past).unwrap();
+    }
+
     /// Waits until the store ends there, and is whole.
     async fn reaches(&self, head: Head) {
         while self.store.head().await.ok() != Some(head) {
@@ -150,8 +154,18 @@ async fn what_is_committed_meanwhile_waits_for_what_is_missing() {
     let (_whole, first) = post.start(1, &[2], old, end(old)).await;
     // This node knows of no promise: it learns of the gap by what comes after it.
     let (lost, second) = post.start(2, &[1], &old[..20], end(&old[..20])).await;
-    new.iter().for_each(|kept| lost.kept.send(kept.clone()).unwrap());
+    new.iter().for_each(|kept| lost.hears(Past::Record(Box::new(kept.clone()))));
     post.deliver(vec![first, second], lost.reaches(end(&records))).await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_sent_the_whole_state_fetches_what_that_stands_on_although_nothing_new_is_recorded() {
+    let records = tale("true", 50);
+    let mut post = Post::open();
+    let (_whole, first) = post.start(1, &[2], &records, end(&records)).await;
+    let (new, second) = post.start(2, &[1], &[], Head::GENESIS).await;
+    new.hears(Past::UpTo(end(&records)));
+    post.deliver(vec![first, second], new.reaches(end(&records))).await;
 }
 
 #[tokio::test]
@@ -176,7 +190,7 @@ async fn a_store_that_does_not_carry_the_next_record_of_the_log_is_set_aside() {
     let (_whole, first) = post.start(1, &[2], &records, end(&records)).await;
     let wrong = tale("false", 20);
     let (mended, second) = post.start(2, &[1], &wrong, end(&wrong)).await;
-    records[20..].iter().for_each(|kept| mended.kept.send(kept.clone()).unwrap());
+    records[20..].iter().for_each(|kept| mended.hears(Past::Record(Box::new(kept.clone()))));
     post.deliver(vec![first, second], mended.reaches(end(&records))).await;
     assert!(post.folder.path().join("2").join("quarantined-1").exists(), "nothing is deleted");
 }

@@ -80,7 +80,7 @@ async fn store(dir: &Path, node: u64, expected: Head) -> (AuditStore, Opened) {
 struct Running {
     store: AuditStore,
     rebuilt: mpsc::Receiver<()>,
-    _kept: mpsc::UnboundedSender<Kept>,
+    _kept: mpsc::UnboundedSender<Past>,
     _ledger: RaftLedger,
     _task: JoinHandle<()>,
 }

@@ -75,7 +75,14 @@ impl Asked {
         let (heads, seen) = watch::channel(BTreeMap::from([(ME, head)]));
         let others = [2, 3].map(NodeId);
         let named = [ME].into_iter().chain(others).collect();
-        let station = Station { me: ME, peers: others.to_vec(), cluster, named, adviser: watch::channel(None).1 };
+        let station = Station {
+            me: ME,
+            peers: others.to_vec(),
+            cluster,
+            named,
+            adviser: watch::channel(None).1,
+            rights: watch::channel(Vec::new()).1,
+        };
         let reads = Reads::new(station, store, seen, started.desk.clone());
         let reads = std::sync::Arc::new(reads);
         let asked = std::sync::Arc::clone(&reads);

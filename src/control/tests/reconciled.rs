@@ -50,6 +50,45 @@ fn kafkas_own_fencing_is_not_taken_for_an_act_that_was_never_begun() {
     staged(by_kafka, expect!["NotDone: not sent, NotDue, NotDue, NotDue, NotDue, NotDue"]);
 }
 
+/// The broker is dead for sure: it is fenced at once.
+const CRASHED: &str = "policy fence\nn1 sees b1 refused 400ms\nn2 sees b1 refused 400ms\nn1 pulse b1 behind 1 beats 1\n\
+    n2 pulse b1 behind 1 beats 1\nn3 sees b1 yellow 100ms\n";
+
+#[test]
+fn a_fence_by_kafka_itself_makes_no_part_of_a_plan_that_was_never_begun() {
+    let badly = "ends p2 1=900000 2=100 3=900000\n";
+    let fixture = format!("{PLAIN}{CRASHED}{badly}");
+    let fenced = "broker b1 fenced\np0..p5 led b2 of 1,2,3 isr 2,3\n";
+    check(&fixture, &format!("{PLAIN}{fenced}"), expect!["NotDone: not sent, not sent, NotDue"]);
+    // The order before the fence is nobody's but ours.
+    let begun = format!("{PLAIN}{fenced}p2 led b3 of 3,2,1 isr 2,3\n");
+    check(&fixture, &begun, expect!["Partly: done, done, not sent"]);
+}
+
+#[test]
+fn a_fence_at_once_that_stands_is_what_was_wanted_whoever_did_it() {
+    let fixture = format!("{PLAIN}{CRASHED}");
+    check(&fixture, PLAIN, expect!["NotDone: not sent, NotDue"]);
+    let fenced = format!("{PLAIN}broker b1 fenced\np0..p5 led b2 of 1,2,3 isr 2,3\n");
+    check(&fixture, &fenced, expect!["Done: done, NotDue"]);
+}
+
+#[test]
+fn leaders_that_kafka_chose_are_no_part_of_elections_that_were_never_sent() {
+    // Half of the partitions have the wanted order already: for them an election alone, after those that need another order.
+    let mixed = format!("{PLAIN}{REFUSED}").replace("of 1,2,3", "of 2,3,1");
+    let kafkas = "broker b1 fenced\np0..p5 led b2 of 2,3,1 isr 2,3\n";
+    check(&mixed, &format!("{PLAIN}{kafkas}"), expect!["NotDone: not sent, not sent"]);
+    let ours = "p0..p2 led b2 of 2,3,1 isr 2,3\np3..p5 led b3 of 3,2,1 isr 2,3\n";
+    check(&mixed, &format!("{PLAIN}{ours}"), expect!["Done: done, done"]);
+}
+
+#[test]
+fn an_order_that_changed_without_its_election_was_sent() {
+    let ordered = format!("{PLAIN}p0..p2 led b1 of 2,3,1 isr 1,2,3\np3..p5 led b1 of 3,2,1 isr 1,2,3\n");
+    check(&format!("{PLAIN}{REFUSED}"), &ordered, expect!["Partly: done 0 not 6"]);
+}
+
 #[test]
 fn elections_at_once_are_done_partly_done_or_not_done() {
     let elections = |later: &str, expected| check(&format!("{PLAIN}{REFUSED}"), &format!("{PLAIN}{later}"), expected);

@@ -73,7 +73,7 @@ enum Todo {
     Raft(Input),
     Control(Event),
     Install(Vec<u8>),
-    Freeze,
+    Freeze(RaftIndex),
     Heard(NodeId, PeerWords),
     /// What a saboteur has made up.
     Invented(Event),
@@ -207,7 +207,7 @@ impl Process {
                 }
                 Todo::Invented(event) => self.step(desk, event),
                 Todo::Install(state) => self.install(desk, &state),
-                Todo::Freeze => self.freeze(),
+                Todo::Freeze(index) => self.freeze(index),
                 Todo::Heard(from, words) => self.words(desk, from, words),
             }
         }
@@ -236,7 +236,7 @@ impl Process {
                 }
                 Output::InstallSnapshot { state, .. } if state.is_empty() => {}
                 Output::InstallSnapshot { state, .. } => self.todo.push_back(Todo::Install(state.to_vec())),
-                Output::NeedSnapshot { .. } => self.todo.push_back(Todo::Freeze),
+                Output::NeedSnapshot { applied } => self.todo.push_back(Todo::Freeze(applied)),
                 Output::Faulted(fault) => self.ended = Some(fault.to_string()),
                 Output::SnapshotTooLarge { bytes, .. } => {
                     desk.note(Note::Warned(format!("the state has {bytes} bytes: too large to be sent")));
@@ -303,10 +303,9 @@ impl Process {
         }
     }
 
-    fn freeze(&mut self) {
+    fn freeze(&mut self, index: RaftIndex) {
         if let Ok(bytes) = self.controller.state().freeze() {
-            let (index, state) = (self.controller.state().applied, Bytes::from(bytes));
-            self.todo.push_back(Todo::Raft(Input::Snapshotted { index, state }));
+            self.todo.push_back(Todo::Raft(Input::Snapshotted { index, state: Bytes::from(bytes) }));
         }
     }
 

@@ -8,9 +8,10 @@ use proptest::prelude::*;
 
 use super::connection::{Decoded, Decoder, read_answer};
 use super::reader::Malformed;
-use super::samples::{Sample, samples};
+use super::samples::{Sample, nodes_allowing, samples};
 use super::{
-    Api, admin, batches, cluster, fences, fetch, log_dirs, moves, offsets, produce, quorum, topics, topology, versions,
+    Api, Operation, admin, batches, cluster, fences, fetch, log_dirs, moves, offsets, produce, quorum, topics,
+    topology, versions,
 };
 
 /// Reads any answer, and gives what it says as text.
@@ -82,6 +83,23 @@ fn check_samples(expected: Expect) {
         shown.push_str(&format!("{api} v{version}: {body}\n"));
     }
     expected.assert_eq(&shown);
+}
+
+#[test]
+fn what_the_asker_may_do_is_read_from_kafkas_bits() {
+    let told = |bits: i32| {
+        let bytes = nodes_allowing(bits);
+        read_answer(Api::DescribeCluster, 2, bytes, cluster::decode_allowed).unwrap().body
+    };
+    // What Kafka 4.3 says of a superuser: CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, both kinds of CONFIGS, IDEMPOTENT_WRITE.
+    let all = told(0b1_1111_1010_0000);
+    let describe_only = told(1 << 8);
+    for operation in [Operation::Alter, Operation::Describe, Operation::ClusterAction] {
+        assert!(all.may(operation));
+        assert_eq!(describe_only.may(operation), operation == Operation::Describe);
+        // What a broker says where it was not asked, and where whoever asks may not describe the cluster.
+        assert!(!told(i32::MIN).may(operation) && !told(0).may(operation));
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ mod tests;
 
 pub use admin::{Configured, NewTopic, Setting, Settings, TopicOutcome};
 pub use api::{Api, Rights, Touch, Versions};
-pub use cluster::{ClusterView, Endpoints, RegisteredBroker};
+pub use cluster::{Allowed, ClusterView, Endpoints, Operation, RegisteredBroker};
 pub use connection::{Answer, Connection, Options};
 pub use error::{CloseReason, Closed, Obstacle, Sent, WireError};
 pub use error_code::ErrorCode;

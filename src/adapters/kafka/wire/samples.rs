@@ -105,6 +105,11 @@ fn nodes(version: i16) -> DescribeClusterResponse {
         .with_brokers(vec![node.with_is_fenced(2 <= version)])
 }
 
+/// An answer that says what the asker may do.
+pub(super) fn nodes_allowing(bits: i32) -> Bytes {
+    sample(Api::DescribeCluster, 2, &nodes(2).with_cluster_authorized_operations(bits)).bytes
+}
+
 fn quorum_of(version: i16) -> DescribeQuorumResponse {
     use kafka_protocol::messages::describe_quorum_response::{Listener, Node, PartitionData, ReplicaState, TopicData};
     let replica = |id: i32, end: i64| {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::adapters::ledger::LedgerDesk;
+use super::LedgerDesk;
 use crate::consensus::Standing;
 use crate::model::ids::NodeId;
 
@@ -15,24 +15,29 @@ const HAND_OVER_WITHIN: Duration = Duration::from_secs(1);
 const HAND_OVER_LOOK: Duration = Duration::from_millis(20);
 
 /// Lets another node lead before this one stops, so that nobody waits for an election; not for long, and never in vain.
-pub(super) async fn hand_over(ledger: &LedgerDesk, me: NodeId) {
-    let leads = async || {
-        let status = ledger.status(HAND_OVER_WITHIN).await?;
-        (status.peer.role.standing == Standing::Leading).then_some(status)
-    };
-    let Some(status) = leads().await else { return };
-    // The furthest of those that are reachable catches up soonest.
+pub async fn hand_over(ledger: &LedgerDesk, me: NodeId) {
+    let Some(status) = ledger.status(HAND_OVER_WITHIN).await else { return };
+    if status.peer.role.standing != Standing::Leading {
+        return;
+    }
+    // The furthest of those that vote and are reachable catches up soonest.
     let up = |node: &NodeId| *node != me && status.links.get(node).is_some_and(|link| link.up);
-    let heirs = status.peer.matched.iter().filter(|(node, _)| up(node));
+    let votes = |node: &NodeId| status.peer.members.voters.contains(node);
+    let heirs = status.peer.matched.iter().filter(|(node, _)| up(node) && votes(node));
     let Some((heir, _)) = heirs.max_by_key(|(node, index)| (**index, **node)) else { return };
     tracing::info!("handing over to {heir}");
     ledger.transfer(*heir);
-    let gone = async {
-        while leads().await.is_some() {
-            tokio::time::sleep(HAND_OVER_LOOK).await;
-        }
-    };
-    if tokio::time::timeout(HAND_OVER_WITHIN, gone).await.is_err() {
+    if tokio::time::timeout(HAND_OVER_WITHIN, another_leads(ledger, me)).await.is_err() {
         tracing::warn!("{heir} did not take over in time; the others will elect");
+    }
+}
+
+/// Waits until this node follows another one, or cannot tell any more.
+async fn another_leads(ledger: &LedgerDesk, me: NodeId) {
+    while let Some(status) = ledger.status(HAND_OVER_WITHIN).await {
+        if status.peer.role.leader.is_some_and(|leader| leader != me) {
+            return;
+        }
+        tokio::time::sleep(HAND_OVER_LOOK).await;
     }
 }
