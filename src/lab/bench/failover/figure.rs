@@ -20,6 +20,8 @@ pub(super) struct Figure {
     pub(super) fault: Breakage,
     pub(super) partitions: i32,
     pub(super) run: u32,
+    /// How many runs its cluster had served before.
+    runs_before: u32,
     watched_ms: u64,
     /// What kind of build the trio's program was; none without a trio.
     pub(super) tanist_build: Option<String>,
@@ -42,6 +44,7 @@ pub(super) struct Measured {
     pub(super) all: Recovery,
     pub(super) one: Recovery,
     pub(super) acted: Result<Duration, String>,
+    pub(super) runs_before: u32,
 }
 
 impl Figure {
@@ -56,6 +59,7 @@ impl Figure {
             fault: cell.fault,
             partitions: cell.partitions,
             run: cell.run,
+            runs_before: measured.runs_before,
             watched_ms: millis(watched.within),
             tanist_build: cell.arm.trio().map(|_| ground.build.clone()),
             cores: cores(),

@@ -167,7 +167,7 @@ mod tests {
         let (arm, word) = arm.split_once(' ').unwrap_or((arm, ""));
         let build = if word.is_empty() { "null".to_owned() } else { format!("{word:?}") };
         format!(
-            r#"{{"key":"{kafka} {arm} {word} {run}","kafka":"{kafka}","arm":"{arm}","fault":"kill","partitions":6,"run":{run},"watched_ms":30000,"tanist_build":{build},"cores":2,"load_before":"9.50","oracle_took_ms":null,"oracle_refused":null,"all_worst_ms":{all},"all_median_ms":1,"one_worst_ms":500,"one_median_ms":1}}"#
+            r#"{{"key":"{kafka} {arm} {word} {run}","kafka":"{kafka}","arm":"{arm}","fault":"kill","partitions":6,"run":{run},"runs_before":0,"watched_ms":30000,"tanist_build":{build},"cores":2,"load_before":"9.50","oracle_took_ms":null,"oracle_refused":null,"all_worst_ms":{all},"all_median_ms":1,"one_worst_ms":500,"one_median_ms":1}}"#
         )
     }
 
