@@ -15,9 +15,10 @@ use crate::lab::bench::ground::{Ground, WARM_WITHIN, load_average, start_load};
 use crate::lab::client::{Probe, Steady};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
+use crate::lab::folder::Folder;
 use crate::lab::names::Listener;
 use crate::lab::settled::await_settled;
-use crate::lab::trio::{Controllers, Trio};
+use crate::lab::trio::{Controllers, NODES, Trio};
 
 /// When the oracle acts, from the fault on.
 const ORACLE_AFTER: Duration = Duration::from_millis(50);
@@ -41,10 +42,11 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Gives what tells this run from every other one.
-    pub(super) fn key(&self, kafka: &str) -> String {
+    /// Gives what tells this run from every other one on that Kafka.
+    pub(super) fn key(&self, kafka: &str, settings: &[String]) -> String {
         let Self { arm, fault, partitions, run } = self;
-        format!("{kafka} {} {} x{partitions} #{run}", arm.name(), fault.kind())
+        let set: String = settings.iter().map(|line| format!(" {line}")).collect();
+        format!("{kafka}{set} {} {} x{partitions} #{run}", arm.name(), fault.kind())
     }
 
     /// Gives what a cluster must be like for it.
@@ -57,10 +59,12 @@ impl Cell {
     /// The trio is new and ends with the run: none inherits cool-downs or learnt silences from another.
     pub(super) async fn measure(self, stand: &Stand, watched: Watched<'_>) -> Result<Figure, LabError> {
         let (ground, busy, cluster) = (watched.ground, load_average(), stand.cluster());
-        let trio = match self.arm.trio() {
+        // The folder goes after the processes that write to it.
+        let (trio, _folder) = match self.arm.trio() {
             Some(controllers) => Some(start_trio(cluster, ground, controllers).await?),
             None => None,
-        };
+        }
+        .unzip();
         let load = start_load(cluster, TOPIC, self.partitions, RECORDS_A_SECOND).await?;
         if let Some(trio) = &trio {
             await_settled(trio, cluster.brokers().len(), WARM_WITHIN).await?;
@@ -68,17 +72,27 @@ impl Cell {
         let against = Against { broker: VICTIM, epoch: cluster.broker_epoch(VICTIM)?, topic: stand.topic().clone() };
         let hands = cluster.hands().await?;
         let probe = Probe::new(cluster.bootstrap(Listener::Clients), TOPIC, self.partitions);
+        let dies = self.arm.trio_dies(self.run);
+        if dies == Some(Duration::ZERO) {
+            kill(trio.as_ref())?;
+        }
         let at = cluster.inflict(&self.blow())?;
         let acting = async {
             time::sleep_until((at + ORACLE_AFTER).into()).await;
             let sent = clock::now();
             self.arm.oracle().send(&hands, &against).await.map(|()| sent.elapsed())
         };
-        let ((all, one), acted) = tokio::join!(probe.both(at, watched.within), acting);
+        let dying = async {
+            let Some(after) = dies else { return Ok(()) };
+            time::sleep_until((at + after).into()).await;
+            kill(trio.as_ref())
+        };
+        let ((all, one), acted, died) = tokio::join!(probe.both(at, watched.within), acting, dying);
+        died?;
         drop(trio);
         end_load(load);
         let acted = acted.map_err(|error| error.to_string());
-        let measured = Measured { all, one, acted, runs_before: stand.runs() };
+        let measured = Measured { all, one, acted, runs_before: stand.runs(), data: stand.data() };
         Ok(Figure::of(&self, watched, busy, &measured))
     }
 
@@ -88,11 +102,17 @@ impl Cell {
     }
 }
 
-async fn start_trio(cluster: &Cluster, ground: &Ground, controllers: Controllers) -> Result<Trio, LabError> {
-    let folder = cluster.folder().join(format!("trio-{}", uuid::Uuid::new_v4().simple()));
-    let trio = Trio::start(cluster, &folder, ground.shipped(controllers)).await?;
+async fn start_trio(cluster: &Cluster, ground: &Ground, controllers: Controllers) -> Result<(Trio, Folder), LabError> {
+    // Not below the cluster's folder: what Tanist writes before it acts is to be as slow as this machine's disk.
+    let folder = Folder::make(None, None)?;
+    let trio = Trio::start(cluster, folder.path(), ground.shipped(controllers)).await?;
     trio.await_leader(WARM_WITHIN).await?;
-    Ok(trio)
+    Ok((trio, folder))
+}
+
+/// Kills all nodes that still live.
+fn kill(trio: Option<&Trio>) -> Result<(), LabError> {
+    trio.map_or(Ok(()), |trio| NODES.into_iter().try_for_each(|id| trio.kill(id)))
 }
 
 /// Tells the clients to end; nobody needs their report, and one may hang at the victim until it is healed.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, Watched};
+use super::stand::Data;
 use super::{Arm, Breakage};
 use crate::lab::bench::ground::{cores, millis};
 use crate::lab::bench::results::{self, Circumstance};
@@ -16,6 +17,10 @@ use crate::lab::client::Recovery;
 pub(super) struct Figure {
     pub(super) key: String,
     pub(super) kafka: String,
+    /// What was set on every node of Kafka beyond the arm's own settings.
+    #[serde(default)]
+    pub(super) settings: Vec<String>,
+    pub(super) data: Data,
     pub(super) arm: Arm,
     pub(super) fault: Breakage,
     pub(super) partitions: i32,
@@ -45,6 +50,7 @@ pub(super) struct Measured {
     pub(super) one: Recovery,
     pub(super) acted: Result<Duration, String>,
     pub(super) runs_before: u32,
+    pub(super) data: Data,
 }
 
 impl Figure {
@@ -53,8 +59,10 @@ impl Figure {
         let sends = cell.arm.oracle() != crate::lab::act::Act::None;
         let took = measured.acted.as_ref().ok().filter(|_| sends);
         Self {
-            key: cell.key(&ground.kafka),
+            key: cell.key(&ground.kafka, &ground.settings),
             kafka: ground.kafka.clone(),
+            settings: ground.settings.clone(),
+            data: measured.data,
             arm: cell.arm,
             fault: cell.fault,
             partitions: cell.partitions,
