@@ -240,6 +240,13 @@ impl Hands {
         self.reassign(&orders, ReplicaCount::Kept).await
     }
 
+    /// Puts the topic's replica lists into the order that this view has; nobody's leadership changes by that alone.
+    ///
+    /// Errors: [`LabError::Kafka`] with the first partition's refusal.
+    pub async fn reorder_as(&self, topic: &TopicView) -> Result<(), LabError> {
+        self.reassign(&lists(topic, <[i32]>::to_vec), ReplicaCount::Kept).await
+    }
+
     /// Takes a broker out of the topic's replica lists.
     ///
     /// Errors: [`LabError::Kafka`] with the first partition's refusal.

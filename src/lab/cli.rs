@@ -114,6 +114,9 @@ struct UpArgs {
     /// Block devices that `disk-stall` can stop (root only).
     #[arg(long)]
     stallable_disks: bool,
+    /// Settings of every node beyond the lab's own, each KEY=VALUE.
+    #[arg(long = "set")]
+    settings: Vec<String>,
     /// The cluster's folder, kept afterwards; a temporary one, removed afterwards, if left out.
     #[arg(long)]
     dir: Option<PathBuf>,
@@ -132,6 +135,7 @@ impl UpArgs {
             roles: if self.combined { Roles::Combined } else { Roles::Separate },
             timing: if self.tuned { Timing::Tuned } else { Timing::Stock },
             disk,
+            settings: self.settings,
             dir: self.dir,
             ..ClusterOptions::default()
         }

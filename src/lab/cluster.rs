@@ -249,7 +249,7 @@ impl Cluster {
     /// Makes folders, ports, proxies and settings; starts nothing. Blocks.
     fn prepare(options: ClusterOptions) -> Result<Self, LabError> {
         let jars = Jars::ensure(&options.kafka, options.cache.as_deref())?;
-        let folder = Folder::make(options.dir.as_deref())?;
+        let folder = Folder::make(options.dir.as_deref(), options.temporary_in.as_deref())?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("lab-links")

@@ -22,13 +22,13 @@ pub(crate) enum Folder {
 }
 
 impl Folder {
-    /// Makes the folder that a person named, or a temporary one.
-    pub(crate) fn make(named: Option<&Path>) -> Result<Self, LabError> {
+    /// Makes the folder that a person named, or a temporary one in `parent` or else where the system keeps such.
+    pub(crate) fn make(named: Option<&Path>, parent: Option<&Path>) -> Result<Self, LabError> {
         if let Some(path) = named {
             fs::create_dir_all(path).map_err(LabError::file("make", path))?;
             return fs::canonicalize(path).map(Self::Named).map_err(LabError::file("find", path));
         }
-        let parent = std::env::temp_dir();
+        let parent = parent.map_or_else(std::env::temp_dir, Path::to_path_buf);
         sweep(&parent);
         let made = tempfile::Builder::new()
             .prefix(PREFIX)

@@ -24,10 +24,16 @@ pub struct ClusterOptions {
     /// Who may do what.
     #[serde(default)]
     pub access: Access,
+    /// Settings of every node beyond the lab's own, each `KEY=VALUE` as in `node.properties`.
+    #[serde(default)]
+    pub settings: Vec<String>,
     /// What the brokers' log folders lie on.
     pub disk: Disk,
     /// Where the cluster's folder is made; a temporary folder, removed with the cluster, if none.
     pub dir: Option<PathBuf>,
+    /// Where a temporary folder is made; where the system keeps such if none.
+    #[serde(default)]
+    pub temporary_in: Option<PathBuf>,
     /// Where jars are kept between runs; the user's cache folder if none.
     pub cache: Option<PathBuf>,
     /// How long all nodes together may take to start. Generous, as builds may share the two cores.
@@ -42,8 +48,10 @@ impl Default for ClusterOptions {
             roles: Roles::Separate,
             timing: Timing::Stock,
             access: Access::Open,
+            settings: Vec::new(),
             disk: Disk::Folder,
             dir: None,
+            temporary_in: None,
             cache: None,
             start_within: Duration::from_secs(180),
         }
@@ -63,6 +71,9 @@ impl ClusterOptions {
     pub(crate) fn check(&self) -> Result<(), LabError> {
         if !(1..=BROKERS_MAX).contains(&self.brokers) {
             return Err(LabError::Usage(format!("{} brokers: the lab runs 1 to {BROKERS_MAX}", self.brokers)));
+        }
+        if let Some(line) = self.settings.iter().find(|line| !line.contains('=') || line.contains('\n')) {
+            return Err(LabError::Usage(format!("{line:?} is no setting of Kafka: write it like KEY=VALUE")));
         }
         let digits_and_dots = |text: &str| text.split('.').all(|part| part.parse::<u16>().is_ok());
         if !digits_and_dots(&self.kafka) {

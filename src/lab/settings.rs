@@ -106,6 +106,7 @@ pub(crate) fn properties(options: &ClusterOptions, links: &Links, id: i32, data:
     };
     lines.extend(access.iter().map(ToString::to_string));
     lines.extend(SMALL.iter().chain(tuned).map(ToString::to_string));
+    lines.extend(options.settings.iter().cloned());
     lines.push(String::new());
     Ok(lines.join("\n"))
 }

@@ -24,6 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Ground {
     pub(super) program: PathBuf,
     pub(super) kafka: String,
+    /// What is set on every node of Kafka beyond the arm's own settings, each `KEY=VALUE`.
+    pub(super) settings: Vec<String>,
     /// `release` or `debug`: the folder that the program was built into.
     pub(super) build: String,
 }
@@ -42,7 +44,7 @@ impl Ground {
         if build != "release" {
             eprintln!("tanist-lab: {} is no release build; its figures will say so", program.display());
         }
-        Ok(Self { program, kafka, build })
+        Ok(Self { program, kafka, settings: Vec::new(), build })
     }
 
     /// Gives Tanist as it is shipped, but for mode auto and, where it knows the controllers, the right to fence: a figure with a
@@ -102,7 +104,12 @@ mod tests {
 
     #[test]
     fn the_trio_runs_with_the_shipped_settings_but_for_mode_and_fence() {
-        let ground = Ground { program: "tanist".into(), kafka: "4.3.1".to_owned(), build: "release".to_owned() };
+        let ground = Ground {
+            program: "tanist".into(),
+            kafka: "4.3.1".to_owned(),
+            settings: Vec::new(),
+            build: "release".to_owned(),
+        };
         for (controllers, fence) in [(Controllers::Told, "true"), (Controllers::Untold, "false")] {
             let settings = ground.shipped(controllers).settings;
             let fence = format!("fence.heartbeat = {fence}");

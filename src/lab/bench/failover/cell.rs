@@ -1,27 +1,25 @@
-//! One run: a cluster, perhaps a trio, a load, the fault, and the probe.
+//! One run on a cluster that is whole: perhaps a trio, a load, the fault, and the probe.
 
+use std::thread;
 use std::time::Duration;
 
 use tokio::time;
 
 use super::figure::{Figure, Measured};
+use super::stand::{Needs, Stand, TOPIC, VICTIM};
 use super::{Arm, Breakage};
 use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::act::Against;
-use crate::lab::admin::TopicPlan;
 use crate::lab::bench::ground::{Ground, WARM_WITHIN, load_average, start_load};
-use crate::lab::client::Probe;
+use crate::lab::client::{Probe, Steady};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
-use crate::lab::names::{BrokerId, Listener};
-use crate::lab::options::ClusterOptions;
+use crate::lab::folder::Folder;
+use crate::lab::names::Listener;
 use crate::lab::settled::await_settled;
-use crate::lab::trio::{Controllers, Trio};
+use crate::lab::trio::{Controllers, NODES, Trio};
 
-/// The broker that is struck: it leads every partition of the topic.
-const VICTIM: BrokerId = BrokerId(1);
-const TOPIC: &str = "load";
 /// When the oracle acts, from the fault on.
 const ORACLE_AFTER: Duration = Duration::from_millis(50);
 /// Enough that every partition of 500 has open batches now and then, little enough for a small machine.
@@ -44,49 +42,82 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Gives what tells this run from every other one.
-    pub(super) fn key(&self, kafka: &str) -> String {
+    /// Gives what tells this run from every other one on that Kafka.
+    pub(super) fn key(&self, kafka: &str, settings: &[String]) -> String {
         let Self { arm, fault, partitions, run } = self;
-        format!("{kafka} {} {} x{partitions} #{run}", arm.name(), fault.kind())
+        let set: String = settings.iter().map(|line| format!(" {line}")).collect();
+        format!("{kafka}{set} {} {} x{partitions} #{run}", arm.name(), fault.kind())
     }
 
-    /// Carries the run out; everything that it started is gone afterwards.
-    pub(super) async fn measure(self, watched: Watched<'_>) -> Result<Figure, LabError> {
-        let (ground, busy) = (watched.ground, load_average());
-        let options =
-            ClusterOptions { kafka: ground.kafka.clone(), timing: self.arm.timing(), ..ClusterOptions::default() };
-        let cluster = Cluster::start(options).await?;
-        let partitions = usize::try_from(self.partitions).unwrap_or_default();
-        let brokers = cluster.brokers();
-        let topic = cluster.create_topic(&TopicPlan::led_by(TOPIC, VICTIM, partitions, &brokers)).await?;
-        let trio = match self.arm.trio() {
-            Some(controllers) => Some(start_trio(&cluster, ground, controllers).await?),
+    /// Gives what a cluster must be like for it.
+    pub(super) fn needs(&self) -> Needs {
+        Needs { timing: self.arm.timing(), partitions: self.partitions }
+    }
+
+    /// Carries the run out on a cluster that is whole; the victim is still struck afterwards.
+    ///
+    /// The trio is new and ends with the run: none inherits cool-downs or learnt silences from another.
+    pub(super) async fn measure(self, stand: &Stand, watched: Watched<'_>) -> Result<Figure, LabError> {
+        let (ground, busy, cluster) = (watched.ground, load_average(), stand.cluster());
+        // The folder goes after the processes that write to it.
+        let (trio, _folder) = match self.arm.trio() {
+            Some(controllers) => Some(start_trio(cluster, ground, controllers).await?),
             None => None,
-        };
-        let load = start_load(&cluster, TOPIC, self.partitions, RECORDS_A_SECOND).await?;
-        if let Some(trio) = &trio {
-            await_settled(trio, brokers.len(), WARM_WITHIN).await?;
         }
-        let against = Against { broker: VICTIM, epoch: cluster.broker_epoch(VICTIM)?, topic };
+        .unzip();
+        let load = start_load(cluster, TOPIC, self.partitions, RECORDS_A_SECOND).await?;
+        if let Some(trio) = &trio {
+            await_settled(trio, cluster.brokers().len(), WARM_WITHIN).await?;
+        }
+        let against = Against { broker: VICTIM, epoch: cluster.broker_epoch(VICTIM)?, topic: stand.topic().clone() };
         let hands = cluster.hands().await?;
         let probe = Probe::new(cluster.bootstrap(Listener::Clients), TOPIC, self.partitions);
-        let at = cluster.inflict(&Fault::at(self.fault.kind(), VICTIM))?;
+        let dies = self.arm.trio_dies(self.run);
+        if dies == Some(Duration::ZERO) {
+            kill(trio.as_ref())?;
+        }
+        let at = cluster.inflict(&self.blow())?;
         let acting = async {
             time::sleep_until((at + ORACLE_AFTER).into()).await;
             let sent = clock::now();
             self.arm.oracle().send(&hands, &against).await.map(|()| sent.elapsed())
         };
-        let ((all, one), acted) = tokio::join!(probe.both(at, watched.within), acting);
-        // The victim may be stopped: the clients end when the cluster does, and nobody needs their report.
-        drop(load);
-        let measured = Measured { all, one, acted: acted.map_err(|error| error.to_string()) };
+        let dying = async {
+            let Some(after) = dies else { return Ok(()) };
+            time::sleep_until((at + after).into()).await;
+            kill(trio.as_ref())
+        };
+        let ((all, one), acted, died) = tokio::join!(probe.both(at, watched.within), acting, dying);
+        died?;
+        drop(trio);
+        end_load(load);
+        let acted = acted.map_err(|error| error.to_string());
+        let measured = Measured { all, one, acted, runs_before: stand.runs(), data: stand.data() };
         Ok(Figure::of(&self, watched, busy, &measured))
+    }
+
+    /// Gives the fault as the lab carries it out.
+    pub(super) fn blow(&self) -> Fault {
+        Fault::at(self.fault.kind(), VICTIM)
     }
 }
 
-async fn start_trio(cluster: &Cluster, ground: &Ground, controllers: Controllers) -> Result<Trio, LabError> {
-    let options = ground.shipped(controllers);
-    let trio = Trio::start(cluster, &cluster.folder().join("trio"), options).await?;
+async fn start_trio(cluster: &Cluster, ground: &Ground, controllers: Controllers) -> Result<(Trio, Folder), LabError> {
+    // Not below the cluster's folder: what Tanist writes before it acts is to be as slow as this machine's disk.
+    let folder = Folder::make(None, None)?;
+    let trio = Trio::start(cluster, folder.path(), ground.shipped(controllers)).await?;
     trio.await_leader(WARM_WITHIN).await?;
-    Ok(trio)
+    Ok((trio, folder))
+}
+
+/// Kills all nodes that still live.
+fn kill(trio: Option<&Trio>) -> Result<(), LabError> {
+    trio.map_or(Ok(()), |trio| NODES.into_iter().try_for_each(|id| trio.kill(id)))
+}
+
+/// Tells the clients to end; nobody needs their report, and one may hang at the victim until it is healed.
+fn end_load(load: Steady) {
+    thread::spawn(move || {
+        let _unread = load.stop();
+    });
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, Watched};
+use super::stand::Data;
 use super::{Arm, Breakage};
 use crate::lab::bench::ground::{cores, millis};
 use crate::lab::bench::results::{self, Circumstance};
@@ -16,10 +17,16 @@ use crate::lab::client::Recovery;
 pub(super) struct Figure {
     pub(super) key: String,
     pub(super) kafka: String,
+    /// What was set on every node of Kafka beyond the arm's own settings.
+    #[serde(default)]
+    pub(super) settings: Vec<String>,
+    pub(super) data: Data,
     pub(super) arm: Arm,
     pub(super) fault: Breakage,
     pub(super) partitions: i32,
     pub(super) run: u32,
+    /// How many runs its cluster had served before.
+    runs_before: u32,
     watched_ms: u64,
     /// What kind of build the trio's program was; none without a trio.
     pub(super) tanist_build: Option<String>,
@@ -42,6 +49,8 @@ pub(super) struct Measured {
     pub(super) all: Recovery,
     pub(super) one: Recovery,
     pub(super) acted: Result<Duration, String>,
+    pub(super) runs_before: u32,
+    pub(super) data: Data,
 }
 
 impl Figure {
@@ -50,12 +59,15 @@ impl Figure {
         let sends = cell.arm.oracle() != crate::lab::act::Act::None;
         let took = measured.acted.as_ref().ok().filter(|_| sends);
         Self {
-            key: cell.key(&ground.kafka),
+            key: cell.key(&ground.kafka, &ground.settings),
             kafka: ground.kafka.clone(),
+            settings: ground.settings.clone(),
+            data: measured.data,
             arm: cell.arm,
             fault: cell.fault,
             partitions: cell.partitions,
             run: cell.run,
+            runs_before: measured.runs_before,
             watched_ms: millis(watched.within),
             tanist_build: cell.arm.trio().map(|_| ground.build.clone()),
             cores: cores(),

@@ -45,6 +45,7 @@ pub(super) fn verdict(row: &Row) -> String {
     let needs_stock = row.fault == Breakage::Kill;
     match (row.arm, row.fault) {
         (Arm::TanistFence, _) | (Arm::TanistPublic, Breakage::Kill) => {}
+        (Arm::TrioDead | Arm::TrioKilled, Breakage::Kill | Breakage::Stop) => return without_trio(row),
         (Arm::TanistPublic, Breakage::Stop)
         | (Arm::Stock | Arm::Tuned | Arm::OraclePublic | Arm::OracleFence, Breakage::Kill | Breakage::Stop) => {
             return "-".to_owned();
@@ -55,7 +56,18 @@ pub(super) fn verdict(row: &Row) -> String {
     let Some(oracle) = oracle.filter(|_| TANIST_RUNS_MIN <= row.own.n && (stock.is_some() || !needs_stock)) else {
         return "n too small".to_owned();
     };
-    let missed = missed(row, &oracle, stock.as_ref());
+    said(&missed(row, &oracle, stock.as_ref()))
+}
+
+/// Says whether a trio that dies leaves Kafka as good as alone.
+fn without_trio(row: &Row) -> String {
+    match row.stock.filter(|stock| OTHER_RUNS_MIN <= stock.n && OTHER_RUNS_MIN <= row.own.n) {
+        Some(stock) => said(&NO_WORSE.exceeded(&row.own.all, &stock.all, ["p50", "max"])),
+        None => "n too small".to_owned(),
+    }
+}
+
+fn said(missed: &[&str]) -> String {
     if missed.is_empty() { "met".to_owned() } else { format!("missed: {}", missed.join(", ")) }
 }
 
@@ -80,7 +92,10 @@ fn missed(row: &Row, oracle: &Runs, stock: Option<&Runs>) -> Vec<&'static str> {
             }
         }
         (Arm::TanistPublic, Breakage::Stop)
-        | (Arm::Stock | Arm::Tuned | Arm::OraclePublic | Arm::OracleFence, Breakage::Kill | Breakage::Stop) => {}
+        | (
+            Arm::Stock | Arm::Tuned | Arm::OraclePublic | Arm::OracleFence | Arm::TrioDead | Arm::TrioKilled,
+            Breakage::Kill | Breakage::Stop,
+        ) => {}
     }
     missed
 }
@@ -150,6 +165,15 @@ mod tests {
         let public = |own, expected| check(Arm::TanistPublic, Breakage::Kill, 6, own, expected);
         public(runs(20, (8_800, 9_300), (500, 1_000)), "met");
         public(runs(20, (8_801, 9_301), (501, 1_001)), "missed: acks=1 p50, acks=1 max, acks=all p50, acks=all max");
+    }
+
+    #[test]
+    fn a_trio_that_dies_must_leave_kafka_as_it_is_alone() {
+        for (arm, fault) in [(Arm::TrioDead, Breakage::Kill), (Arm::TrioKilled, Breakage::Stop)] {
+            check(arm, fault, 6, runs(10, (8_800, 9_300), (1, 1)), "met");
+            check(arm, fault, 6, runs(10, (8_801, 9_301), (1, 1)), "missed: p50, max");
+            check(arm, fault, 6, runs(9, (1, 1), (1, 1)), "n too small");
+        }
     }
 
     #[test]

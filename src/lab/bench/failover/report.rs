@@ -10,6 +10,7 @@ use comfy_table::Table;
 use super::figure::Figure;
 use super::goal::{Row, Runs, verdict};
 use super::spread::Spread;
+use super::stand::Data;
 use super::{Arm, Breakage, SIZES};
 use crate::lab::LabError;
 use crate::lab::bench::page;
@@ -27,13 +28,20 @@ pub(super) fn write(page: &Path, results: &Results<Figure>) -> Result<(), LabErr
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Ground {
     kafka: String,
+    settings: Vec<String>,
+    data: Data,
     cores: usize,
 }
 
 fn section(figures: &[&Figure]) -> String {
     let mut grounds: BTreeMap<Ground, Vec<&Figure>> = BTreeMap::new();
     for figure in figures {
-        let ground = Ground { kafka: figure.kafka.clone(), cores: figure.cores };
+        let ground = Ground {
+            kafka: figure.kafka.clone(),
+            settings: figure.settings.clone(),
+            data: figure.data,
+            cores: figure.cores,
+        };
         grounds.entry(ground).or_default().push(figure);
     }
     if grounds.is_empty() {
@@ -49,9 +57,16 @@ fn section(figures: &[&Figure]) -> String {
 /// Says on what the runs were made: what a reader must know before he believes a figure.
 fn circumstances(ground: &Ground, figures: &[&Figure]) -> String {
     let load = page::load_range(figures);
-    let Ground { kafka, cores } = ground;
+    let Ground { kafka, settings, data, cores } = ground;
+    let data = match data {
+        Data::Memory => "memory",
+        Data::Disk => "disk",
+    };
     let runs = figures.len();
-    format!("{runs} runs. Kafka {kafka}; cores: {cores}; load average in the minute before a run: {load}.")
+    let set: String = settings.iter().map(|line| format!(" with `{line}`")).collect();
+    format!(
+        "{runs} runs. Kafka {kafka}{set}, its data on {data}; cores: {cores}; load average in the minute before a run: {load}."
+    )
 }
 
 fn table(figures: &[&Figure]) -> Table {
@@ -70,7 +85,7 @@ fn table(figures: &[&Figure]) -> Table {
     ]);
     for fault in Breakage::ALL {
         for partitions in SIZES {
-            for arm in Arm::ALL {
+            for arm in Arm::ALL.into_iter().filter(|arm| arm.takes(partitions)) {
                 for build in builds(figures, arm) {
                     table.add_row(row(figures, &Subject { fault, partitions, arm, build }));
                 }
@@ -167,7 +182,7 @@ mod tests {
         let (arm, word) = arm.split_once(' ').unwrap_or((arm, ""));
         let build = if word.is_empty() { "null".to_owned() } else { format!("{word:?}") };
         format!(
-            r#"{{"key":"{kafka} {arm} {word} {run}","kafka":"{kafka}","arm":"{arm}","fault":"kill","partitions":6,"run":{run},"watched_ms":30000,"tanist_build":{build},"cores":2,"load_before":"9.50","oracle_took_ms":null,"oracle_refused":null,"all_worst_ms":{all},"all_median_ms":1,"one_worst_ms":500,"one_median_ms":1}}"#
+            r#"{{"key":"{kafka} {arm} {word} {run}","kafka":"{kafka}","data":"memory","arm":"{arm}","fault":"kill","partitions":6,"run":{run},"runs_before":0,"watched_ms":30000,"tanist_build":{build},"cores":2,"load_before":"9.50","oracle_took_ms":null,"oracle_refused":null,"all_worst_ms":{all},"all_median_ms":1,"one_worst_ms":500,"one_median_ms":1}}"#
         )
     }
 
