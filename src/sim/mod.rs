@@ -23,6 +23,7 @@ mod node;
 mod probe;
 pub mod random;
 pub mod sabotage;
+pub mod scan;
 pub mod scenario;
 mod stimulus;
 #[cfg(test)]

@@ -346,10 +346,8 @@ mod tests {
     #[test]
     fn deeds_without_a_node_to_ask_are_told_apart() {
         let config = PathBuf::from("n.toml");
-        let run = Deed::Node { what: NodeDeed::Run, config: config.clone() };
-        assert_eq!(meant("run --config n.toml").unwrap(), run);
-        let rejoin = Deed::Node { what: NodeDeed::Rejoin, config: config.clone() };
-        assert_eq!(meant("--config n.toml node rejoin").unwrap(), rejoin);
+        assert_eq!(meant("run --config n.toml").unwrap(), Deed::Node { what: NodeDeed::Run, config: config.clone() });
+        assert!(matches!(meant("-o json node rejoin --config n").unwrap(), Deed::Node { what: NodeDeed::Rejoin, .. }));
         assert_eq!(meant("config check n.toml").unwrap(), Deed::CheckConfig(config));
         assert_eq!(meant("config print").unwrap(), Deed::PrintConfig(None));
     }

@@ -58,6 +58,13 @@ pub fn replay(text: &str) -> Result<Played, ScenarioError> {
     Ok(Played { text: played, failures, violation: player.violation().cloned() })
 }
 
+/// Gives the commands of a scenario.
+///
+/// Errors: [`ScenarioError`] names line, word and what was expected.
+pub fn commands_of(text: &str) -> Result<Vec<Command>, ScenarioError> {
+    Ok(parse::parse(text)?.blocks.into_iter().map(|block| block.command).collect())
+}
+
 /// Gives the text of a scenario that plays these commands, its answers still to be written.
 #[must_use]
 pub fn text_of(title: &str, commands: &[Command]) -> String {
