@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::demo::demo;
 use crate::adapters::clock;
 use crate::sim::random::{Ran, RandomPlan, shrink};
 use crate::sim::sabotage::Sabotage;
@@ -20,6 +21,7 @@ use crate::surface::simulate::{Answers, Simulation};
 pub(super) fn simulate(what: Simulation, output: Output, to: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     match what {
         Simulation::Scenario { file, answers } => scenario(&file, answers, to),
+        Simulation::Demo(show) => demo(show, output, to),
         Simulation::Sabotages { folder, seeds, span, page } => {
             let before = page.as_deref().and_then(|page| std::fs::read_to_string(page).ok());
             let known = before.and_then(|page| rows(&page)).unwrap_or_default();

@@ -13,6 +13,7 @@ mod agenda;
 pub mod chance;
 pub mod checks;
 pub mod clock;
+pub mod demo;
 mod desk;
 pub mod differential;
 pub mod disk;

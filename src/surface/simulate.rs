@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::demo::Show;
 use crate::sim::random::RandomPlan;
 use crate::sim::sabotage::Sabotage;
 
@@ -64,6 +65,8 @@ pub enum Simulation {
         /// What becomes of the answers.
         answers: Answers,
     },
+    /// A person breaks it from the keyboard, in real time.
+    Demo(Show),
     /// Every sabotage is played until a check finds it.
     Sabotages {
         /// The scenarios.

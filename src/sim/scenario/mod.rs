@@ -13,7 +13,7 @@ mod timeline;
 use crate::sim::checks::Violation;
 
 pub use command::{Command, Expectation, Foreign, Ours, Wish};
-pub use parse::ScenarioError;
+pub use parse::{Reader, ScenarioError};
 pub use play::Player;
 pub use setting::Setting;
 

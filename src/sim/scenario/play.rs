@@ -66,6 +66,16 @@ impl Player {
         lines
     }
 
+    /// Lets time pass for whoever watches: gives what happened, which may be nothing.
+    pub fn pass(&mut self, span: Duration) -> Vec<String> {
+        let Some(mut world) = self.world.take().filter(|_| self.violation.is_none()) else { return Vec::new() };
+        let answer = self.on(&mut world, &Command::Run(span));
+        let mut lines = self.lines(&mut world);
+        self.world = Some(world);
+        lines.extend(answer);
+        lines
+    }
+
     /// Lets no check report this number, from the world's beginning on.
     pub fn mute(&mut self, number: &str) {
         self.muted = Some(number.to_owned());
