@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Tests that could not run here append a line each (tests/common/skip.rs); `make test` prints them last.
 SKIPPED := $(TARGET)/tmp/skipped.txt
 
-.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling differential simulate soak-sim release clean
+.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling differential simulate soak-sim sabotage release clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -67,6 +67,10 @@ simulate: ## all scenarios, and a thousand random worlds of ten minutes each
 soak-sim: ## random worlds on all cores for HOURS; ends with what happened in them
 	cargo build --locked --release
 	tests/setup/soak.sh $(TARGET)/release/tanist $(or $(HOURS),1)
+
+sabotage: ## which check finds which deliberate bug: plays each until it is found, and writes docs/sabotage.md
+	cargo build --locked --release
+	$(TARGET)/release/tanist simulate --sabotages simulations --seeds $(or $(SEEDS),40) --page docs/sabotage.md
 
 differential: ## records what real Kafka 4.3.1, 4.1.0 and 3.9.1 do in every cell of the table; resumable; about 12 minutes each
 	@tests/setup/setup.sh test

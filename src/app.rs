@@ -3,6 +3,7 @@
 //! Deliberately no logic of its own beyond putting parts together and turning an error chain into one exit status.
 
 mod adviser;
+mod demo;
 mod desk;
 mod history;
 mod init;

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::demo::demo;
 use crate::adapters::clock;
 use crate::sim::random::{Ran, RandomPlan, shrink};
+use crate::sim::sabotage::Sabotage;
+use crate::sim::scan::{Alone, Row, Scan, Scenarios, Witness, page, rows};
 use crate::sim::scenario::{replay, text_of};
 use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
@@ -18,6 +21,13 @@ use crate::surface::simulate::{Answers, Simulation};
 pub(super) fn simulate(what: Simulation, output: Output, to: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     match what {
         Simulation::Scenario { file, answers } => scenario(&file, answers, to),
+        Simulation::Demo(show) => demo(show, output, to),
+        Simulation::Sabotages { folder, seeds, span, page } => {
+            let before = page.as_deref().and_then(|page| std::fs::read_to_string(page).ok());
+            let known = before.and_then(|page| rows(&page)).unwrap_or_default();
+            let scan = Scan { scenarios: scenarios(&folder)?, seeds, span, known };
+            sabotages(&scan, page.as_deref(), (output, to))
+        }
         Simulation::Random { plan, seeds, save } => random(&plan, seeds, save.as_deref(), (output, to)),
     }
 }
@@ -36,6 +46,73 @@ fn scenario(file: &Path, answers: Answers, to: &mut dyn Write) -> anyhow::Result
         writeln!(std::io::stderr(), "{}: {failure}", file.display())?;
     }
     Ok(if played.failures.is_empty() { ExitStatus::Yes } else { ExitStatus::No })
+}
+
+/// Plays every sabotage; gives 1 where one is not found.
+fn sabotages(scan: &Scan, file: Option<&Path>, (output, to): (Output, &mut dyn Write)) -> anyhow::Result<ExitStatus> {
+    let (mut rows, mut missed) = (Vec::new(), 0_u32);
+    for sabotage in Sabotage::ALL {
+        let row = scan.row(*sabotage);
+        match output {
+            Output::Table => writeln!(to, "{sabotage}: {}", told(row.as_ref()))?,
+            Output::Json => {
+                let value = serde_json::json!({
+                    "version": 1,
+                    "kind": "sabotage",
+                    "sabotage": sabotage.name(),
+                    "found_by": row.as_ref().map(|row| row.number.clone()),
+                    "in": row.as_ref().map(|row| place(&row.witness)),
+                    "alone": row.as_ref().map(|row| row.alone == Alone::Yes),
+                    "first_seed": row.as_ref().and_then(|row| row.random.as_ref()).map(|(seed, _)| *seed),
+                });
+                writeln!(to, "{value}")?;
+            }
+        }
+        missed = missed.saturating_add(u32::from(row.is_none()));
+        rows.extend(row);
+    }
+    if let Some(file) = file {
+        std::fs::write(file, page(&rows)).with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(if missed == 0 { ExitStatus::Yes } else { ExitStatus::No })
+}
+
+fn told(row: Option<&Row>) -> String {
+    let Some(row) = row else { return "NOT FOUND".to_owned() };
+    let alone = if row.alone == Alone::Yes { ", and nobody else would have" } else { "" };
+    let random = row.random.as_ref().map_or_else(
+        || "no random world shows it".to_owned(),
+        |(seed, number)| format!("at random first with seed {seed} ({number})"),
+    );
+    format!("{} found it in {}{alone}; {random}", row.number, place(&row.witness))
+}
+
+fn place(witness: &Witness) -> String {
+    match witness {
+        Witness::Scenario(name) => name.clone(),
+        Witness::Seed(seed) => format!("seed {seed}"),
+    }
+}
+
+/// Reads every scenario below a folder.
+fn scenarios(folder: &Path) -> anyhow::Result<Scenarios> {
+    let mut found = Scenarios::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(&next).with_context(|| format!("{} cannot be read", next.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "scn") {
+                let text =
+                    std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+                found.insert(name, text);
+            }
+        }
+    }
+    anyhow::ensure!(!found.is_empty(), "{} holds no scenario", folder.display());
+    Ok(found)
 }
 
 fn random(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::time::Timestamp;
 
 /// The wall's time when the world begins: 2026-01-01 00:00 UTC. Units: milliseconds since 1970.
-const WALL_START_MS: u64 = 1_767_225_600_000;
+pub(in crate::sim) const WALL_START_MS: u64 = 1_767_225_600_000;
 
 /// The rate of a good clock. Units: its own microseconds in a true second.
 pub const TRUE_RATE: u64 = 1_000_000;

@@ -99,11 +99,6 @@ impl Disk {
         (self.trouble != Some(DiskTrouble::Rotten)).then(|| self.durable.clone())
     }
 
-    /// Forgets whom the node voted for, as a store that loses a row would.
-    pub(in crate::sim) fn forget_vote(&mut self) {
-        self.durable.hard_state.vote = None;
-    }
-
     fn sync(&mut self, count: usize) {
         let count = count.min(self.volatile.len());
         for write in self.volatile.drain(..count) {

@@ -13,6 +13,7 @@ mod agenda;
 pub mod chance;
 pub mod checks;
 pub mod clock;
+pub mod demo;
 mod desk;
 pub mod differential;
 pub mod disk;
@@ -23,6 +24,7 @@ mod node;
 mod probe;
 pub mod random;
 pub mod sabotage;
+pub mod scan;
 pub mod scenario;
 mod stimulus;
 #[cfg(test)]

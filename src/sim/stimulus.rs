@@ -9,9 +9,10 @@ use crate::model::advice::{Brief, Opinion};
 use crate::model::ids::{BrokerId, CaseId, NodeId, Term};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::{PlanDigest, Step};
+use crate::model::record::Receipt;
 use crate::model::time::Timestamp;
 
-use super::kafka::talk::{Heard, Request};
+use super::kafka::talk::{Call, Heard, Request};
 
 /// Something that reaches a process.
 #[derive(Debug, Clone)]
@@ -87,8 +88,8 @@ pub(in crate::sim) enum Out {
     Persist(Persist),
     /// A stimulus of its own, later.
     Later(Timestamp, Stimulus),
-    /// The adviser asked.
-    Advise(CaseId, PlanDigest, Box<Brief>),
+    /// The adviser asked, with the words that it is sent.
+    Advise(CaseId, PlanDigest, Box<Brief>, String),
     /// A person answered.
     Answer(u64, Box<Answer>),
     /// Something that the world's checks want to know.
@@ -119,9 +120,15 @@ pub(in crate::sim) enum Note {
     Touches {
         /// For which errand.
         errand: Errand,
+        /// By which call its answer is known.
+        call: Call,
         /// What.
         request: Box<Request>,
     },
+    /// A call of the hand was turned away: nothing was done.
+    TurnedAway(Call),
+    /// The hand is done with an errand.
+    Did(Errand, Box<Receipt>),
     /// Its people were warned.
     Warned(String),
 }

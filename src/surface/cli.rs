@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::demo::DemoArguments;
 use super::grpc::TlsFiles;
 use super::grpc::client::Address;
 use super::simulate::{SimulateArguments, Simulation};
@@ -93,6 +94,8 @@ enum Command {
     Resume,
     /// Plays the trio on a pretended Kafka: a scenario, or faults by chance; needs no node and no cluster.
     Simulate(SimulateArguments),
+    /// Shows the trio on a simulated cluster in real time; you break it from the keyboard.
+    Demo(DemoArguments),
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -273,6 +276,7 @@ impl Arguments {
             Command::Node(NodeCommand::Rejoin) => return node(NodeDeed::Rejoin, "node rejoin", config),
             Command::Config(ConfigCommand::Check { file }) => return Ok(Deed::CheckConfig(file)),
             Command::Config(ConfigCommand::Print) => return Ok(Deed::PrintConfig(config)),
+            Command::Demo(arguments) => return Ok(Deed::Simulate(arguments.meant())),
             Command::Simulate(arguments) => return Ok(Deed::Simulate(arguments.meant())),
             Command::Audit(AuditCommand::Export { from }) => Inquiry::Export { from },
             Command::Audit(command) => Inquiry::One(command.ask()),
@@ -346,10 +350,8 @@ mod tests {
     #[test]
     fn deeds_without_a_node_to_ask_are_told_apart() {
         let config = PathBuf::from("n.toml");
-        let run = Deed::Node { what: NodeDeed::Run, config: config.clone() };
-        assert_eq!(meant("run --config n.toml").unwrap(), run);
-        let rejoin = Deed::Node { what: NodeDeed::Rejoin, config: config.clone() };
-        assert_eq!(meant("--config n.toml node rejoin").unwrap(), rejoin);
+        assert_eq!(meant("run --config n.toml").unwrap(), Deed::Node { what: NodeDeed::Run, config: config.clone() });
+        assert!(matches!(meant("-o json node rejoin --config n").unwrap(), Deed::Node { what: NodeDeed::Rejoin, .. }));
         assert_eq!(meant("config check n.toml").unwrap(), Deed::CheckConfig(config));
         assert_eq!(meant("config print").unwrap(), Deed::PrintConfig(None));
     }

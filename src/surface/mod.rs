@@ -3,6 +3,7 @@
 //! Deliberately without knowledge of Kafka, disks and peers: a question goes in through one function, an answer comes out.
 
 pub mod cli;
+pub mod demo;
 pub mod exit;
 pub mod grpc;
 pub mod simulate;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::demo::Show;
 use crate::sim::random::RandomPlan;
 use crate::sim::sabotage::Sabotage;
 
@@ -14,10 +15,10 @@ use crate::sim::sabotage::Sabotage;
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct SimulateArguments {
     /// The scenario to play.
-    #[arg(value_name = "FILE", required_unless_present = "random", conflicts_with = "random")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["random", "sabotages"], conflicts_with_all = ["random", "sabotages"])]
     file: Option<PathBuf>,
     /// Writes the answers into the file, below its commands.
-    #[arg(long, conflicts_with = "random")]
+    #[arg(long, conflicts_with_all = ["random", "sabotages"])]
     rewrite: bool,
     /// Lets faults come by chance instead.
     #[arg(long)]
@@ -26,10 +27,10 @@ pub struct SimulateArguments {
     #[arg(long, default_value_t = 1, requires = "random")]
     seed: u64,
     /// How many seeds, one after the other, beginning with that one; stops at the first that fails.
-    #[arg(long, default_value_t = 1, requires = "random", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// For how many simulated minutes things go wrong.
-    #[arg(long, default_value_t = 10, requires = "random", conflicts_with = "hours")]
+    #[arg(long, default_value_t = 10, conflicts_with_all = ["hours", "file"])]
     minutes: u64,
     /// The same in hours.
     #[arg(long, requires = "random")]
@@ -43,6 +44,12 @@ pub struct SimulateArguments {
     /// What is deliberately broken, to see that it is found.
     #[arg(long, default_value = "none", requires = "random", value_parser = sabotage)]
     sabotage: Sabotage,
+    /// Finds out which check reports which deliberate bug: in the scenarios of this folder, and in so many random worlds.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "random")]
+    sabotages: Option<PathBuf>,
+    /// Where the page of that is written.
+    #[arg(long, value_name = "FILE", requires = "sabotages")]
+    page: Option<PathBuf>,
     /// Where a failing run, shrunk to what it needs, is written as a scenario.
     #[arg(long, requires = "random", value_name = "FILE")]
     save: Option<PathBuf>,
@@ -57,6 +64,19 @@ pub enum Simulation {
         file: PathBuf,
         /// What becomes of the answers.
         answers: Answers,
+    },
+    /// A person breaks it from the keyboard, in real time.
+    Demo(Show),
+    /// Every sabotage is played until a check finds it.
+    Sabotages {
+        /// The scenarios.
+        folder: PathBuf,
+        /// How many random worlds.
+        seeds: u64,
+        /// For how long things go wrong in each.
+        span: Duration,
+        /// Where the page is written.
+        page: Option<PathBuf>,
     },
     /// Things go wrong by chance.
     Random {
@@ -87,9 +107,13 @@ impl SimulateArguments {
             return Simulation::Scenario { file, answers };
         }
         let minutes = self.hours.map_or(self.minutes, |hours| hours.saturating_mul(60));
+        let span = Duration::from_secs(minutes.saturating_mul(60));
+        if let Some(folder) = self.sabotages {
+            return Simulation::Sabotages { folder, seeds: self.seeds, span, page: self.page };
+        }
         let plan = RandomPlan {
             seed: self.seed,
-            span: Duration::from_secs(minutes.saturating_mul(60)),
+            span,
             brokers: self.brokers,
             partitions: self.partitions,
             sabotage: self.sabotage,

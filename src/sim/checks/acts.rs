@@ -1,50 +1,37 @@
-//! What must hold of every act: committed first, once, in time, by a majority, under no pause, and to a replica in sync.
+//! What must hold of every act: committed first, once, in time, in order, under no pause, by no observer, and of the plan's own life.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::control::event::{Errand, Kept};
+use crate::control::event::Errand;
 use crate::decide::policy::Mode;
-use crate::model::ids::{BrokerId, CaseId, NodeId, Term};
-use crate::model::plan::{Intention, Origin, Plan, Step};
-use crate::model::record::{Body, Decision, DecisionVerdict, Outcome, Receipt, Record};
-use crate::model::ruling::Ruling;
-use crate::model::snapshot::Snapshot;
-use crate::sim::kafka::talk::Request;
+use crate::model::ids::{BrokerEpoch, BrokerId, NodeId, Term};
+use crate::model::plan::{Act, Step, When};
+use crate::model::record::{Body, DecisionVerdict, Receipt, Record};
+use crate::sim::kafka::talk::{Call, ElectionKind, Request};
 
-use super::{Checks, Licence, Scene, Violation};
+use super::{Checks, Licence, Machine, Scene, Violation};
 
 /// What timers and roundings may add to a licence.
 const SLACK: Duration = Duration::from_millis(2);
 
-/// How long nothing must have been wrong with a broker for an act on it to be needless: a session, and being green again.
-const CALM_FOR: Duration = Duration::from_secs(25);
-
 /// How long a pause file lies before everybody must know: a look each 250 ms, a report, a commit.
 const PAUSE_KNOWN_AFTER: Duration = Duration::from_secs(2);
 
-impl Checks {
-    /// A record was kept by a node.
-    pub(super) fn kept(&mut self, scene: Scene<'_>, node: NodeId, kept: &Kept) -> Result<(), Violation> {
-        let first = self.chained(scene, node, kept)?;
-        self.license(scene, node, kept);
-        if !first {
-            return Ok(());
-        }
-        self.opened(scene, &kept.record);
-        match &kept.record.body {
-            Body::Decided(decision) => self.decided(scene, &kept.record, decision),
-            Body::Approved { plan, by, .. } => {
-                self.approvals.entry(*plan).or_default().insert(by.clone());
-                Ok(())
-            }
-            Body::Outcome(outcome) => self.ended(scene, outcome),
-            _ => Ok(()),
-        }
-    }
+/// A write of the hand that may have been done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) node: NodeId,
+    pub(super) errand: Errand,
+    pub(super) call: Call,
+    pub(super) kind: &'static str,
+}
 
+/// Writes that are remembered: those of a few errands, each to every controller.
+const WRITTEN_MAX: usize = 256;
+
+impl Checks {
     /// The leader's own commit is what lets it send.
-    fn license(&mut self, scene: Scene<'_>, node: NodeId, kept: &Kept) {
+    pub(super) fn license(&mut self, scene: Scene<'_>, node: NodeId, kept: &crate::control::event::Kept) {
         let until = |span: Duration| {
             let own = scene.machines.get(&node).map_or(span, |machine| machine.clock.worldly(span));
             scene.now.plus(own).plus(SLACK)
@@ -58,14 +45,7 @@ impl Checks {
                 };
                 if kept.record.by == node {
                     let (record, term) = (kept.head.index, kept.record.term);
-                    let licence = Licence {
-                        record,
-                        digest,
-                        plan: plan.clone(),
-                        term,
-                        until: until(*valid_for),
-                        applied: BTreeSet::new(),
-                    };
+                    let licence = Licence::new(record, term, until(*valid_for), (digest, plan));
                     self.licences.entry(node).or_default().push(licence);
                 }
             }
@@ -73,6 +53,7 @@ impl Checks {
                 let all = self.licences.entry(node).or_default();
                 for licence in all.iter_mut().filter(|licence| licence.digest == *plan) {
                     licence.until = until(*valid_for);
+                    licence.confirmed = true;
                 }
             }
             Body::Outcome(outcome) => {
@@ -88,31 +69,49 @@ impl Checks {
         node: NodeId,
         wanted: (Errand, &Step, Term, Duration),
     ) -> Result<(), Violation> {
-        if scene.policy.mode == Mode::Observe {
-            return Err(scene.violation("11", Some(node), "observe-only wants to change Kafka"));
-        }
-        self.count("S2");
         let (errand, step, term, within) = wanted;
-        let licence = self
-            .licences
-            .entry(node)
-            .or_default()
-            .iter_mut()
-            .find(|one| one.term == term && one.plan.steps.contains(step));
-        let Some(licence) = licence else {
-            let what = format!("{} of term {term} has no committed intent", step.act.name());
-            return Err(scene.violation("S2", Some(node), what));
-        };
-        if !licence.applied.insert(step.number) {
-            let what = format!("step {} of {} is sent a second time", step.number, licence.digest.short());
-            return Err(scene.violation("S2", Some(node), what));
+        self.count("11");
+        if scene.policy.mode == Mode::Observe {
+            scene.deny("11", Some(node), || "observe-only wants to change Kafka".to_owned())?;
         }
+        self.count("2");
+        self.count("3");
+        self.count("9");
+        let licences = self.licences.entry(node).or_default();
+        let licence = licences.iter_mut().find(|one| one.term == term && one.plan.steps.contains(step));
+        let Some(licence) = licence else {
+            return scene
+                .deny("2", Some(node), || format!("{} of term {term} has no committed intent", step.act.name()));
+        };
         let left = scene.machines.get(&node).map_or(within, |machine| machine.clock.worldly(within));
         if licence.until < scene.now.plus(left) {
-            return Err(scene.violation("S2", Some(node), format!("a step may be sent for {within:?}: too long")));
+            scene.deny("2", Some(node), || format!("a step may be sent for {within:?}: too long"))?;
         }
-        self.errands.insert((node, errand), (licence.record, step.number));
+        in_turn(licence, step).map_or(Ok(()), |(number, what)| scene.deny(number, Some(node), || what))?;
+        let again = !licence.applied.insert(step.number);
+        licence.confirmed = false;
+        let (record, short) = (licence.record, licence.digest.short());
+        self.errands.insert((node, errand), (record, step.number));
+        self.count("S2");
+        if again {
+            scene.deny("S2", Some(node), || format!("step {} of {short} is sent a second time", step.number))?;
+        }
         self.unpaused(scene, node)
+    }
+
+    /// The hand is done with an errand.
+    pub(super) fn did(&mut self, node: NodeId, errand: Errand, receipt: &Receipt) {
+        let Some((record, step)) = self.errands.get(&(node, errand)).copied() else { return };
+        let licence = self.licences.entry(node).or_default().iter_mut().find(|one| one.record == record);
+        let Some(licence) = licence else { return };
+        match receipt {
+            Receipt::Done { .. } | Receipt::Skipped | Receipt::NotDue => {
+                licence.done.insert(step);
+            }
+            Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered | Receipt::NotSeen => {
+                licence.failed = Some(step);
+            }
+        }
     }
 
     /// Nothing is sent under a pause: neither one that is committed nor one of a file that everybody knows of.
@@ -121,16 +120,17 @@ impl Checks {
         let state =
             scene.machines.get(&node).and_then(|machine| machine.process.as_ref()).map(|one| one.controller.state());
         if state.is_some_and(|state| state.paused.is_some()) {
-            return Err(scene.violation("S4", Some(node), "acts while automation is paused"));
+            scene.deny("S4", Some(node), || "acts while automation is paused".to_owned())?;
         }
+        self.count("6");
         for (at, since) in &scene.troubles.pause_files {
             let known = PAUSE_KNOWN_AFTER <= scene.now.since(*since);
             let heard = *at == node
                 || (scene.net.is_good(*at, node)
-                    && scene.machines.get(at).is_some_and(super::Machine::is_well)
+                    && scene.machines.get(at).is_some_and(Machine::is_well)
                     && PAUSE_KNOWN_AFTER <= scene.now.since(scene.troubles.ours));
             if known && heard {
-                return Err(scene.violation("S4", Some(node), format!("acts although {at} has a pause file")));
+                scene.deny("6", Some(node), || format!("acts although {at} has a pause file"))?;
             }
         }
         Ok(())
@@ -141,197 +141,140 @@ impl Checks {
         scene: Scene<'_>,
         node: NodeId,
         errand: Errand,
-        request: &Request,
+        (call, request): (Call, &Request),
     ) -> Result<(), Violation> {
         self.count("11");
         if scene.policy.mode == Mode::Observe {
-            return Err(scene.violation("11", Some(node), "observe-only changes Kafka"));
+            scene.deny("11", Some(node), || "observe-only changes Kafka".to_owned())?;
+        }
+        self.not_again(scene, Written { node, errand, call, kind: kind(request) })?;
+        self.count("7");
+        if let Request::Elect { kind: ElectionKind::Unclean, .. } = request {
+            scene.deny("7", Some(node), || "asks for an unclean election".to_owned())?;
         }
         let known = self.errands.get(&(node, errand)).copied();
         let licences = self.licences.get(&node);
-        let licence = known.and_then(|(record, _)| licences?.iter().find(|one| one.record == record));
+        let licence = known.and_then(|(record, _)| licences?.iter().find(|one| one.record == record)).cloned();
+        self.count("S2");
         let Some(licence) = licence else {
-            return Err(scene.violation("S2", Some(node), "changes Kafka without a licence"));
+            return scene.deny("S2", Some(node), || "changes Kafka without a licence".to_owned());
         };
+        self.count("S1");
         if licence.until < scene.now {
             let late = scene.now.since(licence.until);
-            return Err(scene.violation("S1", Some(node), format!("sends {late:?} after its time was over")));
+            scene.deny("S1", Some(node), || format!("sends {late:?} after its time was over"))?;
         }
         let newer = self.leading.iter().find(|(other, term)| **other != node && licence.term < **term);
         if let Some((other, term)) = newer {
-            let what = format!("sends in term {} while {other} leads term {term}", licence.term);
-            return Err(scene.violation("S1", Some(node), what));
+            let what = || format!("sends in term {} while {other} leads term {term}", licence.term);
+            scene.deny("S1", Some(node), what)?;
         }
-        let (term, digest) = (licence.term, licence.digest);
         if let Request::Fence { broker, epoch } = request {
-            let meant = licence.plan.steps.iter().any(|step| {
-                matches!(step.act, crate::model::plan::Act::Fence { broker: one, epoch: life } if one == *broker && life == *epoch)
-            });
-            if !meant {
-                let what =
-                    format!("fences a life of {broker} that plan {} of term {term} does not mean", digest.short());
-                return Err(scene.violation("2", Some(node), what));
-            }
+            self.takes_out(scene, node, (*broker, *epoch), &licence)?;
         }
         Ok(())
     }
 
-    fn decided(&mut self, scene: Scene<'_>, record: &Record, decision: &Decision) -> Result<(), Violation> {
-        let DecisionVerdict::Act { .. } = decision.verdict else { return Ok(()) };
-        let node = Some(record.by);
-        let (Some(plan), Some(digest), Some(case)) = (&decision.plan, decision.digest, record.case) else {
-            return Err(scene.violation("14", node, "an act without a plan or a case"));
+    /// A request that may have been done is not sent again: it is read back.
+    fn not_again(&mut self, scene: Scene<'_>, written: Written) -> Result<(), Violation> {
+        self.count("10");
+        let same = |one: &&Written| {
+            (one.node, one.errand, one.kind) == (written.node, written.errand, written.kind) && one.call != written.call
         };
-        if let Some(other) = self.open.keys().next() {
-            let what = format!("{} begins while {} is in flight", digest.short(), other.short());
-            return Err(scene.violation("S5", node, what));
+        let again = self.written.iter().any(|one| same(&one));
+        self.written.push_back(written);
+        while WRITTEN_MAX < self.written.len() {
+            self.written.pop_front();
         }
-        self.open.insert(digest, scene.now);
-        self.plans.insert(digest, (case, plan.clone()));
-        self.permitted(scene, record, decision, plan)?;
-        self.in_sync(scene, record.by, &decision.snapshot, plan)?;
-        if let Origin::Finding { broker, .. } = &plan.origin {
-            self.found_by_a_majority(scene, record.by, &decision.snapshot, *broker)?;
-            self.not_too_soon(scene, record, *broker, case)?;
-            self.needed(scene, record.by, *broker)?;
+        if again {
+            let what = || format!("sends a {} again that may have been done", written.kind);
+            return scene.deny("10", Some(written.node), what);
         }
         Ok(())
     }
 
-    /// The guard allowed it, or people did; advice adds nothing.
-    fn permitted(
-        &mut self,
-        scene: Scene<'_>,
-        record: &Record,
-        decision: &Decision,
-        plan: &Plan,
-    ) -> Result<(), Violation> {
-        self.count("S6");
-        let digest = decision.digest.unwrap_or_default();
-        let have = self.approvals.get(&digest).map_or(0, BTreeSet::len);
-        let allowed = match &decision.ruling {
-            Some(Ruling::Allowed) => matches!(scene.policy.mode, Mode::Auto) || 0 < have || asked_for(plan),
-            Some(Ruling::NeedsApproval { people, .. }) => usize::from(*people) <= have,
-            Some(Ruling::Held(_)) | None => false,
-        };
-        if !allowed {
-            let what = format!("{} acts, {have} approval(s), ruling {:?}", digest.short(), decision.ruling);
-            return Err(scene.violation("S6", Some(record.by), what));
-        }
-        self.count("S4");
-        if decision.snapshot.standing.paused {
-            return Err(scene.violation("S4", Some(record.by), "an intent is decided while automation is paused"));
-        }
-        if scene.policy.guard.topology_age_max < decision.snapshot.topology_age {
-            let what = format!("acts on a picture that is {:?} old", decision.snapshot.topology_age);
-            return Err(scene.violation("S4", Some(record.by), what));
-        }
-        Ok(())
+    /// A call was turned away: nothing was done by it.
+    pub(super) fn turned_away(&mut self, call: Call) {
+        self.written.retain(|one| one.call != call);
     }
 
-    fn found_by_a_majority(
+    /// A fence strikes the life that the plan means, and leaves no partition below its minimum that Kafka would have left alone.
+    fn takes_out(
         &mut self,
         scene: Scene<'_>,
         node: NodeId,
-        snapshot: &Snapshot,
-        broker: BrokerId,
+        (broker, epoch): (BrokerId, BrokerEpoch),
+        licence: &Licence,
     ) -> Result<(), Violation> {
-        self.count("S4");
-        let detect = &scene.policy.detect;
-        let reds = |broker: BrokerId| {
-            snapshot
-                .heard
-                .values()
-                .filter(|heard| heard.age <= detect.report_age_max && heard.report.lhm < detect.abstain_from)
-                .filter(|heard| !heard.report.no_vote_on.contains(&broker))
-                .filter(|heard| heard.report.brokers.get(&broker).is_some_and(|seen| seen.light.is_red()))
-                .count()
+        self.count("8");
+        let meant =
+            licence.plan.steps.iter().any(
+                |step| matches!(step.act, Act::Fence { broker: one, epoch: life } if one == broker && life == epoch),
+            );
+        if !meant {
+            let short = licence.digest.short();
+            scene.deny("8", Some(node), || format!("fences a life of {broker} that plan {short} does not mean"))?;
+        }
+        let truth = scene.kafka.truth();
+        let troubled = [Some(broker), None].iter().any(|key| scene.troubles.under_way.get(key).is_some_and(|n| 0 < *n));
+        if troubled || !truth.works(broker) {
+            return Ok(());
+        }
+        let short = truth.partitions().find(|id| {
+            let Some((partition, min_isr)) = truth.partition(*id).zip(truth.min_isr(*id)) else { return false };
+            let now = partition.isr.len();
+            partition.isr.contains(&broker) && min_isr <= now && now.saturating_sub(1) < min_isr
+        });
+        let what = |id| format!("fences {broker}, which works, and leaves {id} below its minimum in sync");
+        short.map_or(Ok(()), |id| scene.deny("8", Some(node), || what(id)))
+    }
+
+    /// An intent is noted as it is committed first, by whomever.
+    pub(super) fn begun(&mut self, scene: Scene<'_>, record: &Record) -> Result<(), Violation> {
+        let Body::Decided(decision) = &record.body else { return Ok(()) };
+        let (DecisionVerdict::Act { .. }, Some(plan), Some(digest), Some(case)) =
+            (&decision.verdict, &decision.plan, decision.digest, record.case)
+        else {
+            return Ok(());
         };
-        if reds(broker) < 2 {
-            let what = format!("acts on {broker} with {} fresh red vote(s)", reds(broker));
-            return Err(scene.violation("S4", Some(node), what));
+        self.count("9");
+        if let Some(other) = self.open.keys().next() {
+            let what = || format!("{} begins while {} is in flight", digest.short(), other.short());
+            scene.deny("9", Some(record.by), what)?;
         }
-        // The record holds those that the decision reads; the cluster has more.
-        let all = scene.kafka.truth().registrations().len().max(snapshot.topology.brokers.len());
-        let share = all.saturating_mul(usize::try_from(scene.policy.guard.blast_radius_permille).unwrap_or(0)) / 1000;
-        let red = snapshot.topology.brokers.keys().filter(|id| 2 <= reds(**id)).count();
-        if share.max(1) < red {
-            return Err(scene.violation("S4", Some(node), format!("acts while {red} brokers are red")));
-        }
-        Ok(())
-    }
-
-    fn not_too_soon(
-        &mut self,
-        scene: Scene<'_>,
-        record: &Record,
-        broker: BrokerId,
-        case: CaseId,
-    ) -> Result<(), Violation> {
-        self.count("S5");
-        let before = self.last_acts.insert(broker, (record.at, case));
-        let Some((at, owner)) = before.filter(|(_, owner)| *owner != case) else { return Ok(()) };
-        let since = record.at.since(at);
-        if since < scene.policy.guard.broker_cool_down {
-            let what = format!("case {case} acts on {broker} {since:?} after case {owner} did");
-            return Err(scene.violation("S5", Some(record.by), what));
-        }
-        Ok(())
-    }
-
-    /// Nobody acts on a broker with which nothing is wrong.
-    fn needed(&mut self, scene: Scene<'_>, node: NodeId, broker: BrokerId) -> Result<(), Violation> {
-        self.count("5");
-        let well = scene.kafka.truth().works(broker) && scene.troubles.calm(broker, scene.now, CALM_FOR);
-        if well {
-            let what = format!("acts on {broker}, with which nothing has been wrong for {CALM_FOR:?}");
-            return Err(scene.violation("5", Some(node), what));
-        }
-        Ok(())
-    }
-
-    fn in_sync(&mut self, scene: Scene<'_>, node: NodeId, snapshot: &Snapshot, plan: &Plan) -> Result<(), Violation> {
-        for step in plan.steps.iter().filter(|step| step.act.intention() == Intention::OrderAndLeader) {
-            for (one, id) in step.act.moves().iter().flat_map(|one| one.partitions.iter().map(move |id| (one, id))) {
-                self.count("7");
-                let target = one.to.first();
-                let fit = snapshot.topology.partitions.get(&id).zip(target).is_some_and(|(partition, target)| {
-                    let clean = partition.isr.is_empty() && partition.elr.contains(target);
-                    // A failback waits for the ISR as a precondition of its step.
-                    partition.isr.contains(target) || clean
-                });
-                let (mut from, mut to) = (one.from.clone(), one.to.clone());
-                from.sort_unstable();
-                to.sort_unstable();
-                if !fit || from != to {
-                    let what = format!("would move {id} to {target:?}, which may not lead it");
-                    return Err(scene.violation("7", Some(node), what));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// An intent was closed: what it moved is counted.
-    fn ended(&mut self, scene: Scene<'_>, outcome: &Outcome) -> Result<(), Violation> {
-        self.open.remove(&outcome.plan);
-        let Some((case, plan)) = self.plans.get(&outcome.plan).cloned() else {
-            return Err(scene.violation("14", None, format!("{} ends without having begun", outcome.plan.short())));
-        };
-        for done in &outcome.steps {
-            let Receipt::Done { done: partitions, .. } = &done.receipt else { continue };
-            let step = plan.steps.iter().find(|step| step.number == done.step);
-            let Some(step) = step.filter(|step| step.act.intention() == Intention::OrderAndLeader) else { continue };
-            let _ = step;
-            for partition in partitions.iter() {
-                self.moved(scene, case, &plan.origin, partition)?;
-            }
-        }
+        self.open.insert(digest, scene.now);
+        self.plans.insert(digest, (case, plan.clone()));
         Ok(())
     }
 }
 
-/// A person asked for it by name.
-fn asked_for(plan: &Plan) -> bool {
-    matches!(plan.origin, Origin::Undo { .. })
+/// Tells what is wrong with a step's turn, and by which number.
+fn in_turn(licence: &Licence, step: &Step) -> Option<(&'static str, String)> {
+    if let Some(failed) = licence.failed {
+        return Some(("9", format!("step {} follows, although step {failed} failed", step.number)));
+    }
+    if let Some(out) = licence.applied.iter().find(|one| !licence.done.contains(one) && **one != step.number) {
+        return Some(("3", format!("step {} is sent while step {out} is out", step.number)));
+    }
+    let waits = matches!(step.when, When::AfterPrevious | When::Afterwards);
+    if waits && !licence.confirmed && !licence.applied.contains(&step.number) {
+        return Some(("3", format!("step {} is sent before what went before it was verified", step.number)));
+    }
+    let other = match step.when {
+        When::EchoBehind => When::EchoLevelStillRed,
+        When::EchoLevelStillRed => When::EchoBehind,
+        _ => return None,
+    };
+    let both = licence.plan.steps.iter().any(|one| one.when == other && licence.applied.contains(&one.number));
+    both.then(|| ("3", format!("step {} is sent, and the one for the opposite case was", step.number)))
+}
+
+fn kind(request: &Request) -> &'static str {
+    match request {
+        Request::Reassign { .. } => "reorder",
+        Request::Elect { .. } => "election",
+        Request::Fence { .. } => "fence",
+        Request::Unregister(_) => "unregistration",
+        _ => "request",
+    }
 }

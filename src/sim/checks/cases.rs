@@ -38,8 +38,7 @@ impl Checks {
     pub(super) fn look_at_expected(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
         let late = self.expected.iter().find(|(_, (_, by))| *by < scene.now);
         let Some((broker, (began, by))) = late else { return Ok(()) };
-        let what = format!("{broker} was not found within {:?}", by.since(*began));
-        Err(scene.violation("L2", None, what))
+        scene.deny("L2", None, || format!("{broker} was not found within {:?}", by.since(*began)))
     }
 
     pub(super) fn look_at_open(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
@@ -49,8 +48,8 @@ impl Checks {
         }
         let old = self.open.iter().find(|(_, since)| OPEN_MAX < scene.now.since(**since));
         old.map_or(Ok(()), |(digest, since)| {
-            let what = format!("{} has been open for {:?}", digest.short(), scene.now.since(*since));
-            Err(scene.violation("L4", None, what))
+            let what = || format!("{} has been open for {:?}", digest.short(), scene.now.since(*since));
+            scene.deny("L4", None, what)
         })
     }
 
@@ -61,7 +60,7 @@ impl Checks {
         if self.lost_before < lost.len() {
             let newest = lost.last().map(|one| format!("{one:?}")).unwrap_or_default();
             self.lost_before = lost.len();
-            return Err(scene.violation("S3", None, format!("acknowledged acks=all records are lost: {newest}")));
+            return scene.deny("S3", None, || format!("acknowledged acks=all records are lost: {newest}"));
         }
         Ok(())
     }
@@ -83,25 +82,26 @@ impl Checks {
         let count = counts.entry((case, partition)).or_default();
         *count = count.saturating_add(1);
         if most < *count {
-            let what = format!("case {case} moved {partition} {count} times, at most {most}");
-            return Err(scene.violation("L6", None, what));
+            return scene.deny("L6", None, || format!("case {case} moved {partition} {count} times, at most {most}"));
         }
         Ok(())
     }
 
     /// Gives what has not come to its end, although everything has been well for long.
     pub(in crate::sim) fn unfinished(&self, scene: Scene<'_>) -> Option<Violation> {
-        if let Some((digest, since)) = self.open.iter().next() {
-            let what = format!("{} has been open for {:?}", digest.short(), scene.now.since(*since));
-            return Some(scene.violation("L4", None, what));
+        let open = self.open.iter().next().and_then(|(digest, since)| {
+            scene.found("L4", || format!("{} has been open for {:?}", digest.short(), scene.now.since(*since)))
+        });
+        if open.is_some() {
+            return open;
         }
         let leader = self.leading.keys().next();
         let process = leader.and_then(|id| scene.machines.get(id)).and_then(|machine| machine.process.as_ref());
-        let Some(process) = process else { return Some(scene.violation("L1", None, "nobody leads")) };
+        let Some(process) = process else { return scene.found("L1", || "nobody leads".to_owned()) };
         let case = process.controller.state().cases.iter().next();
-        case.map(|(id, case)| {
-            let what = format!("case {id} ({} of {}) stays open", case.finding.kind, case.finding.broker);
-            scene.violation("L3", None, what)
+        case.and_then(|(id, case)| {
+            let what = || format!("case {id} ({} of {}) stays open", case.finding.kind, case.finding.broker);
+            scene.found("L3", what)
         })
     }
 }

@@ -4,14 +4,18 @@
 
 mod acts;
 mod cases;
+mod decisions;
+mod ledger;
 mod ours;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
 use crate::control::event::Errand;
 use crate::decide::policy::Policy;
+use crate::model::advice;
+use crate::model::chain::Head;
 use crate::model::ids::{BrokerId, CaseId, Digest, NodeId, PartitionId, Person, RecordIndex, Term};
 use crate::model::plan::{Plan, PlanDigest};
 use crate::model::time::{LogTime, Timestamp};
@@ -45,6 +49,38 @@ impl fmt::Display for Violation {
     }
 }
 
+/// Every number, with what it stands for: those of `house.md` §4, then safety and liveness of the simulated world.
+pub const NUMBERS: &[(&str, &str)] = &[
+    ("1", "equal snapshot, history and policy give an equal decision"),
+    ("2", "nothing is applied that is not committed first, in its term, within its time"),
+    ("3", "the guard runs before the act, and each step waits for its turn"),
+    ("4", "advice narrows: silence and nonsense are no consent"),
+    ("5", "not heard is unknown, not failed; too many failed at once stop us"),
+    ("6", "the pause file of any node stops all"),
+    ("7", "whoever is elected was in sync; never unclean"),
+    ("8", "no step takes more out of service than Kafka's own fencing of a dead broker"),
+    ("9", "one plan in flight; a failed step stops it"),
+    ("10", "no change of our leader loses an intent, a cool-down or an undo, nor sends blindly again"),
+    ("11", "observe-only changes nothing"),
+    ("12", "clock jumps change nothing"),
+    ("13", "no name that the cluster chose reaches a prompt"),
+    ("14", "every step has its place in the audit chain"),
+    ("S1", "one leader a term, and a deposed one sends nothing once its time is over"),
+    ("S2", "no act without a committed intent, none twice"),
+    ("S3", "no record acknowledged with acks=all is lost"),
+    ("S4", "nothing without a quorum of views, under pause or in maintenance"),
+    ("S5", "no second act on a broker within its cool-down"),
+    ("S6", "nothing without the yes that it needs"),
+    ("S7", "equal chains, and equal states where equally much is applied"),
+    ("S8", "everything is bounded"),
+    ("L1", "a leader of ours within 3 s"),
+    ("L2", "each fault is found in time"),
+    ("L3", "each case ends"),
+    ("L4", "no intent open after 60 s"),
+    ("L5", "orders are restored"),
+    ("L6", "at most two moves for each fault and partition, and one failback"),
+];
+
 /// The world as checks see it.
 #[derive(Clone, Copy)]
 pub(in crate::sim) struct Scene<'a> {
@@ -54,6 +90,8 @@ pub(in crate::sim) struct Scene<'a> {
     pub(in crate::sim) net: &'a Net,
     pub(in crate::sim) policy: &'a Policy,
     pub(in crate::sim) troubles: &'a Troubles,
+    /// The number that nobody reports in this run.
+    pub(in crate::sim) muted: Option<&'a str>,
 }
 
 /// Since when what has been well, as whoever breaks things knows it.
@@ -63,6 +101,8 @@ pub(in crate::sim) struct Troubles {
     pub(in crate::sim) under_way: BTreeMap<Option<BrokerId>, u32>,
     /// When a fault last began or ended.
     pub(in crate::sim) touched: BTreeMap<Option<BrokerId>, Timestamp>,
+    /// How long the last fault of each lasted.
+    pub(in crate::sim) lasted: BTreeMap<Option<BrokerId>, Duration>,
     /// When something last began or ended to be wrong with the trio itself.
     pub(in crate::sim) ours: Timestamp,
     /// Since when pause files lie, by node.
@@ -76,6 +116,14 @@ impl Troubles {
             let quiet = self.touched.get(&key).is_none_or(|at| span <= now.since(*at));
             quiet && self.under_way.get(&key).is_none_or(|count| *count == 0)
         })
+    }
+
+    /// Tells whether all that was wrong with a broker lately is over and was too short for anybody to call it a failure.
+    pub(in crate::sim) fn blip(&self, broker: BrokerId, now: Timestamp, span: Duration) -> bool {
+        let none = |key| self.under_way.get(&key).is_none_or(|count| *count == 0);
+        let short = |key| self.lasted.get(&key).is_some_and(|lasted| *lasted <= BLIP_MAX);
+        let others = self.touched.get(&None).is_none_or(|at| span <= now.since(*at));
+        none(Some(broker)) && none(None) && short(Some(broker)) && others
     }
 
     /// Tells whether nothing at all has been wrong with Kafka for so long.
@@ -92,11 +140,32 @@ struct Licence {
     plan: Plan,
     term: Term,
     until: Timestamp,
+    /// Steps that were handed to the hand, those that it did, and one that it could not do.
     applied: BTreeSet<u16>,
+    done: BTreeSet<u16>,
+    failed: Option<u16>,
+    /// Whether the plan was continued since its last step.
+    confirmed: bool,
+}
+
+impl Licence {
+    fn new(record: RecordIndex, term: Term, until: Timestamp, (digest, plan): (PlanDigest, &Plan)) -> Self {
+        Self {
+            record,
+            digest,
+            plan: plan.clone(),
+            term,
+            until,
+            applied: BTreeSet::new(),
+            done: BTreeSet::new(),
+            failed: None,
+            confirmed: false,
+        }
+    }
 }
 
 /// What has been seen so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::sim) struct Checks {
     /// Who led each term.
     leaders: BTreeMap<Term, NodeId>,
@@ -106,8 +175,24 @@ pub(in crate::sim) struct Checks {
     licences: BTreeMap<NodeId, Vec<Licence>>,
     /// What each errand of a node is for.
     errands: BTreeMap<(NodeId, Errand), (RecordIndex, u16)>,
-    /// The one chain.
+    /// Writes of hands that may have been done.
+    written: VecDeque<acts::Written>,
+    /// The one chain, its end, and what its records amount to.
     chain: BTreeMap<RecordIndex, Digest>,
+    head: Head,
+    began: Option<(Timestamp, LogTime)>,
+    newest_at: LogTime,
+    policies: BTreeMap<Digest, Policy>,
+    paused: Option<LogTime>,
+    cool_downs: BTreeMap<BrokerId, LogTime>,
+    undo: BTreeMap<PartitionId, CaseId>,
+    licensed_by: BTreeMap<PlanDigest, (NodeId, Term)>,
+    told: BTreeSet<PlanDigest>,
+    untold: BTreeMap<PlanDigest, Timestamp>,
+    /// When each node last said of a broker that it is red.
+    reds: BTreeMap<(NodeId, BrokerId), Timestamp>,
+    /// What the adviser really said.
+    advice: BTreeMap<(CaseId, PlanDigest), advice::Outcome>,
     open: BTreeMap<PlanDigest, Timestamp>,
     last_acts: BTreeMap<BrokerId, (LogTime, CaseId)>,
     approvals: BTreeMap<PlanDigest, BTreeSet<Person>>,
@@ -123,6 +208,42 @@ pub(in crate::sim) struct Checks {
     looked: BTreeMap<&'static str, u64>,
 }
 
+impl Default for Checks {
+    fn default() -> Self {
+        Self {
+            leaders: BTreeMap::new(),
+            leading: BTreeMap::new(),
+            licences: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            written: VecDeque::new(),
+            chain: BTreeMap::new(),
+            head: Head::GENESIS,
+            began: None,
+            newest_at: LogTime(0),
+            policies: BTreeMap::new(),
+            paused: None,
+            cool_downs: BTreeMap::new(),
+            undo: BTreeMap::new(),
+            licensed_by: BTreeMap::new(),
+            told: BTreeSet::new(),
+            untold: BTreeMap::new(),
+            reds: BTreeMap::new(),
+            advice: BTreeMap::new(),
+            open: BTreeMap::new(),
+            last_acts: BTreeMap::new(),
+            approvals: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            failbacks: BTreeMap::new(),
+            expected: BTreeMap::new(),
+            core: Core::default(),
+            next_look: Timestamp(0),
+            lost_before: 0,
+            looked: BTreeMap::new(),
+        }
+    }
+}
+
 /// The trio's own health.
 #[derive(Debug, Clone, Copy, Default)]
 struct Core {
@@ -130,6 +251,8 @@ struct Core {
     healthy_since: Option<Timestamp>,
     /// Since when nobody leads; none while somebody does.
     leaderless_since: Option<Timestamp>,
+    /// Since when more than one believes to lead; none while none does.
+    led_twice_since: Option<Timestamp>,
 }
 
 impl Checks {
@@ -137,9 +260,20 @@ impl Checks {
     pub(in crate::sim) fn note(&mut self, scene: Scene<'_>, node: NodeId, note: &Note) -> Result<(), Violation> {
         match note {
             Note::Became(role) => self.became(scene, node, *role),
-            Note::Kept(kept) => self.kept(scene, node, kept),
+            Note::Kept(kept) => {
+                self.note_owner(kept);
+                self.kept(scene, node, kept)
+            }
             Note::Applies { errand, step, term, within } => self.applies(scene, node, (*errand, step, *term, *within)),
-            Note::Touches { errand, request } => self.touches(scene, node, *errand, request),
+            Note::Touches { errand, call, request } => self.touches(scene, node, *errand, (*call, request)),
+            Note::TurnedAway(call) => {
+                self.turned_away(*call);
+                Ok(())
+            }
+            Note::Did(errand, receipt) => {
+                self.did(node, *errand, receipt);
+                Ok(())
+            }
             Note::Warned(_) => Ok(()),
         }
     }
@@ -151,6 +285,7 @@ impl Checks {
         if self.next_look <= scene.now {
             self.next_look = scene.now.plus(LOOK_EVERY);
             self.look_at_states(scene)?;
+            self.look_at_ledger(scene)?;
             self.look_at_bounds(scene)?;
             self.look_at_open(scene)?;
             self.look_at_losses(scene)?;
@@ -176,11 +311,28 @@ impl Checks {
     }
 }
 
+/// What lasts no longer is no failure: one lost connection.
+const BLIP_MAX: Duration = Duration::from_millis(8);
+
 /// How often states and bounds are compared: they change with records, which come a few a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Scene<'_> {
-    pub(super) fn violation(self, number: &'static str, node: Option<NodeId>, what: impl Into<String>) -> Violation {
-        Violation { number, at: self.now, node, what: what.into() }
+    /// Says that an invariant does not hold, unless its number is muted.
+    pub(super) fn deny(
+        self,
+        number: &'static str,
+        node: Option<NodeId>,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), Violation> {
+        if self.muted == Some(number) {
+            return Ok(());
+        }
+        Err(Violation { number, at: self.now, node, what: what() })
+    }
+
+    /// The same, for what is found out in the end.
+    pub(in crate::sim) fn found(self, number: &'static str, what: impl FnOnce() -> String) -> Option<Violation> {
+        self.deny(number, None, what).err()
     }
 }

@@ -10,6 +10,9 @@ use super::{Checks, Scene, Violation};
 /// A leader of ours stands after so long.
 const LEADER_WITHIN: Duration = Duration::from_secs(3);
 
+/// For so long a deposed leader may not have heard of its successor, all being well.
+const TWO_LEADERS_MAX: Duration = Duration::from_secs(5);
+
 /// Requests of one probe that are under way for each broker and controller: a few lanes, and some looks out of turn.
 const CALLS_MAX_EACH: usize = 60;
 
@@ -28,8 +31,7 @@ impl Checks {
                 let first = *self.leaders.entry(term).or_insert(node);
                 self.leading.insert(node, term);
                 if first != node {
-                    let what = format!("leads term {term}, which {first} leads");
-                    return Err(scene.violation("S1", Some(node), what));
+                    return scene.deny("S1", Some(node), || format!("leads term {term}, which {first} leads"));
                 }
             }
             Role::Following { .. } | Role::Leaderless(_) => {
@@ -45,8 +47,8 @@ impl Checks {
         let known = self.chain.get(&kept.head.index).copied();
         match known {
             Some(hash) if hash != kept.head.hash => {
-                let what = format!("record {} is another one than elsewhere", kept.head.index);
-                Err(scene.violation("S7", Some(node), what))
+                let what = || format!("record {} is another one than elsewhere", kept.head.index);
+                scene.deny("S7", Some(node), what).map(|()| false)
             }
             Some(_) => Ok(false),
             None => {
@@ -66,8 +68,8 @@ impl Checks {
             if this.applied == that.applied {
                 self.count("S7");
                 if this != that {
-                    let what = format!("{one} and {other} applied {} and differ", this.applied);
-                    return Err(scene.violation("S7", Some(*other), what));
+                    let what = || format!("{one} and {other} applied {} and differ", this.applied);
+                    return scene.deny("S7", Some(*other), what);
                 }
             }
         }
@@ -88,7 +90,7 @@ impl Checks {
                 ("open intents", state.intents.len(), 1),
             ];
             if let Some((what, count, most)) = sizes.into_iter().find(|(_, count, most)| most < count) {
-                return Err(scene.violation("S8", Some(*id), format!("{count} {what}, at most {most}")));
+                return scene.deny("S8", Some(*id), || format!("{count} {what}, at most {most}"));
             }
         }
         Ok(())
@@ -101,10 +103,15 @@ impl Checks {
         self.core.healthy_since = if healthy { Some(self.core.healthy_since.unwrap_or(now)) } else { None };
         let led = self.leading.keys().any(|id| scene.machines.get(id).is_some_and(super::Machine::is_well));
         self.core.leaderless_since = if led { None } else { Some(self.core.leaderless_since.unwrap_or(now)) };
+        self.core.led_twice_since =
+            if healthy && 1 < self.leading.len() { Some(self.core.led_twice_since.unwrap_or(now)) } else { None };
+        if self.core.led_twice_since.is_some_and(|since| TWO_LEADERS_MAX < now.since(since)) {
+            scene.deny("S1", None, || format!("two of us have led for more than {TWO_LEADERS_MAX:?}"))?;
+        }
         if let (Some(well), Some(without)) = (self.core.healthy_since, self.core.leaderless_since) {
             self.count("L1");
             if LEADER_WITHIN < now.since(well.max(without)) {
-                return Err(scene.violation("L1", None, format!("nobody has led for more than {LEADER_WITHIN:?}")));
+                return scene.deny("L1", None, || format!("nobody has led for more than {LEADER_WITHIN:?}"));
             }
         }
         Ok(())

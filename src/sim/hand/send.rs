@@ -33,7 +33,11 @@ impl Hand {
     }
 
     pub(super) fn try_next(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, mut peers: VecDeque<Door>) {
-        let Some(left) = self.left(desk, errand) else { return self.fail(desk, errand, Failed::Expired) };
+        let left = match self.left(desk, errand) {
+            Some(left) => left,
+            None if self.options.sabotage == Sabotage::SendsLate => RECHECK_FOR,
+            None => return self.fail(desk, errand, Failed::Expired),
+        };
         let Some(door) = peers.pop_front() else { return self.fail(desk, errand, Failed::Unreachable) };
         let line = desk.line(door, HAND);
         if self.open.contains(&line) {
@@ -66,11 +70,11 @@ impl Hand {
         let Some(request) = self.request(desk, errand, what) else {
             return self.fail(desk, errand, Failed::Unreachable);
         };
-        if what != Sending::Position {
-            desk.note(Note::Touches { errand, request: Box::new(request.clone()) });
-        }
         let line = desk.line(door, HAND);
-        let call = desk.ask(line, request);
+        let call = desk.ask(line, request.clone());
+        if what != Sending::Position {
+            desk.note(Note::Touches { errand, call, request: Box::new(request) });
+        }
         self.calls.insert(call, errand);
         self.enter(desk, errand, Stage::Sent { what, peers, door, call }, left);
     }
@@ -86,7 +90,9 @@ impl Hand {
             }
             (Sending::Prefer, _) => {
                 let partitions = applying.ready.iter().map(|one| one.id).collect();
-                Request::Elect { kind: ElectionKind::Preferred, partitions: Some(partitions) }
+                let uncleanly = sabotage == Sabotage::ElectsUncleanly;
+                let kind = if uncleanly { ElectionKind::Unclean } else { ElectionKind::Preferred };
+                Request::Elect { kind, partitions: Some(partitions) }
             }
             (Sending::Position, _) => Request::DescribeQuorum,
             (Sending::Fence, Act::Fence { broker, epoch }) => {

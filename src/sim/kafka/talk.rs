@@ -328,6 +328,16 @@ pub enum News {
     Metadata(Arc<Topology>),
 }
 
+impl Heard {
+    /// Tells whether a request was turned away by whoever is not in charge: nothing was done.
+    #[must_use]
+    pub fn turned_away(&self) -> bool {
+        let refused =
+            |answer: &Answer| matches!(answer, Answer::Refused(Code::NotController | Code::NotLeaderOrFollower));
+        matches!(&self.news, News::Answered { answer, .. } if refused(answer))
+    }
+}
+
 impl Line {
     /// Gives the first line from an asker to a door.
     #[must_use]

@@ -80,6 +80,13 @@ impl Truth<'_> {
         })
     }
 
+    /// Gives how many of a partition must be in sync for acks=all, capped at its replicas as Kafka does.
+    #[must_use]
+    pub fn min_isr(&self, id: PartitionId) -> Option<usize> {
+        let partition = self.find(id)?;
+        Some(partition.state.min_isr(self.kafka.min_isr(partition)))
+    }
+
     /// Gives the registrations.
     #[must_use]
     pub fn registrations(&self) -> BTreeMap<BrokerId, RegisteredTruth> {

@@ -26,6 +26,7 @@ use super::sabotage::Sabotage;
 use super::stimulus::Stimulus;
 use process::Parts;
 pub(in crate::sim) use process::Process;
+use saboteur::Saboteur;
 
 /// The one client path, as production names it.
 const CLIENT_PATH: &str = "clients";
@@ -112,9 +113,6 @@ impl Machine {
 
     /// Starts the process on what the disk holds.
     pub(in crate::sim) fn start(&mut self, setup: &Setup, seed: u64, desk: &mut Desk<'_>) -> Result<(), NoStart> {
-        if setup.sabotage == Sabotage::ForgetsVote {
-            self.disk.forget_vote();
-        }
         let recovered = self.disk.read_back().ok_or(NoStart::Damaged)?;
         let mut options = PeerOptions::of_a_trio(self.id, seed);
         if setup.sabotage == Sabotage::SlowElections {
@@ -139,7 +137,7 @@ impl Machine {
                 sabotage: setup.sabotage,
             }),
             voters: setup.voters.clone(),
-            sabotage: setup.sabotage,
+            saboteur: Saboteur::new(setup.sabotage, self.id, setup.voters.clone()),
         };
         self.process = Some(Process::start(parts, first, desk));
         Ok(())

@@ -13,6 +13,7 @@ use crate::control::Controller;
 use crate::control::event::{Effect, Event, PeerWords, Role};
 use crate::control::pace::TICK;
 use crate::control::state::State;
+use crate::decide::advice::message;
 use crate::model::ids::{NodeId, RaftIndex};
 use crate::model::observation::{Fact, Observation, OwnHealth};
 use crate::model::operator::{Answer, OperatorRequest};
@@ -21,7 +22,6 @@ use crate::sim::desk::Desk;
 use crate::sim::hand::Hand;
 use crate::sim::kafka::talk::Heard;
 use crate::sim::probe::Probe;
-use crate::sim::sabotage::Sabotage;
 use crate::sim::stimulus::{Frame, Note, Out, Stimulus};
 
 use super::saboteur::Saboteur;
@@ -43,7 +43,7 @@ pub(in crate::sim) struct Parts {
     pub(in crate::sim) probe: Probe,
     pub(in crate::sim) hand: Hand,
     pub(in crate::sim) voters: BTreeSet<NodeId>,
-    pub(in crate::sim) sabotage: Sabotage,
+    pub(super) saboteur: Saboteur,
 }
 
 /// One process.
@@ -89,13 +89,12 @@ enum Asker {
 impl Process {
     /// Starts a process; `first` is what the consensus core wants first.
     pub(in crate::sim) fn start(parts: Parts, first: Vec<Output>, desk: &mut Desk<'_>) -> Self {
-        let me = parts.controller.me();
         let mut process = Self {
             peer: parts.peer,
             controller: parts.controller,
             probe: parts.probe,
             hand: parts.hand,
-            saboteur: Saboteur::new(parts.sabotage, me, parts.voters.clone()),
+            saboteur: parts.saboteur,
             todo: VecDeque::new(),
             tickets: BTreeMap::new(),
             last_ticket: 0,
@@ -175,15 +174,19 @@ impl Process {
         let own = OwnHealth { timer_lag: now.since(self.tick_due), fsync: self.last_sync };
         self.tick_due = now.plus(TICK);
         desk.later(TICK, Stimulus::Tick);
-        if self.saboteur.gives_up() {
-            self.probe.sweep(desk);
-        }
+        self.probe.sweep(desk);
         self.todo.push_back(Todo::Control(Event::Observed(Observation { at: now, fact: Fact::Own(own) })));
         self.todo.push_back(Todo::Control(Event::Tick));
     }
 
     fn kafka_heard(&mut self, desk: &mut Desk<'_>, heard: Heard) {
-        if heard.line.lane < HAND_LANE { self.probe.heard(desk, heard) } else { self.hand.heard(desk, heard) }
+        if heard.line.lane < HAND_LANE {
+            return self.probe.heard(desk, heard);
+        }
+        if heard.turned_away() {
+            desk.note(Note::TurnedAway(heard.call));
+        }
+        self.hand.heard(desk, heard);
     }
 
     /// Carries everything on until nothing is left.
@@ -192,7 +195,12 @@ impl Process {
             let at = desk.now();
             let facts = std::mem::take(&mut desk.facts);
             self.todo.extend(facts.into_iter().map(|fact| Todo::Control(Event::Observed(Observation { at, fact }))));
-            self.todo.extend(self.hand.take_done().into_iter().map(Todo::Control));
+            for done in self.hand.take_done() {
+                if let Event::Applied { errand, result } = &done {
+                    desk.note(Note::Did(*errand, Box::new(result.receipt.clone())));
+                }
+                self.todo.push_back(Todo::Control(done));
+            }
             let Some(next) = self.todo.pop_front() else { break };
             match next {
                 Todo::Raft(input) => {
@@ -255,7 +263,11 @@ impl Process {
             }
         }
         let effects = self.controller.step(desk.present(), event);
-        let effects = self.saboteur.wants(effects, self.controller.role());
+        if self.saboteur.is_idle() {
+            return self.carry_out(desk, effects);
+        }
+        let effects = self.saboteur.wants(effects, self.controller.role(), desk.now());
+        self.todo.extend(self.saboteur.take_invented().into_iter().map(Todo::Invented));
         self.carry_out(desk, effects);
     }
 
@@ -286,7 +298,10 @@ impl Process {
                     self.hand.apply(desk, errand, *step, within);
                 }
                 Effect::ReadBack { errand, not } => self.hand.read_back(desk, errand, not),
-                Effect::Advise { case, plan, brief, .. } => desk.out.push(Out::Advise(case, plan, brief)),
+                Effect::Advise { case, plan, brief, .. } => {
+                    let prompt = self.saboteur.adds_to(message(&brief));
+                    desk.out.push(Out::Advise(case, plan, brief, prompt));
+                }
                 Effect::Answer { ticket, answer } => self.answer(desk, ticket, answer),
                 Effect::Warn(words) => desk.note(Note::Warned(words)),
             }

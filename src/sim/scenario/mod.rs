@@ -13,7 +13,7 @@ mod timeline;
 use crate::sim::checks::Violation;
 
 pub use command::{Command, Expectation, Foreign, Ours, Wish};
-pub use parse::ScenarioError;
+pub use parse::{Reader, ScenarioError};
 pub use play::Player;
 pub use setting::Setting;
 
@@ -56,6 +56,13 @@ pub fn replay(text: &str) -> Result<Played, ScenarioError> {
         failures.push(violation.to_string());
     }
     Ok(Played { text: played, failures, violation: player.violation().cloned() })
+}
+
+/// Gives the commands of a scenario.
+///
+/// Errors: [`ScenarioError`] names line, word and what was expected.
+pub fn commands_of(text: &str) -> Result<Vec<Command>, ScenarioError> {
+    Ok(parse::parse(text)?.blocks.into_iter().map(|block| block.command).collect())
 }
 
 /// Gives the text of a scenario that plays these commands, its answers still to be written.

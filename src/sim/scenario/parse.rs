@@ -85,6 +85,25 @@ pub(super) fn parse(text: &str) -> Result<Script, ScenarioError> {
     Ok(Script { blocks, below: above })
 }
 
+/// Reads commands one by one in a world that stands already.
+#[derive(Debug, Clone)]
+pub struct Reader(Known);
+
+impl Reader {
+    /// Gives a reader for this world.
+    #[must_use]
+    pub fn of(setting: &Setting) -> Self {
+        Self(Known { setting: Some(setting.clone()), now: None })
+    }
+
+    /// Reads the command of line `at`.
+    ///
+    /// Errors: [`ScenarioError`] names the word and what was expected.
+    pub fn read(&mut self, at: usize, line: &str) -> Result<Command, ScenarioError> {
+        self.0.read(at, line)
+    }
+}
+
 fn wrong(line: usize, word: &str, expected: impl Into<String>) -> ScenarioError {
     ScenarioError { line, word: word.to_owned(), expected: expected.into() }
 }

@@ -12,6 +12,7 @@ use crate::sim::kafka::talk::{Acks, ElectionKind, Order, ReplicaCount, Request};
 use crate::sim::world::{CannotBe, Told, World};
 
 use super::command::{Command, Expectation, Foreign, Ours, Wish};
+use super::setting::Setting;
 use super::timeline::line;
 
 /// How often it is looked whether everything has come to its end.
@@ -27,11 +28,13 @@ pub struct Player {
     violation: Option<Violation>,
     /// What did not go as it must.
     failures: Vec<String>,
+    /// The number that no check reports.
+    muted: Option<String>,
 }
 
 impl Default for Player {
     fn default() -> Self {
-        Self { world: None, start: Timestamp(0), violation: None, failures: Vec::new() }
+        Self { world: None, start: Timestamp(0), violation: None, failures: Vec::new(), muted: None }
     }
 }
 
@@ -39,8 +42,7 @@ impl Player {
     /// Plays one command; gives its answer, line by line.
     pub fn play(&mut self, command: &Command) -> Vec<String> {
         if let Command::World(setting) = command {
-            let plan = setting.plan();
-            let mut world = World::new(&plan);
+            let mut world = self.begun(setting);
             world.watch_kafka();
             self.start = world.now();
             self.world = Some(world);
@@ -55,11 +57,7 @@ impl Player {
         }
         let Some(mut world) = self.world.take() else { return vec!["there is no world".to_owned()] };
         let answer = self.on(&mut world, command);
-        let mut lines: Vec<String> = world
-            .take_told()
-            .iter()
-            .filter_map(|(at, told)| line(Timestamp(at.0.saturating_sub(self.start.0)), told))
-            .collect();
+        let mut lines = self.lines(&mut world);
         self.world = Some(world);
         lines.extend(answer);
         if lines.is_empty() {
@@ -68,10 +66,38 @@ impl Player {
         lines
     }
 
+    /// Lets time pass for whoever watches: gives what happened, which may be nothing.
+    pub fn pass(&mut self, span: Duration) -> Vec<String> {
+        let Some(mut world) = self.world.take().filter(|_| self.violation.is_none()) else { return Vec::new() };
+        let answer = self.on(&mut world, &Command::Run(span));
+        let mut lines = self.lines(&mut world);
+        self.world = Some(world);
+        lines.extend(answer);
+        lines
+    }
+
+    /// Lets no check report this number, from the world's beginning on.
+    pub fn mute(&mut self, number: &str) {
+        self.muted = Some(number.to_owned());
+    }
+
+    fn begun(&self, setting: &Setting) -> World {
+        let mut world = World::new(&setting.plan());
+        if let Some(number) = &self.muted {
+            world.mute(number);
+        }
+        world
+    }
+
+    fn lines(&self, world: &mut World) -> Vec<String> {
+        let told = world.take_told();
+        told.iter().filter_map(|(at, told)| line(Timestamp(at.0.saturating_sub(self.start.0)), told)).collect()
+    }
+
     /// Plays one command for whoever only counts: gives what was told. What has not come to its end is a violation.
     pub fn act(&mut self, command: &Command) -> Vec<(Timestamp, Told)> {
         if let Command::World(setting) = command {
-            self.world = Some(World::new(&setting.plan()));
+            self.world = Some(self.begun(setting));
             return Vec::new();
         }
         let Some(mut world) = self.world.take() else { return Vec::new() };

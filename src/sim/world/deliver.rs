@@ -1,6 +1,6 @@
 //! How stimuli reach processes, and how what they want reaches the world.
 
-use crate::control::event::Role;
+use crate::control::event::{PeerWords, Role};
 use crate::model::ids::NodeId;
 use crate::model::time::Timestamp;
 use crate::sim::checks::Violation;
@@ -77,8 +77,10 @@ impl World {
                 Out::Send(to, frame) => self.send(from, to, frame),
                 Out::Persist(persist) => self.persist(from, persist),
                 Out::Later(at, what) => self.later(from, at, what),
-                Out::Advise(case, plan, brief) => {
+                Out::Advise(case, plan, brief, prompt) => {
+                    self.checks.asked(scene!(self), from, &prompt)?;
                     let (after, opinion) = self.setup.adviser.opinion(&brief, &mut self.chances.adviser);
+                    self.checks.advised(case, plan, &opinion);
                     self.later(from, self.now.plus(after), Stimulus::Advised(case, plan, Box::new(opinion)));
                 }
                 Out::Answer(ticket, answer) => {
@@ -102,6 +104,11 @@ impl World {
 
     fn send(&mut self, from: NodeId, to: NodeId, frame: Frame) {
         self.statistics.frames = self.statistics.frames.saturating_add(1);
+        if let Frame::Words(words) = &frame
+            && let PeerWords::Report(report) = words.as_ref()
+        {
+            self.checks.said(scene!(self), from, report);
+        }
         let Some(life) = self.machines.get(&to).filter(|machine| machine.process.is_some()).map(|machine| machine.life)
         else {
             return;
@@ -130,11 +137,13 @@ impl World {
     }
 
     fn note(&mut self, node: NodeId, note: Note) -> Result<(), Violation> {
-        let scene = scene(self.now, &self.machines, &self.kafka, (&self.net, &self.setup.policy, &self.troubles));
-        self.checks.note(scene, node, &note)?;
+        self.checks.note(scene!(self), node, &note)?;
         match note {
             Note::Became(Role::Leading(term)) => self.told.push((self.now, Told::Leads(node, term))),
-            Note::Became(Role::Following { .. } | Role::Leaderless(_)) | Note::Applies { .. } => {}
+            Note::Became(Role::Following { .. } | Role::Leaderless(_))
+            | Note::Applies { .. }
+            | Note::TurnedAway(_)
+            | Note::Did(..) => {}
             Note::Kept(kept) => {
                 self.trace.fold_bytes(&kept.head.hash.0);
                 if self.newest < kept.head.index {

@@ -31,6 +31,22 @@ use super::stimulus::Stimulus;
 use super::trace::Trace;
 use super::watch::{Changed, Watch};
 
+/// Gives the world as checks see it, of parts that are borrowed apart.
+macro_rules! scene {
+    ($world:ident) => {
+        $crate::sim::checks::Scene {
+            now: $world.now,
+            machines: &$world.machines,
+            kafka: &$world.kafka,
+            net: &$world.net,
+            policy: &$world.setup.policy,
+            troubles: &$world.troubles,
+            muted: $world.muted.as_deref(),
+        }
+    };
+}
+use scene;
+
 /// A world to begin with.
 #[derive(Debug, Clone)]
 pub struct WorldPlan {
@@ -93,6 +109,8 @@ pub struct World {
     /// The orders that the cluster began with.
     orders: BTreeMap<PartitionId, Vec<BrokerId>>,
     watch: Option<Watch>,
+    /// The number that no check reports.
+    muted: Option<String>,
 }
 
 /// A stimulus on its way to a life of a process.
@@ -160,7 +178,7 @@ impl World {
             sabotage: plan.sabotage,
         };
         let mut clocks = Chance::child(plan.seed, "clocks");
-        let kafka = Kafka::new(&plan.kafka, plan.seed);
+        let kafka = Kafka::new(&super::sabotage::kafka(plan.sabotage, plan.kafka.clone()), plan.seed);
         let orders = {
             let truth = kafka.truth();
             truth.partitions().filter_map(|id| Some((id, truth.partition(id)?.replicas))).collect()
@@ -187,6 +205,7 @@ impl World {
             asked: 0,
             orders,
             watch: None,
+            muted: None,
         };
         for id in voters {
             // A fresh disk can be read back.
@@ -224,8 +243,13 @@ impl World {
     }
 
     fn check(&mut self) -> Result<(), Violation> {
-        let scene = scene(self.now, &self.machines, &self.kafka, (&self.net, &self.setup.policy, &self.troubles));
+        let scene = scene!(self);
         self.checks.after(scene)
+    }
+
+    /// Lets no check report this number from now on: whether another one would have found the same.
+    pub fn mute(&mut self, number: &str) {
+        self.muted = Some(number.to_owned());
     }
 
     /// Tells from now on what changes in the pretended cluster.
@@ -294,7 +318,7 @@ impl World {
     /// Gives what has not come to its end, although everything has been well for long.
     #[must_use]
     pub fn unfinished(&self) -> Option<Violation> {
-        let scene = scene(self.now, &self.machines, &self.kafka, (&self.net, &self.setup.policy, &self.troubles));
+        let scene = scene!(self);
         self.checks.unfinished(scene).or_else(|| self.not_restored(scene))
     }
 
@@ -306,17 +330,6 @@ impl World {
             (partition.replicas != *order)
                 .then(|| format!("{id} has the order {:?}, at first {order:?}", partition.replicas))
         });
-        wrong.map(|what| scene.violation("L5", None, what))
+        wrong.and_then(|what| scene.found("L5", || what))
     }
-}
-
-/// Gives the world as checks see it, of parts that are borrowed apart.
-fn scene<'a>(
-    now: Timestamp,
-    machines: &'a BTreeMap<NodeId, Machine>,
-    kafka: &'a Kafka,
-    rest: (&'a Net, &'a Policy, &'a Troubles),
-) -> Scene<'a> {
-    let (net, policy, troubles) = rest;
-    Scene { now, machines, kafka, net, policy, troubles }
 }

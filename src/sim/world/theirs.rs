@@ -29,6 +29,7 @@ impl World {
             let count = self.troubles.under_way.entry(key).or_default();
             *count = count.saturating_add(1);
             self.troubles.touched.insert(key, self.now);
+            self.troubles.lasted.remove(&key);
         }
         if let Some((broker, within)) = expected {
             self.checks.expect(broker, self.now, self.now.plus(within));
@@ -47,7 +48,8 @@ impl World {
             if let Some(count) = self.troubles.under_way.get_mut(&key) {
                 *count = count.saturating_sub(1);
             }
-            self.troubles.touched.insert(key, self.now);
+            let before = self.troubles.touched.insert(key, self.now);
+            self.troubles.lasted.insert(key, before.map_or(Duration::MAX, |began| self.now.since(began)));
         }
         Ok(())
     }
