@@ -44,10 +44,6 @@ const TELL_AFTER: Duration = Duration::from_secs(2);
 /// How many intents one case may have before it is left to a person: the first move, its completion and one more.
 const ACTS_MAX: u16 = 3;
 
-/// How long a case rests after an intent of which nothing could be sent: first, and doubled up to the most.
-const REST_FIRST: Duration = Duration::from_millis(250);
-const REST_MAX: Duration = Duration::from_secs(10);
-
 /// How often observe-only says again what it would do in one case.
 const WOULD_EVERY: Duration = Duration::from_secs(10);
 
@@ -280,21 +276,6 @@ impl Controller {
             cluster_cool_down_until: taken_at.plus(policy.guard.cluster_cool_down),
             demoted_until: taken_at.plus(policy.guard.demoted_for),
         }
-    }
-
-    /// Tells whether a case rests, after an intent of which nothing could be sent.
-    fn rests(&self, now: Timestamp, case: Option<CaseId>) -> bool {
-        let rest = case.and_then(|case| self.lead.as_ref()?.rests.get(&case));
-        rest.is_some_and(|(until, _)| now < *until)
-    }
-
-    /// Nothing of an intent could be sent (an election among the controllers takes a second or two): it is no try, and
-    /// the case rests a little longer each time.
-    pub(super) fn let_rest(&mut self, now: Timestamp, case: CaseId) {
-        let Some(lead) = self.lead.as_mut() else { return };
-        let (until, last) = lead.rests.entry(case).or_insert((now, REST_FIRST / 2));
-        *last = last.saturating_mul(2).min(REST_MAX);
-        *until = now.plus(*last);
     }
 
     /// Observe-only writes what it would do at most so often a case: scores move a little from round to round.
