@@ -13,8 +13,8 @@ use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::observation::LookNow;
 use crate::model::plan::{Class, PlanDigest};
-use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, Withdrawal};
-use crate::model::ruling::Ruling;
+use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, NoPlan, Withdrawal};
+use crate::model::ruling::{Objection, Ruling};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{LogTime, Timestamp};
 
@@ -27,6 +27,10 @@ use super::state::Case;
 
 /// How long an `Unknown` or a `Conflict` is given to pass before it becomes a case: start-up and a flap last less.
 const ODD_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a broker that answers may lag behind the metadata log before that is a case: a burst of records, or a search for the
+/// new active controller, is over after a quarter second. Two looks at the pulse, and before a session of 3 s is over.
+const LAG_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long nodes may doubt themselves before that is a case. Doubt falls by one a second, from 8 to below 4 in 5 s: what
 /// lasts twice that is no burst.
@@ -192,7 +196,8 @@ impl Controller {
     }
 
     fn is_worth_a_case(&mut self, now: Timestamp, finding: &Finding) -> bool {
-        if !matches!(finding.kind, FindingKind::Unknown | FindingKind::Conflict) {
+        let lags = finding.kind == FindingKind::CutOrStalled;
+        if !lags && !matches!(finding.kind, FindingKind::Unknown | FindingKind::Conflict) {
             return true;
         }
         let Some(lead) = self.lead.as_mut() else { return false };
@@ -201,14 +206,25 @@ impl Controller {
             *since = (finding.kind, now);
         }
         let says = |said: Say| finding.votes.values().any(|vote| vote.says == said);
-        let patience = if says(Say::Abstains) && !says(Say::Red) { DOUBT_PATIENCE } else { ODD_PATIENCE };
+        let patience = if lags {
+            LAG_PATIENCE
+        } else if says(Say::Abstains) && !says(Say::Red) {
+            DOUBT_PATIENCE
+        } else {
+            ODD_PATIENCE
+        };
         patience <= now.since(since.1)
     }
 
     pub(super) fn decide(&mut self, now: Now, seat: Seat<'_>, one: &Considered) {
         let (plan, digest, ruling) = match one.offer() {
             Ok(offer) => offer,
-            Err(why) => return self.hold(now, seat, one, why),
+            Err(why) => {
+                if matches!(why, Inaction::NothingToDo(_) | Inaction::NoPlan(NoPlan::NothingAffected)) {
+                    self.supersede(seat.at, None);
+                }
+                return self.hold(now, seat, one, why);
+            }
         };
         let subject = Subject { case: seat.id(), finding: one.finding(), plan, digest, snapshot: seat.snapshot };
         let Some((verdict, advice)) = self.verdict(now, seat, subject, ruling) else { return };
@@ -322,6 +338,11 @@ impl Controller {
     fn tell_a_person(&mut self, id: CaseId, case: Option<&Case>, why: Inaction) {
         let Some(case) = case else { return };
         let finding = &case.finding;
+        // Whoever put a broker into maintenance knows that it is away.
+        let known = Objection::Maintenance(finding.broker);
+        if matches!(&why, Inaction::Held(objections) if objections.contains(&known)) {
+            return;
+        }
         let what = match why.concern() {
             Concern::None => return,
             Concern::Person if finding.kind == FindingKind::Zombie => {
