@@ -5,6 +5,7 @@
 mod acts;
 mod cases;
 mod ours;
+mod signs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,6 +21,7 @@ use super::kafka::Kafka;
 use super::net::Net;
 use super::node::Machine;
 use super::stimulus::Note;
+pub(in crate::sim) use signs::{Sign, signs_of};
 
 /// An invariant that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,13 +116,20 @@ pub(in crate::sim) struct Checks {
     plans: BTreeMap<PlanDigest, (CaseId, Plan)>,
     moves: BTreeMap<(CaseId, PartitionId), u32>,
     failbacks: BTreeMap<(CaseId, PartitionId), u32>,
-    /// Findings that must be opened by then, with when the fault began.
-    expected: BTreeMap<BrokerId, (Timestamp, Timestamp)>,
+    /// What must be found of whom.
+    expected: BTreeMap<BrokerId, Expected>,
     core: Core,
     next_look: Timestamp,
     lost_before: usize,
     /// How often each check has looked at something: a check that never looked has shown nothing.
     looked: BTreeMap<&'static str, u64>,
+}
+
+/// What must still be found of a fault.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    began: Timestamp,
+    signs: &'static [Sign],
 }
 
 /// The trio's own health.
