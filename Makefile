@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Tests that could not run here append a line each (tests/common/skip.rs); `make test` prints them last.
 SKIPPED := $(TARGET)/tmp/skipped.txt
 
-.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling differential simulate soak-sim sabotage release clean
+.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling bench-sim differential simulate soak-sim sabotage release clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -60,9 +60,14 @@ bench-rolling: ## what clients feel of the trio in quiet and in rolling restarts
 	tests/setup/links.sh $(TARGET)/release/tanist
 	$(TARGET)/release/tanist-lab bench-rolling
 
+bench-sim: ## how fast the simulated world is, and how large it may be; some minutes; rewrites its table in BENCHMARKS.md
+	cargo build --locked --release
+	tests/setup/bench_sim.py $(TARGET)/release/tanist
+
 simulate: ## all scenarios, and a thousand random worlds of ten minutes each
 	cargo build --locked --release
-	$(TARGET)/release/tanist simulate --random --seeds $(or $(SEEDS),1000) --minutes 10
+	cargo test --locked --features lab --test scenarios
+	tests/setup/worlds.sh $(TARGET)/release/tanist $(or $(SEEDS),1000)
 
 soak-sim: ## random worlds on all cores for HOURS; ends with what happened in them
 	cargo build --locked --release

@@ -12,7 +12,7 @@ use crate::adapters::clock;
 use crate::sim::random::{Ran, RandomPlan, shrink};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::scan::{Alone, Row, Scan, Scenarios, Witness, page, rows};
-use crate::sim::scenario::{replay, text_of};
+use crate::sim::scenario::{Played, replay, text_of};
 use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::simulate::{Answers, Simulation};
@@ -20,7 +20,7 @@ use crate::surface::simulate::{Answers, Simulation};
 /// Does what was asked for; gives 0 where everything went as it must, 1 where an invariant or an expectation failed.
 pub(super) fn simulate(what: Simulation, output: Output, to: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     match what {
-        Simulation::Scenario { file, answers } => scenario(&file, answers, to),
+        Simulation::Scenario { file, answers } => scenario(&file, answers, (output, to)),
         Simulation::Demo(show) => demo(show, output, to),
         Simulation::Sabotages { folder, seeds, span, page } => {
             let before = page.as_deref().and_then(|page| std::fs::read_to_string(page).ok());
@@ -32,13 +32,16 @@ pub(super) fn simulate(what: Simulation, output: Output, to: &mut dyn Write) -> 
     }
 }
 
-fn scenario(file: &Path, answers: Answers, to: &mut dyn Write) -> anyhow::Result<ExitStatus> {
+fn scenario(file: &Path, answers: Answers, (output, to): (Output, &mut dyn Write)) -> anyhow::Result<ExitStatus> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let began = clock::now();
     let played = replay(&text)
         .map_err(|error| Failure { status: ExitStatus::Usage, what: format!("{}: {error}", file.display()) })?;
-    match answers {
-        Answers::Printed => write!(to, "{}", played.text)?,
-        Answers::Recorded => {
+    let took = clock::now().saturating_duration_since(began);
+    match (answers, output) {
+        (Answers::Printed, Output::Table) => write!(to, "{}", played.text)?,
+        (Answers::Printed, Output::Json) => scenario_json(file, &played, took, to)?,
+        (Answers::Recorded, Output::Table | Output::Json) => {
             std::fs::write(file, &played.text).with_context(|| format!("{} cannot be written", file.display()))?;
         }
     }
@@ -46,6 +49,23 @@ fn scenario(file: &Path, answers: Answers, to: &mut dyn Write) -> anyhow::Result
         writeln!(std::io::stderr(), "{}: {failure}", file.display())?;
     }
     Ok(if played.failures.is_empty() { ExitStatus::Yes } else { ExitStatus::No })
+}
+
+fn scenario_json(file: &Path, played: &Played, took: Duration, to: &mut dyn Write) -> anyhow::Result<()> {
+    let value = serde_json::json!({
+        "version": 1,
+        "kind": "scenario",
+        "file": file.display().to_string(),
+        "simulated_s": played.span.as_secs(),
+        "node_steps": played.statistics.node_steps,
+        "node_steps_per_s": per_second(played.statistics.node_steps, took),
+        "times_real_time": per_second(played.span.as_secs(), took),
+        "trace": played.trace.to_string(),
+        "failures": played.failures,
+        "violation": played.violation.as_ref().map(ToString::to_string),
+    });
+    writeln!(to, "{value}")?;
+    Ok(())
 }
 
 /// Plays every sabotage; gives 1 where one is not found.

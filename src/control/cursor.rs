@@ -21,6 +21,7 @@ use super::advising::Subject;
 use super::controller::{Controller, Now};
 use super::event::{Effect, Errand, StepResult, Views};
 use super::lead::CaseRef;
+use super::rest::Rest;
 use super::verify::Seen;
 use flight::At;
 pub(super) use flight::Cursor;
@@ -134,11 +135,14 @@ impl Controller {
         let snapshot = self.snapshot(now.at, log_time);
         let Some(cursor) = self.lead.as_mut().and_then(|lead| lead.cursor.as_mut()) else { return };
         if cursor.valid_until <= now.at {
-            return self.stop(now, step.number, Receipt::NotSent(NotSent::Expired));
+            return self.out_of_time(now, step.number);
         }
         let objections = recheck(step, &cursor.plan, &snapshot, &self.options.policy);
         if objections.contains(&Objection::Paused) {
             return self.stop(now, step.number, Receipt::NotSent(NotSent::Paused));
+        }
+        if objections.contains(&Objection::ControllerUnreachable) {
+            return self.stop(now, step.number, Receipt::NotSent(NotSent::Unreachable));
         }
         if !objections.is_empty() {
             return self.stop(now, step.number, Receipt::NotSent(NotSent::Precondition));
@@ -169,8 +173,13 @@ impl Controller {
                 cursor.at = At::Next;
                 self.send_next(now);
             }
-            // Sent, perhaps in effect: nothing further is sent; reading back tells what it did.
-            Receipt::Unanswered | Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotSeen | Receipt::NotDue => {
+            // Sent, perhaps in effect: reading back tells what it did, and nothing further is sent before that.
+            Receipt::Unanswered => {
+                cursor.settle(number, result.receipt);
+                self.verify_or_end(now);
+            }
+            Receipt::NotSent(NotSent::Expired) => self.out_of_time(now, number),
+            Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotSeen | Receipt::NotDue => {
                 self.stop(now, number, result.receipt);
             }
         }
@@ -265,6 +274,15 @@ impl Controller {
         self.flush(now);
     }
 
+    /// The intent's time is over before all of it was sent, as large clusters answer slowly: what was done is verified, and a
+    /// further commit, which proves that this node still leads, lets the rest be sent. With nothing new done none is asked for.
+    fn out_of_time(&mut self, now: Now, number: u16) {
+        if self.cursor().is_some_and(|cursor| cursor.has_unverified()) {
+            return self.verify_or_end(now);
+        }
+        self.stop(now, number, Receipt::NotSent(NotSent::Expired));
+    }
+
     /// A step that failed stops the plan; what was done so far is read back, unless nothing was.
     fn stop(&mut self, now: Now, number: u16, receipt: Receipt) {
         let Some(cursor) = self.cursor() else { return };
@@ -290,8 +308,10 @@ impl Controller {
             self.out.push(Effect::Warn(format!("plan {} of case {case} ended {end:?}", plan.short())));
         }
         self.write(CaseRef::Is(case), Body::Outcome(outcome));
-        if untouched {
-            return self.let_rest(now.at, case);
+        if !untouched {
+            self.rested_enough(case);
+        } else if self.let_rest(now.at, case) == Rest::Short {
+            return;
         }
         self.tell_of_failure(case, plan, end);
     }

@@ -14,6 +14,7 @@ pub mod event;
 mod lead;
 pub mod pace;
 mod recovery;
+mod rest;
 mod round;
 pub mod state;
 #[cfg(test)]

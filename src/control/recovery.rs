@@ -9,7 +9,7 @@ use crate::decide::plan::{digest, plan_failback};
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::observation::Light;
-use crate::model::plan::PlanDigest;
+use crate::model::plan::{OriginalOrder, PlanDigest};
 use crate::model::record::{Attention, Body, Closing, Inaction, NoPlan, Withdrawal};
 use crate::model::snapshot::{Missing, Snapshot};
 use crate::model::topology::Standing;
@@ -25,6 +25,15 @@ const LAST_HELD_MIN: Duration = Duration::from_secs(1);
 
 /// After how many stable periods of waiting for a failback a person is told: one is the rule, two a flap.
 const WAITS_MAX: u32 = 3;
+
+/// Tells whether every partition stands as it was recorded.
+fn is_back(undo: &[OriginalOrder], snapshot: &Snapshot) -> bool {
+    let mut all = undo.iter().flat_map(|original| original.partitions.iter().map(move |id| (id, original)));
+    all.all(|(id, original)| {
+        let now = snapshot.topology.partitions.get(&id);
+        now.is_some_and(|now| now.replicas == original.replicas && now.leader == original.replicas.first().copied())
+    })
+}
 
 impl Controller {
     /// A broker that is no longer found: give back what was taken from it, then close.
@@ -47,9 +56,10 @@ impl Controller {
         }
         let plan = match plan_failback(broker, id, &undo, snapshot, &self.options.policy) {
             Ok(plan) => plan,
-            // Somebody else has put it back meanwhile.
+            // Somebody else has put it back meanwhile; or it is gone, or theirs, and there is nothing to put back.
             Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) if case.put_back == PutBack::Not => {
-                return self.close(id, Closing::FailedBack);
+                let how = if is_back(&undo, snapshot) { Closing::FailedBack } else { Closing::Recovered };
+                return self.close(id, how);
             }
             Err(NoPlan::NothingToRestore | NoPlan::NothingAffected) => return self.close(id, how),
             // Not caught up yet, or not known: the next round asks again.

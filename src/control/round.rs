@@ -14,7 +14,7 @@ use crate::model::ids::{BrokerId, CaseId};
 use crate::model::observation::LookNow;
 use crate::model::plan::{Class, Origin, PlanDigest};
 use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, Withdrawal};
-use crate::model::ruling::Ruling;
+use crate::model::ruling::{Objection, Ruling};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{LogTime, Timestamp};
 
@@ -27,6 +27,10 @@ use super::state::{Case, Offer};
 
 /// How long an `Unknown` or a `Conflict` is given to pass before it becomes a case: start-up and a flap last less.
 const ODD_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a broker that answers may lag behind the metadata log before that is a case: a burst of records, or a search for the
+/// new active controller, is over after a quarter second. Two looks at the pulse, and before a session of 3 s is over.
+const LAG_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long nodes may doubt themselves before that is a case. Doubt falls by one a second, from 8 to below 4 in 5 s: what
 /// lasts twice that is no burst.
@@ -43,10 +47,6 @@ const TELL_AFTER: Duration = Duration::from_secs(2);
 
 /// How many intents one case may have before it is left to a person: the first move, its completion and one more.
 const ACTS_MAX: u16 = 3;
-
-/// How long a case rests after an intent of which nothing could be sent: first, and doubled up to the most.
-const REST_FIRST: Duration = Duration::from_millis(250);
-const REST_MAX: Duration = Duration::from_secs(10);
 
 /// How often observe-only says again what it would do in one case.
 const WOULD_EVERY: Duration = Duration::from_secs(10);
@@ -196,7 +196,8 @@ impl Controller {
     }
 
     fn is_worth_a_case(&mut self, now: Timestamp, finding: &Finding) -> bool {
-        if !matches!(finding.kind, FindingKind::Unknown | FindingKind::Conflict) {
+        let lags = finding.kind == FindingKind::CutOrStalled;
+        if !lags && !matches!(finding.kind, FindingKind::Unknown | FindingKind::Conflict) {
             return true;
         }
         let Some(lead) = self.lead.as_mut() else { return false };
@@ -205,7 +206,13 @@ impl Controller {
             *since = (finding.kind, now);
         }
         let says = |said: Say| finding.votes.values().any(|vote| vote.says == said);
-        let patience = if says(Say::Abstains) && !says(Say::Red) { DOUBT_PATIENCE } else { ODD_PATIENCE };
+        let patience = if lags {
+            LAG_PATIENCE
+        } else if says(Say::Abstains) && !says(Say::Red) {
+            DOUBT_PATIENCE
+        } else {
+            ODD_PATIENCE
+        };
         patience <= now.since(since.1)
     }
 
@@ -282,21 +289,6 @@ impl Controller {
         }
     }
 
-    /// Tells whether a case rests, after an intent of which nothing could be sent.
-    fn rests(&self, now: Timestamp, case: Option<CaseId>) -> bool {
-        let rest = case.and_then(|case| self.lead.as_ref()?.rests.get(&case));
-        rest.is_some_and(|(until, _)| now < *until)
-    }
-
-    /// Nothing of an intent could be sent (an election among the controllers takes a second or two): it is no try, and
-    /// the case rests a little longer each time.
-    pub(super) fn let_rest(&mut self, now: Timestamp, case: CaseId) {
-        let Some(lead) = self.lead.as_mut() else { return };
-        let (until, last) = lead.rests.entry(case).or_insert((now, REST_FIRST / 2));
-        *last = last.saturating_mul(2).min(REST_MAX);
-        *until = now.plus(*last);
-    }
-
     /// Observe-only writes what it would do at most so often a case: scores move a little from round to round.
     fn may_say_would(&mut self, now: Timestamp, case: Option<CaseId>) -> bool {
         let (Some(lead), Some(case)) = (self.lead.as_mut(), case) else { return true };
@@ -341,6 +333,11 @@ impl Controller {
     fn tell_a_person(&mut self, id: CaseId, case: Option<&Case>, why: Inaction) {
         let Some(case) = case else { return };
         let finding = &case.finding;
+        // Whoever put a broker into maintenance knows that it is away.
+        let known = Objection::Maintenance(finding.broker);
+        if matches!(&why, Inaction::Held(objections) if objections.contains(&known)) {
+            return;
+        }
         let what = match why.concern() {
             Concern::None => return,
             Concern::Person if finding.kind == FindingKind::Zombie => {

@@ -185,7 +185,8 @@ fn find(broker: BrokerId, red_brokers: u32, snapshot: &Snapshot, policy: &Policy
 fn facts<'a>(broker: BrokerId, snapshot: &Snapshot, policy: &'a Policy) -> Facts<'a> {
     let tally = votes::tally(broker, snapshot, policy);
     let pushed = snapshot.topology_source == TopologySource::Observer;
-    let known = pushed || snapshot.topology_age < tally.red_for || policy.detect.patience <= tally.red_for;
+    // Asked for at the same moment is asked for after it: the second refusal is what it is asked for by.
+    let known = pushed || snapshot.topology_age <= tally.red_for || policy.detect.patience <= tally.red_for;
     Facts {
         shape: if known { ShapeAge::AfterRed } else { ShapeAge::BeforeRed },
         echo: votes::echo(broker, snapshot, policy),

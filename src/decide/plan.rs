@@ -25,7 +25,7 @@ use crate::model::ids::{BrokerEpoch, BrokerId, CaseId, Person};
 use crate::model::observation::{ProbeKind, PulseState};
 use crate::model::plan::{Act, Class, NativeFate, Origin, OriginalOrder, Plan, PlanDigest, Precondition, Step, When};
 use crate::model::record::NoPlan;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{Missing, Snapshot};
 use crate::model::topology::PartitionSet;
 
 /// Gives the plan that answers a finding.
@@ -45,7 +45,9 @@ pub fn plan_for(finding: &Finding, snapshot: &Snapshot, policy: &Policy) -> Resu
         | FindingKind::Unknown => return Err(NoPlan::NothingAffected),
     }
     if snapshot.topology.partitions.is_empty() {
-        return Err(NoPlan::Blind);
+        // A cluster without a partition has nothing to save; one that nobody has seen yet may have.
+        let unseen = snapshot.missing.contains(&Missing::Topology);
+        return Err(if unseen { NoPlan::Blind } else { NoPlan::NothingAffected });
     }
     let load = snapshot.loads.get(&finding.broker).copied().unwrap_or_default();
     if load.leads == 0 && load.in_isr_with_others == 0 {

@@ -139,6 +139,12 @@ impl Cursor {
         self.steps.iter().any(|step| matches!(step.receipt, Receipt::Done { .. } | Receipt::Unanswered))
     }
 
+    /// Tells whether something was sent that no read-back has shown yet.
+    pub(super) fn has_unverified(&self) -> bool {
+        let sent = |one: &StepOutcome| matches!(one.receipt, Receipt::Done { .. } | Receipt::Unanswered);
+        self.steps.iter().skip(self.verified).any(sent)
+    }
+
     /// Gives what every view of a read-back shows of the steps that were sent and not verified before; none where there is no view.
     pub(super) fn look_back(&self, views: &[Topology]) -> Option<Seen> {
         let unverified = self.steps.iter().skip(self.verified);

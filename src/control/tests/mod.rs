@@ -9,5 +9,6 @@ mod people;
 mod reconciled;
 mod records;
 mod told;
+mod tries;
 mod views;
 mod world;

@@ -108,7 +108,9 @@ fn what_a_person_is_told_stands_in_the_log_too_once_for_each_record() {
     let two = |world: &mut World| {
         world.lose(VICTIM);
         world.lose(BrokerId(2));
-        world.peers_say("n2 sees b1 refused 9s sent 9s\nn2 sees b2 refused 9s sent 9s\nn2 pulse b1 missing\nn2 pulse b2 missing\n");
+        world.peers_say(
+            "n2 sees b1 refused 9s sent 9s\nn2 sees b2 refused 9s sent 9s\nn2 pulse b1 missing\nn2 pulse b2 missing\n",
+        );
     };
     let both = [1, 2].map(|broker| format!("BrokerCrashed b{broker}: {radius}")).to_vec();
     assert_eq!(warned_of(two), (both, 2));

@@ -1,5 +1,4 @@
-//! One controller and everything around it by hand: what it sees, what its peers say, and the log that gives its own
-//! proposals back.
+//! One controller and everything around it by hand: what it sees, what its peers say, and a log that takes all.
 //!
 //! Deliberately no clock: time moves only where a test says so.
 
@@ -91,7 +90,7 @@ pub(super) struct World {
     /// Brokers that do not answer this node any more.
     down: BTreeSet<BrokerId>,
     /// How many of the steps sent were answered.
-    answered: usize,
+    pub(super) answered: usize,
     /// What the peers say, as lines of a fixture.
     peers: &'static str,
     /// What each peer says of its pause file.
@@ -215,7 +214,7 @@ impl World {
         }
     }
 
-    /// Moves the clock and nothing else.
+    /// Moves the clock alone.
     pub(super) fn skip(&mut self, span: Duration) {
         self.ms += u64::try_from(span.as_millis()).unwrap();
     }
@@ -319,8 +318,7 @@ impl World {
 
     /// Answers the newest step as done for every partition of its moves; the last so many stay as they were.
     pub(super) fn done_but_for(&mut self, unmoved: usize) {
-        self.answered = self.sent.len();
-        let Sent { errand, step, .. } = self.sent.last().unwrap().clone();
+        let step = self.sent.last().unwrap().step.clone();
         let all: usize = step.act.moves().iter().map(|one| one.partitions.len()).sum();
         let ids = step.act.moves().iter().flat_map(|one| one.partitions.iter()).take(all - unmoved);
         let moved: BTreeSet<PartitionId> = ids.collect();
@@ -334,8 +332,14 @@ impl World {
             }
         }
         let done = step.act.moves().iter().flat_map(|one| one.partitions.iter()).collect();
-        let result = StepResult { receipt: Receipt::Done { done, not: Vec::new() }, said: None };
-        self.event(Event::Applied { errand, result });
+        self.answer(Receipt::Done { done, not: Vec::new() })
+    }
+
+    /// Answers the newest step.
+    pub(super) fn answer(&mut self, receipt: Receipt) {
+        self.answered = self.sent.len();
+        let result = StepResult { receipt, said: None };
+        self.event(Event::Applied { errand: self.sent.last().unwrap().errand, result });
     }
 
     /// Answers the oldest read-back with the present shape, which the probe has seen as well.
@@ -383,7 +387,6 @@ impl World {
         self.ask_as("ada", id, ask);
     }
 
-    /// The same, by this person.
     pub(super) fn ask_as(&mut self, person: &str, id: u64, ask: Ask) {
         let request = OperatorRequest { id: RequestId(id), by: Person(person.to_owned()), ask };
         self.event(Event::Asked { ticket: id, request });

@@ -21,12 +21,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Tells whether nothing was sent, for reasons that are none of the plan's own: it was no try.
+    /// Tells whether nothing was sent: whatever was in the way (controllers that elect, facts that moved between the decision
+    /// and the last look), it was no try.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
         let passed = |receipt: &Receipt| match receipt {
-            Receipt::NotSent(why) => *why != NotSent::Precondition,
-            Receipt::NotDue => true,
+            Receipt::NotSent(_) | Receipt::NotDue | Receipt::Refused(StepRefusal::Stale) => true,
             Receipt::Done { .. } | Receipt::NotSeen | Receipt::Refused(_) | Receipt::Unanswered | Receipt::Skipped => {
                 false
             }

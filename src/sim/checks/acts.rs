@@ -6,7 +6,7 @@ use crate::control::event::Errand;
 use crate::decide::policy::Mode;
 use crate::model::ids::{BrokerEpoch, BrokerId, NodeId, Term};
 use crate::model::plan::{Act, Step, When};
-use crate::model::record::{Body, DecisionVerdict, Receipt, Record};
+use crate::model::record::{Body, DecisionVerdict, NotSent, Receipt, Record};
 use crate::sim::kafka::talk::{Call, ElectionKind, Request};
 
 use super::{Checks, Licence, Machine, Scene, Violation};
@@ -54,6 +54,8 @@ impl Checks {
                 for licence in all.iter_mut().filter(|licence| licence.digest == *plan) {
                     licence.until = until(*valid_for);
                     licence.confirmed = true;
+                    // It was read back, and is as wanted.
+                    licence.done.extend(licence.unanswered.take());
                 }
             }
             Body::Outcome(outcome) => {
@@ -108,7 +110,12 @@ impl Checks {
             Receipt::Done { .. } | Receipt::Skipped | Receipt::NotDue => {
                 licence.done.insert(step);
             }
-            Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::Unanswered | Receipt::NotSeen => {
+            // Nothing of it was sent: with a further commit it may be.
+            Receipt::NotSent(NotSent::Expired) => {
+                licence.applied.remove(&step);
+            }
+            Receipt::Unanswered => licence.unanswered = Some(step),
+            Receipt::NotSent(_) | Receipt::Refused(_) | Receipt::NotSeen => {
                 licence.failed = Some(step);
             }
         }
@@ -250,7 +257,7 @@ impl Checks {
 
 /// Tells what is wrong with a step's turn, and by which number.
 fn in_turn(licence: &Licence, step: &Step) -> Option<(&'static str, String)> {
-    if let Some(failed) = licence.failed {
+    if let Some(failed) = licence.failed.or(licence.unanswered) {
         return Some(("9", format!("step {} follows, although step {failed} failed", step.number)));
     }
     if let Some(out) = licence.applied.iter().find(|one| !licence.done.contains(one) && **one != step.number) {

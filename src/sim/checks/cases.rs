@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::model::finding::FindingKind;
 use crate::model::ids::{BrokerId, CaseId, PartitionId};
 use crate::model::plan::Origin;
 use crate::model::record::{Body, Record};
 use crate::model::time::Timestamp;
+use crate::model::topology::Standing;
 
-use super::{Checks, Scene, Violation};
+use super::{Checks, Expected, Scene, Sign, Violation};
 
 /// An intent is closed after so long.
 const OPEN_MAX: Duration = Duration::from_secs(60);
@@ -16,10 +18,16 @@ const OPEN_MAX: Duration = Duration::from_secs(60);
 const MOVES_MAX: u32 = 2;
 const FAILBACKS_MAX: u32 = 1;
 
+/// Tells whether the controllers take a broker for active.
+fn is_active(scene: Scene<'_>, broker: BrokerId) -> bool {
+    let known = scene.kafka.truth().registrations().get(&broker).map(|known| known.standing);
+    known == Some(Standing::Active)
+}
+
 impl Checks {
-    /// A fault begins that must be found by then.
-    pub(in crate::sim) fn expect(&mut self, broker: BrokerId, began: Timestamp, by: Timestamp) {
-        self.expected.insert(broker, (began, by));
+    /// A fault begins that must be found for what it is.
+    pub(in crate::sim) fn expect(&mut self, broker: BrokerId, began: Timestamp, signs: &'static [Sign]) {
+        self.expected.insert(broker, Expected { began, signs });
     }
 
     /// Whatever was expected is not any more: something else has gone wrong, or has ended.
@@ -28,17 +36,33 @@ impl Checks {
     }
 
     pub(super) fn opened(&mut self, _scene: Scene<'_>, record: &Record) {
-        if let Body::Opened(finding) | Body::Reclassified { to: finding, .. } = &record.body
-            && self.expected.remove(&finding.broker).is_some()
-        {
+        let (Body::Opened(finding) | Body::Reclassified { to: finding, .. }) = &record.body else { return };
+        let Some(expected) = self.expected.get_mut(&finding.broker) else { return };
+        // Whoever knows more at once has found the earlier signs as well.
+        let found = expected.signs.iter().rposition(|sign| sign.kinds.contains(&finding.kind));
+        let left = found.and_then(|place| expected.signs.get(place.saturating_add(1)..));
+        expected.signs = left.unwrap_or(expected.signs);
+        if expected.signs.is_empty() {
+            self.expected.remove(&finding.broker);
+        }
+        if left.is_some() {
             self.count("L2");
         }
     }
 
     pub(super) fn look_at_expected(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
-        let late = self.expected.iter().find(|(_, (_, by))| *by < scene.now);
-        let Some((broker, (began, by))) = late else { return Ok(()) };
-        scene.deny("L2", None, || format!("{broker} was not found within {:?}", by.since(*began)))
+        // Of whoever the controllers have fenced meanwhile there is nothing left to warn.
+        self.expected.retain(|broker, expected| {
+            let warns = expected.signs.first().is_some_and(|sign| sign.kinds == [FindingKind::CutOrStalled]);
+            !warns || is_active(scene, *broker)
+        });
+        let late = self.expected.iter().find_map(|(broker, expected)| {
+            let sign = expected.signs.first()?;
+            (expected.began.plus(sign.within) < scene.now).then_some((broker, sign))
+        });
+        let Some((broker, sign)) = late else { return Ok(()) };
+        let names = || sign.kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        scene.deny("L2", None, || format!("{broker} was not found to be {} within {:?}", names(), sign.within))
     }
 
     pub(super) fn look_at_open(&mut self, scene: Scene<'_>) -> Result<(), Violation> {

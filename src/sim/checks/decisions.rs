@@ -188,7 +188,9 @@ impl Checks {
         // The record holds those that the decision reads; the cluster has more.
         let all = scene.kafka.truth().registrations().len().max(snapshot.topology.brokers.len());
         let share = all.saturating_mul(usize::try_from(scene.policy.guard.blast_radius_permille).unwrap_or(0)) / 1000;
-        let red = snapshot.topology.brokers.keys().filter(|id| 2 <= reds(scene, snapshot, **id)).count();
+        let away = &scene.policy.guard.maintenance;
+        let ids = snapshot.topology.brokers.keys().filter(|id| !away.contains(id));
+        let red = ids.filter(|id| 2 <= reds(scene, snapshot, **id)).count();
         if share.max(1) < red {
             return scene.deny("5", Some(node), || format!("acts while {red} brokers are red"));
         }

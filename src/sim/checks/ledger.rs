@@ -130,7 +130,7 @@ impl Checks {
         }
         // Whoever reconciles another leader's intent reads back first and has no timeline to show.
         let own = self.licensed_by.get(&outcome.plan) == Some(&(record.by, record.term));
-        let verified = outcome.timeline.iter().any(|mark| mark.stage == Stage::Verified);
+        let verified = outcome.timeline.iter().any(|mark| matches!(mark.stage, Stage::Verified | Stage::VerifiedByOne));
         if own && outcome.end == End::Done && !verified {
             let what = || format!("{} is said to be done, and nothing says how that is known", outcome.plan.short());
             scene.deny("14", node, what)?;

@@ -7,6 +7,7 @@ mod cases;
 mod decisions;
 mod ledger;
 mod ours;
+mod signs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -24,6 +25,7 @@ use super::kafka::Kafka;
 use super::net::Net;
 use super::node::Machine;
 use super::stimulus::Note;
+pub(in crate::sim) use signs::{Sign, signs_of};
 
 /// An invariant that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +146,8 @@ struct Licence {
     applied: BTreeSet<u16>,
     done: BTreeSet<u16>,
     failed: Option<u16>,
+    /// A step that was not answered, and has not been read back yet.
+    unanswered: Option<u16>,
     /// Whether the plan was continued since its last step.
     confirmed: bool,
 }
@@ -159,6 +163,7 @@ impl Licence {
             applied: BTreeSet::new(),
             done: BTreeSet::new(),
             failed: None,
+            unanswered: None,
             confirmed: false,
         }
     }
@@ -199,13 +204,20 @@ pub(in crate::sim) struct Checks {
     plans: BTreeMap<PlanDigest, (CaseId, Plan)>,
     moves: BTreeMap<(CaseId, PartitionId), u32>,
     failbacks: BTreeMap<(CaseId, PartitionId), u32>,
-    /// Findings that must be opened by then, with when the fault began.
-    expected: BTreeMap<BrokerId, (Timestamp, Timestamp)>,
+    /// What must be found of whom.
+    expected: BTreeMap<BrokerId, Expected>,
     core: Core,
     next_look: Timestamp,
     lost_before: usize,
     /// How often each check has looked at something: a check that never looked has shown nothing.
     looked: BTreeMap<&'static str, u64>,
+}
+
+/// What must still be found of a fault.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    began: Timestamp,
+    signs: &'static [Sign],
 }
 
 impl Default for Checks {

@@ -46,6 +46,8 @@ pub(in crate::sim) struct Hand {
     open: BTreeSet<Line>,
     /// The controller that last said it was active.
     active: Option<ControllerId>,
+    /// The controller that last left a request unanswered.
+    mute: Option<ControllerId>,
     done: Vec<Event>,
 }
 
@@ -75,6 +77,15 @@ struct Applying {
     ready: Vec<Ready>,
     done: Vec<PartitionId>,
     left_out: Vec<(StepRefusal, PartitionId)>,
+    halfway: Halfway,
+}
+
+/// What of a step was sent when its next request failed; production's own distinction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halfway {
+    NothingSent,
+    /// The new orders: whatever comes of the election, the step is no longer one of which nothing was sent.
+    Reordered,
 }
 
 #[derive(Debug)]
@@ -123,6 +134,7 @@ impl Hand {
             calls: BTreeMap::new(),
             open: BTreeSet::new(),
             active: None,
+            mute: None,
             done: Vec::new(),
         }
     }
@@ -135,7 +147,14 @@ impl Hand {
         let avoid: BTreeSet<BrokerId> =
             moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(*leader)).collect();
         let act = step.act.clone();
-        let applying = Applying { step, avoid, ready: Vec::new(), done: Vec::new(), left_out: Vec::new() };
+        let applying = Applying {
+            step,
+            avoid,
+            ready: Vec::new(),
+            done: Vec::new(),
+            left_out: Vec::new(),
+            halfway: Halfway::NothingSent,
+        };
         let stage = Stage::Resting;
         self.jobs.insert(errand, Job { work: Work::Apply(Box::new(applying)), deadline, stage, turn: 0 });
         match act {
@@ -174,7 +193,7 @@ impl Hand {
             }
             Stage::Sent { what, peers, door, .. } => {
                 self.forget(desk, door);
-                self.unanswered(desk, errand, what, peers);
+                self.unanswered(desk, errand, what, (door, peers));
             }
             Stage::Reading { answers, wanted, .. } => self.read_in_vain(desk, errand, &answers, wanted),
             Stage::Telling(views) => {
@@ -271,8 +290,8 @@ impl Hand {
             Stage::Knocking { what, peers, call: waited, .. } if waited == call => {
                 self.try_next(desk, errand, what, peers);
             }
-            Stage::Sent { what, peers, call: waited, .. } if waited == call => {
-                self.unanswered(desk, errand, what, peers);
+            Stage::Sent { what, peers, door, call: waited } if waited == call => {
+                self.unanswered(desk, errand, what, (door, peers));
             }
             other => self.put_back(errand, other),
         }
@@ -350,6 +369,8 @@ impl Hand {
 
     fn fail(&mut self, _desk: &mut Desk<'_>, errand: Errand, why: Failed) {
         let said = Some(format!("{why:?}"));
+        let halfway = self.applying(errand).map_or(Halfway::NothingSent, |applying| applying.halfway);
+        let why = if halfway == Halfway::Reordered { Failed::Unanswered } else { why };
         let receipt = match why {
             Failed::Stale => Receipt::Refused(StepRefusal::Stale),
             Failed::Refused(why) => Receipt::Refused(why),

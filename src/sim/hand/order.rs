@@ -13,7 +13,7 @@ use crate::model::topology::Topology;
 use crate::sim::desk::Desk;
 use crate::sim::kafka::code::Code;
 
-use super::{Applying, Failed, Hand, Sending, Stage, Work, receipt};
+use super::{Applying, Failed, Halfway, Hand, Sending, Stage, Work, receipt};
 
 impl Hand {
     pub(super) fn applying(&mut self, errand: Errand) -> Option<&mut Applying> {
@@ -95,6 +95,9 @@ impl Hand {
             .collect();
         applying.ready.retain(|one| !refused.iter().any(|(_, id)| *id == one.id));
         applying.left_out.extend(refused);
+        if what == Sending::Reorder {
+            applying.halfway = Halfway::Reordered;
+        }
         if what == Sending::Reorder { self.elect(desk, errand) } else { self.complete(errand) }
     }
 }

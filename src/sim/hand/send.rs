@@ -24,9 +24,10 @@ impl Hand {
 
     fn peers(&mut self, errand: Errand) -> VecDeque<Door> {
         if !self.options.controllers.is_empty() {
-            // The one last known as active first.
-            let rest = self.options.controllers.iter().filter(|id| Some(**id) != self.active).copied();
-            return self.active.into_iter().chain(rest).map(Door::Controller).collect();
+            // The one last known as active first, one that does not answer last.
+            let (active, mute) = (self.active, self.mute.filter(|mute| Some(*mute) != self.active));
+            let rest = self.options.controllers.iter().copied().filter(|id| Some(*id) != active && Some(*id) != mute);
+            return active.into_iter().chain(rest).chain(mute).map(Door::Controller).collect();
         }
         let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
         self.brokers(&avoid).into_iter().map(Door::Broker).collect()
@@ -107,7 +108,17 @@ impl Hand {
     }
 
     /// A request that may have had its effect was not answered.
-    pub(super) fn unanswered(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, peers: VecDeque<Door>) {
+    pub(super) fn unanswered(
+        &mut self,
+        desk: &mut Desk<'_>,
+        errand: Errand,
+        what: Sending,
+        (door, peers): (Door, VecDeque<Door>),
+    ) {
+        if let Door::Controller(id) = door {
+            self.active = self.active.filter(|active| *active != id);
+            self.mute = Some(id);
+        }
         if self.options.sabotage == Sabotage::ResendsBlindly && !peers.is_empty() {
             return self.try_next(desk, errand, what, peers);
         }
@@ -127,6 +138,7 @@ impl Hand {
         }
         if let (Door::Controller(ControllerId(id)), false) = (door, matches!(answer, Answer::Refused(_))) {
             self.active = Some(ControllerId(id));
+            self.mute = self.mute.filter(|mute| *mute != ControllerId(id));
         }
         match (what, answer) {
             (Sending::Reorder | Sending::Prefer, Answer::Outcomes(outcomes)) => {
@@ -147,7 +159,7 @@ impl Hand {
                 self.fail(desk, errand, Failed::Refused(StepRefusal::Denied));
             }
             // It may have had its effect all the same.
-            (_, Answer::Refused(Code::RequestTimedOut)) => self.unanswered(desk, errand, what, peers),
+            (_, Answer::Refused(Code::RequestTimedOut)) => self.unanswered(desk, errand, what, (door, peers)),
             (_, Answer::Refused(code)) => {
                 self.fail(desk, errand, Failed::Refused(StepRefusal::Kafka(code.number())));
             }

@@ -171,13 +171,16 @@ impl Kafka {
             return;
         }
         let serving = self.serving(partition);
+        let taken = serving.is_some_and(|(leader, all)| all || self.takes_acks_all(partition, leader));
         let Some(partition) = self.partition_mut(place) else { return };
         partition.flowed_to = now;
         let Some((leader, all)) = serving else { return };
         let committed = if all { part(&mut partition.carried.0, flow.acks_all_per_s, span) } else { 0 };
         let sent = part(&mut partition.carried.1, flow.acks_one_per_s, span);
         if let Some(replica) = partition.replica_mut(leader) {
-            replica.log.append(committed.saturating_add(sent));
+            // Who waits for a follower that does not fetch has been written by the leader already: from then on it lags.
+            let waits = !all && taken && 0 < flow.acks_all_per_s && replica.high_watermark == replica.log.end();
+            replica.log.append(committed.saturating_add(sent).saturating_add(u64::from(waits)));
         }
         partition.hand_on(leader);
         if all {
@@ -203,9 +206,16 @@ impl Kafka {
         let works = |broker: &&Broker| broker.works() && broker.disk != Disk::Blocked;
         self.brokers.get(&leader).filter(works)?;
         let replica = partition.replica(leader)?;
-        let leading = replica.leading.as_ref().filter(|leading| leading.epoch == partition.state.leader_epoch)?;
-        let enough = replica.view.min_isr(self.min_isr(partition)) <= leading.isr.len();
-        Some((leader, enough && partition.common_end(leader).is_some()))
+        replica.leading.as_ref().filter(|leading| leading.epoch == partition.state.leader_epoch)?;
+        Some((leader, self.takes_acks_all(partition, leader) && partition.common_end(leader).is_some()))
+    }
+
+    /// Tells whether a leader has enough in sync to take a record that all are to have.
+    fn takes_acks_all(&self, partition: &Partition, leader: BrokerId) -> bool {
+        partition.replica(leader).is_some_and(|replica| {
+            let members = replica.leading.as_ref().map_or(0, |leading| leading.isr.len());
+            replica.view.min_isr(self.min_isr(partition)) <= members
+        })
     }
 
     /// A broker learns what a partition is: it leads it, follows another, or has nothing to do with it any more.

@@ -247,6 +247,8 @@ impl Watched {
         if tries.capped == 0 || CAPPED_AFTER <= tries.capped {
             self.failed(desk, means, why);
         }
+        // Red from now on: only a shape that was asked for after this tells a stop from a crash.
+        means.shape_now |= why == Failure::Refused && tries.refused == 2;
         let quick = tries.refused < 2 && tries.attempts < QUICK_CONNECTS_MAX;
         let pause = if quick { means.rhythm.reconnect } else { means.rhythm.ping };
         let rest = pause.saturating_sub(desk.now().since(began));

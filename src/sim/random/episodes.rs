@@ -8,7 +8,7 @@ use crate::sim::chance::Chance;
 use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, FaultKind, Path, Target, Vantage, Way};
 use crate::sim::net::{Cut, LinkTrouble};
-use crate::sim::scenario::{Command, Ours, Wish};
+use crate::sim::scenario::{Command, Foreign, Ours, Wish};
 
 use super::RandomPlan;
 
@@ -19,8 +19,8 @@ pub struct Episode {
     pub at: Duration,
     /// How it begins.
     pub begin: Command,
-    /// After how long it ends, and how.
-    pub end: Option<(Duration, Command)>,
+    /// After how long it ends, and how; nothing where it is over at once.
+    pub end: Option<(Duration, Vec<Command>)>,
 }
 
 /// How long passes between the beginnings of two episodes.
@@ -48,7 +48,7 @@ pub(super) fn draw(plan: &RandomPlan) -> Vec<Episode> {
         let episode = match chance.below(10) {
             0..=5 => theirs(&mut chance, plan, at, lasts),
             6..=8 => ours(&mut chance, at, lasts),
-            _ => people(&mut chance, at, lasts),
+            _ => people(&mut chance, plan, at, lasts),
         };
         // The same thing cannot break twice at once: what a second end would mend is broken still.
         let overlaps = episodes.iter().any(|known| known.clashes(&episode));
@@ -59,6 +59,22 @@ pub(super) fn draw(plan: &RandomPlan) -> Vec<Episode> {
 }
 
 impl Episode {
+    /// The fault strikes this one as well.
+    fn also(&mut self, target: Target) {
+        let ends = self.end.iter_mut().flat_map(|(_, ends)| ends.iter_mut());
+        for command in std::iter::once(&mut self.begin).chain(ends) {
+            if let Command::Strike(fault) | Command::Heal(fault) = command {
+                fault.targets.insert(target);
+            }
+        }
+    }
+
+    /// Gives how the broker of a shutdown in good order is started again.
+    pub(super) fn shutdown(&self) -> Option<Command> {
+        let Command::Strike(fault) = &self.begin else { return None };
+        (fault.kind == FaultKind::Terminate).then(|| Command::Heal(fault.clone()))
+    }
+
     fn until(&self) -> Duration {
         self.end.as_ref().map_or(self.at, |(lasts, _)| self.at.saturating_add(*lasts))
     }
@@ -99,8 +115,7 @@ fn theirs(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
         _ => Way::Both,
     };
     let late = Duration::from_millis(chance.below(900).saturating_add(20));
-    let mut target = Target::Broker(broker);
-    let kind = match chance.below(17) {
+    let kind = match chance.below(20) {
         0..=2 => FaultKind::Kill,
         3 => FaultKind::Terminate,
         4 | 5 => FaultKind::Stop,
@@ -109,29 +124,47 @@ fn theirs(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
         8 => FaultKind::ClientDelay(vantage, late),
         9 => FaultKind::ClientThrottle(vantage, late),
         10 => FaultKind::ClientCap(vantage),
-        11 => FaultKind::ReplicationFreeze(way),
-        12 => FaultKind::ControllerFreeze(way),
-        13 => FaultKind::ControllerCut,
-        14 => FaultKind::DiskFreeze,
-        15 => FaultKind::DiskStall,
+        11 => FaultKind::ClientDeny(vantage),
+        12 => FaultKind::ReplicationFreeze(way),
+        13 => FaultKind::ControllerFreeze(way),
+        14 => FaultKind::ControllerCut,
+        15 => FaultKind::DiskFreeze,
+        16 => FaultKind::DiskStall,
+        17 => FaultKind::DiskFail,
+        18 => return strike(FaultKind::ControllerCut, Target::Tanist(node), at, lasts),
         _ => {
-            target = Target::Controller(ControllerId(i32::try_from(chance.below(3)).unwrap_or(0).saturating_add(101)));
-            if chance.happens(500) { FaultKind::Kill } else { FaultKind::Stop }
+            let id = ControllerId(i32::try_from(chance.below(3)).unwrap_or(0).saturating_add(101));
+            let kind = if chance.happens(500) { FaultKind::Kill } else { FaultKind::Stop };
+            return strike(kind, Target::Controller(id), at, lasts);
         }
     };
+    let mut episode = strike(kind, Target::Broker(broker), at, lasts);
+    // Now and then the same befalls its neighbour at the same moment.
+    if chance.happens(80) {
+        let neighbour = broker.0.checked_rem(i32::from(plan.brokers)).unwrap_or(0).saturating_add(1);
+        episode.also(Target::Broker(BrokerId(neighbour)));
+    }
+    episode
+}
+
+fn strike(kind: FaultKind, target: Target, at: Duration, lasts: Duration) -> Episode {
     // Whoever starts a process again before it has ended starts nothing.
     let lasts = if kind == FaultKind::Terminate { lasts.max(SHUTDOWN_ENDS) } else { lasts };
     let fault = Fault::at(kind, target);
-    Episode { at, begin: Command::Strike(fault.clone()), end: Some((lasts, Command::Heal(fault))) }
+    Episode { at, begin: Command::Strike(fault.clone()), end: Some((lasts, vec![Command::Heal(fault)])) }
 }
 
 fn ours(chance: &mut Chance, at: Duration, lasts: Duration) -> Episode {
     let node = NodeId(chance.below(3).saturating_add(1));
     let other = NodeId(node.0.checked_rem(3).unwrap_or(0).saturating_add(1));
     let more = Duration::from_millis(chance.below(600).saturating_add(5));
-    let pair =
-        |begin, end| Episode { at, begin: Command::Ours(node, begin), end: Some((lasts, Command::Ours(node, end))) };
-    match chance.below(10) {
+    let ends = |begin, ends: &[Ours]| Episode {
+        at,
+        begin: Command::Ours(node, begin),
+        end: Some((lasts, ends.iter().map(|end| Command::Ours(node, *end)).collect())),
+    };
+    let pair = |begin, end| ends(begin, &[end]);
+    match chance.below(14) {
         0 | 1 => pair(Ours::Crash, Ours::Restart),
         2 | 3 => pair(Ours::Hold, Ours::GoOn),
         4 => pair(Ours::Isolate(Cut::Yes), Ours::Isolate(Cut::No)),
@@ -142,24 +175,54 @@ fn ours(chance: &mut Chance, at: Duration, lasts: Duration) -> Episode {
             let jumps = i64::try_from(chance.below(172_800_000)).unwrap_or(0).saturating_sub(86_400_000);
             Episode { at, begin: Command::Ours(node, Ours::Wall(jumps)), end: None }
         }
+        9 => pair(Ours::Rate(chance.below(101).saturating_add(950)), Ours::Rate(1000)),
+        // The store gives up, and its process with it: somebody makes room, or changes the disk, and starts it again.
+        10 => ends(Ours::Disk(Some(DiskTrouble::Full)), &[Ours::Disk(None), Ours::Restart]),
+        11 => ends(Ours::Disk(Some(DiskTrouble::SyncFails)), &[Ours::Disk(None), Ours::Restart]),
+        12 => ends(Ours::Disk(Some(DiskTrouble::Rotten)), &[Ours::Disk(None), Ours::Restart]),
         _ => {
-            let trouble = match chance.below(3) {
-                0 => LinkTrouble { cut: Cut::Yes, ..LinkTrouble::default() },
-                1 => LinkTrouble { loss_permille: 200, twice_permille: 100, late: more, cut: Cut::No },
-                _ => LinkTrouble { late: more, ..LinkTrouble::default() },
-            };
-            let end = Command::Link(node, other, LinkTrouble::default());
-            Episode { at, begin: Command::Link(node, other, trouble), end: Some((lasts, end)) }
+            let end = vec![Command::Link(node, other, LinkTrouble::default())];
+            Episode { at, begin: Command::Link(node, other, link(chance, more)), end: Some((lasts, end)) }
         }
     }
 }
 
-fn people(chance: &mut Chance, at: Duration, lasts: Duration) -> Episode {
-    let via = NodeId(chance.below(3).saturating_add(1));
-    if chance.happens(500) {
-        let file = |file| Command::Ours(via, Ours::PauseFile(file));
-        return Episode { at, begin: file(PauseFile::Present), end: Some((lasts, file(PauseFile::Absent))) };
+/// What is the matter with a link, in one direction.
+fn link(chance: &mut Chance, late: Duration) -> LinkTrouble {
+    match chance.below(4) {
+        0 => LinkTrouble { cut: Cut::Yes, ..LinkTrouble::default() },
+        1 => LinkTrouble { loss_permille: 200, twice_permille: 100, late, cut: Cut::No },
+        2 => LinkTrouble { twice_permille: 800, ..LinkTrouble::default() },
+        _ => LinkTrouble { late, ..LinkTrouble::default() },
     }
+}
+
+fn people(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration) -> Episode {
+    let via = NodeId(chance.below(3).saturating_add(1));
     let person = |asks| Command::Person { by: "alice".to_owned(), via, asks };
-    Episode { at, begin: person(Wish::Pause), end: Some((lasts, person(Wish::Resume))) }
+    let pair = |begin, end| Episode { at, begin, end: Some((lasts, vec![end])) };
+    match chance.below(6) {
+        0 | 1 => pair(
+            Command::Ours(via, Ours::PauseFile(PauseFile::Present)),
+            Command::Ours(via, Ours::PauseFile(PauseFile::Absent)),
+        ),
+        2 => pair(
+            Command::Ours(via, Ours::PauseFile(PauseFile::Unreadable)),
+            Command::Ours(via, Ours::PauseFile(PauseFile::Absent)),
+        ),
+        3 => Episode { at, begin: Command::Foreign(Foreign::Elect), end: None },
+        4 => Episode { at, begin: Command::Foreign(reassignment(chance, plan)), end: None },
+        _ => pair(person(Wish::Pause), person(Wish::Resume)),
+    }
+}
+
+/// Somebody else gives a partition other replicas, as many as it has.
+fn reassignment(chance: &mut Chance, plan: &RandomPlan) -> Foreign {
+    let partition = u32::try_from(chance.below(u64::from(plan.partitions.max(1)))).unwrap_or(0);
+    let first = chance.below(u64::from(plan.brokers));
+    let broker = |next: u64| {
+        let place = first.saturating_add(next).checked_rem(u64::from(plan.brokers)).unwrap_or(0);
+        BrokerId(i32::try_from(place.saturating_add(1)).unwrap_or(1))
+    };
+    Foreign::Reassign(partition, (0..u64::from(plan.brokers.min(3))).map(broker).collect())
 }

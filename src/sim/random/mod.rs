@@ -19,7 +19,7 @@ use super::kafka::plan::{Switch, Version};
 use super::sabotage::Sabotage;
 use super::scenario::{Command, Player, Setting, Span, Wish, text_of};
 use super::trace::Trace;
-use super::world::{Statistics, Told};
+use super::world::{ControllerAccess, Statistics, Told};
 pub use episodes::Episode;
 pub use shrink::{Shrunk, shrink};
 
@@ -61,6 +61,9 @@ pub struct Ran {
 const SETTLES_IN: Duration = Duration::from_secs(30);
 const ENDS_WITHIN: Duration = Duration::from_secs(1800);
 
+/// A controlled shutdown gives up by then, whatever holds it up.
+const SHUTDOWNS_END_WITHIN: Duration = Duration::from_secs(60);
+
 impl RandomPlan {
     /// Gives the world of this seed: its settings are drawn as well.
     #[must_use]
@@ -75,6 +78,7 @@ impl RandomPlan {
             partitions: self.partitions,
             replication: self.brokers.min(3),
             version: chance.one_of(&versions).copied().unwrap_or(Version::V4_3),
+            controllers: if chance.happens(200) { ControllerAccess::ThroughBrokers } else { ControllerAccess::Direct },
             tuned: switch(chance.happens(300)),
             fence: switch(chance.happens(500)),
             // Short enough that a run of ten minutes sees the way back.
@@ -140,8 +144,8 @@ impl RandomPlan {
         let mut moments: Vec<(Duration, u8, Command)> = Vec::new();
         for episode in episodes {
             moments.push((episode.at, 1, episode.begin.clone()));
-            if let Some((lasts, end)) = &episode.end {
-                moments.push((episode.at.saturating_add(*lasts), 0, end.clone()));
+            if let Some((lasts, ends)) = &episode.end {
+                moments.extend(ends.iter().map(|end| (episode.at.saturating_add(*lasts), 0, end.clone())));
             }
         }
         moments.sort_by_key(|one| (one.0, one.1));
@@ -153,6 +157,12 @@ impl RandomPlan {
                 now = at;
             }
             commands.push(command);
+        }
+        // A shutdown that a sick disk held up may have ended after its broker was to start again.
+        let shut: Vec<Command> = episodes.iter().filter_map(Episode::shutdown).collect();
+        if !shut.is_empty() {
+            commands.push(Command::Run(SHUTDOWNS_END_WITHIN));
+            commands.extend(shut);
         }
         // A resume that was asked of a dead node was lost: nobody may have left the trio paused.
         for via in [1, 2, 3].map(NodeId) {

@@ -10,7 +10,12 @@ mod setting;
 mod tests;
 mod timeline;
 
+use std::time::Duration;
+
+use crate::model::time::Timestamp;
 use crate::sim::checks::Violation;
+use crate::sim::trace::Trace;
+use crate::sim::world::Statistics;
 
 pub use command::{Command, Expectation, Foreign, Ours, Wish};
 pub use parse::{Reader, ScenarioError};
@@ -28,6 +33,12 @@ pub struct Played {
     pub failures: Vec<String>,
     /// The invariant that was violated, if any.
     pub violation: Option<Violation>,
+    /// How long the world ran.
+    pub span: Duration,
+    /// What happened, as one number.
+    pub trace: Trace,
+    /// How much happened.
+    pub statistics: Statistics,
 }
 
 /// Plays a scenario from its text.
@@ -55,7 +66,11 @@ pub fn replay(text: &str) -> Result<Played, ScenarioError> {
     if let (Some(violation), false) = (player.violation(), expected) {
         failures.push(violation.to_string());
     }
-    Ok(Played { text: played, failures, violation: player.violation().cloned() })
+    let (span, trace, statistics) = match player.world() {
+        Some(world) => (world.now().since(Timestamp(0)), world.trace(), world.statistics()),
+        None => (Duration::ZERO, Trace::default(), Statistics::default()),
+    };
+    Ok(Played { text: played, failures, violation: player.violation().cloned(), span, trace, statistics })
 }
 
 /// Gives the commands of a scenario.

@@ -121,9 +121,15 @@ impl Known {
         let command = match verb {
             "world" => self.world(at, &rest)?,
             "run" | "until" => self.time(at, verb, &rest)?,
-            "crash" | "restart" | "hold" | "go-on" | "cut" | "join" | "pause-file" | "no-pause-file" => {
-                ours(at, verb, &rest)?
-            }
+            "crash"
+            | "restart"
+            | "hold"
+            | "go-on"
+            | "cut"
+            | "join"
+            | "pause-file"
+            | "no-pause-file"
+            | "unreadable-pause-file" => ours(at, verb, &rest)?,
             "disk" | "slow" | "clock" => machine(at, verb, &rest)?,
             "link" => link(at, &rest)?,
             "approve" | "reject" | "pause" | "resume" | "undo" => person(at, verb, &rest)?,
@@ -151,6 +157,14 @@ impl Known {
         if setting.brokers < setting.replication {
             let word = format!("replication={}", setting.replication);
             return Err(wrong(at, &word, format!("at most as many replicas as brokers ({})", setting.brokers)));
+        }
+        let named = setting.maintenance.iter().chain(&setting.leader);
+        if let Some(stranger) = named.copied().find(|id| i32::from(setting.brokers) < id.0) {
+            return Err(wrong(
+                at,
+                &stranger.to_string(),
+                format!("a broker of this world: b1 to b{}", setting.brokers),
+            ));
         }
         self.setting = Some(setting.clone());
         self.now = Some(Duration::ZERO);
@@ -303,6 +317,7 @@ fn ours(at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> 
         "cut" => Ours::Isolate(Cut::Yes),
         "join" => Ours::Isolate(Cut::No),
         "pause-file" => Ours::PauseFile(PauseFile::Present),
+        "unreadable-pause-file" => Ours::PauseFile(PauseFile::Unreadable),
         _ => Ours::PauseFile(PauseFile::Absent),
     };
     match rest.get(1) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::control::event::PauseFile;
 use crate::model::ids::{ControllerId, NodeId, PartitionId, TopicId};
 use crate::model::operator::{Ask, DigestPrefix, Reason};
 use crate::model::time::Timestamp;
@@ -199,8 +200,11 @@ impl Player {
             }
             Ours::PauseFile(file) => {
                 world.pause_file(node, file);
-                let there = file == crate::control::event::PauseFile::Present;
-                Ok(if there { "has a pause file" } else { "has no pause file" })
+                Ok(match file {
+                    PauseFile::Present => "has a pause file",
+                    PauseFile::Unreadable => "has a pause file that cannot be read",
+                    PauseFile::Absent => "has no pause file",
+                })
             }
         };
         Some(match done {

@@ -2,12 +2,15 @@
 //!
 //! Deliberately few keys: what a scenario does not say is what production ships with.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use crate::decide::policy::{Mode, Permission, Policy};
+use crate::model::ids::BrokerId;
 use crate::sim::adviser::Adviser;
 use crate::sim::kafka::plan::{Flow, KafkaPlan, Settings, Switch, Version};
+use crate::sim::kafka::talk::Layout;
 use crate::sim::sabotage::Sabotage;
 use crate::sim::world::{ControllerAccess, WorldPlan};
 
@@ -51,6 +54,10 @@ pub struct Setting {
     pub cool_down: Duration,
     /// Records a second with acks=all into each partition.
     pub writes: u32,
+    /// Brokers that people have put into maintenance.
+    pub maintenance: BTreeSet<BrokerId>,
+    /// Who leads every partition; none spreads them.
+    pub leader: Option<BrokerId>,
     /// What is deliberately broken.
     pub sabotage: Sabotage,
 }
@@ -73,6 +80,8 @@ impl Default for Setting {
             failback_after: policy.act.failback_after,
             cool_down: policy.guard.broker_cool_down,
             writes: 0,
+            maintenance: BTreeSet::new(),
+            leader: None,
             sabotage: Sabotage::None,
         }
     }
@@ -80,7 +89,7 @@ impl Default for Setting {
 
 /// Every key, for messages.
 pub(super) const KEYS: &str = "seed, brokers, partitions, replication, mode, version, tuned, fence, unregister, adviser, \
-                               controllers, failback-after, cool-down, writes, sabotage";
+                               controllers, failback-after, cool-down, writes, maintenance, leader, sabotage";
 
 impl Setting {
     /// Gives the world of this line.
@@ -92,6 +101,9 @@ impl Setting {
             kafka.settings = Settings::tuned(self.version);
         }
         for topic in &mut kafka.topics {
+            if let Some(leader) = self.leader {
+                topic.layout = Layout::Given(self.led_by(leader));
+            }
             topic.flow = Flow { acks_all_per_s: self.writes, acks_one_per_s: 0 };
         }
         let mut plan = WorldPlan::new(self.seed, kafka);
@@ -100,10 +112,23 @@ impl Setting {
         plan.policy.act.unregister = permission(self.unregister);
         plan.policy.act.failback_after = self.failback_after;
         plan.policy.guard.broker_cool_down = self.cool_down;
+        plan.policy.guard.maintenance.clone_from(&self.maintenance);
         plan.adviser = self.adviser;
         plan.controllers = self.controllers;
         plan.sabotage = self.sabotage;
         plan
+    }
+
+    /// Gives the replicas of each partition where one broker leads all: the others follow in turn.
+    fn led_by(&self, leader: BrokerId) -> Vec<Vec<BrokerId>> {
+        let others: Vec<BrokerId> =
+            (1..=self.brokers).map(|id| BrokerId(id.into())).filter(|id| *id != leader).collect();
+        let followers = |first: usize| {
+            let more = usize::from(self.replication.saturating_sub(1));
+            others.iter().cycle().skip(first.checked_rem(others.len()).unwrap_or(0)).take(more).copied()
+        };
+        let partitions = usize::try_from(self.partitions).unwrap_or(usize::MAX);
+        (0..partitions).map(|first| std::iter::once(leader).chain(followers(first)).collect()).collect()
     }
 
     /// Reads one `key=value`; gives what was expected where it does not fit.
@@ -146,6 +171,8 @@ impl Setting {
             }
             "failback-after" => self.failback_after = span(value)?,
             "cool-down" => self.cool_down = span(value)?,
+            "maintenance" => self.maintenance = value.split(',').map(broker).collect::<Result<_, _>>()?,
+            "leader" => self.leader = Some(broker(value)?),
             "sabotage" => self.sabotage = value.parse().map_err(|error| format!("a sabotage: {error}"))?,
             _ => return Err(format!("one of {KEYS}")),
         }
@@ -170,6 +197,11 @@ fn switch(value: &str) -> Result<Switch, String> {
 
 fn span(value: &str) -> Result<Duration, String> {
     Span::read(value).ok_or_else(|| "a span such as 30s".to_owned())
+}
+
+fn broker(value: &str) -> Result<BrokerId, String> {
+    let id = value.strip_prefix('b').and_then(|digits| digits.parse().ok());
+    id.filter(|id| 0 < *id).map(BrokerId).ok_or_else(|| "brokers such as b1,b2".to_owned())
 }
 
 fn within<T: TryFrom<u64>>(value: &str, least: u64, most: u64) -> Result<T, String> {
@@ -218,6 +250,13 @@ impl fmt::Display for Setting {
         }
         if self.writes != 0 {
             write!(f, " writes={}", self.writes)?;
+        }
+        if !self.maintenance.is_empty() {
+            let ids: Vec<String> = self.maintenance.iter().map(ToString::to_string).collect();
+            write!(f, " maintenance={}", ids.join(","))?;
+        }
+        if let Some(leader) = self.leader {
+            write!(f, " leader={leader}")?;
         }
         if self.sabotage != Sabotage::None {
             write!(f, " sabotage={}", self.sabotage)?;

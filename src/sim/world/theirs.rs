@@ -4,14 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::ids::{BrokerId, ControllerId};
-use crate::sim::kafka::fault::{Fault, FaultKind, Impossible, Target};
+use crate::sim::checks::{Sign, signs_of};
+use crate::sim::kafka::fault::{Fault, Impossible, Target};
 use crate::sim::kafka::talk::{Asker, Door, Line, Request};
 
 use super::World;
-
-/// A crash is found within this, and a silence within that (L2).
-const CRASH_FOUND: Duration = Duration::from_millis(500);
-const SILENCE_FOUND: Duration = Duration::from_secs(2);
 
 /// How long all must have been well for a bound to hold: nobody doubts itself, every pulse is trusted.
 const WELL_FOR: Duration = Duration::from_secs(25);
@@ -31,8 +28,8 @@ impl World {
             self.troubles.touched.insert(key, self.now);
             self.troubles.lasted.remove(&key);
         }
-        if let Some((broker, within)) = expected {
-            self.checks.expect(broker, self.now, self.now.plus(within));
+        if let Some((broker, expected)) = expected {
+            self.checks.expect(broker, self.now, expected);
         }
         Ok(())
     }
@@ -57,6 +54,12 @@ impl World {
     /// Lets somebody else send a request to a controller.
     pub fn foreign(&mut self, to: ControllerId, request: Request) {
         self.checks.expect_nothing();
+        if let Request::Reassign { orders, .. } = &request {
+            // Whatever order these end with is somebody else's doing from now on.
+            for order in orders {
+                self.orders.remove(&order.partition);
+            }
+        }
         let line = Line { from: Asker::Operator(1), to: Door::Controller(to), lane: 0 };
         let _ = self.kafka.ask(self.now, line, request);
         self.listen();
@@ -68,24 +71,21 @@ impl World {
         state.is_some_and(|state| !state.cases.values().any(|case| case.finding.broker == broker))
     }
 
-    /// Gives within which time a fault of a single broker must be found, where everything else has been well for long.
-    fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, Duration)> {
+    /// Gives what a fault of a single broker must be found to be, and by when, where everything else has been well for long.
+    fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, &'static [Sign])> {
         let broker = match fault.targets.iter().collect::<Vec<_>>().as_slice() {
             [Target::Broker(broker)] => *broker,
             _ => return None,
         };
-        let within = match fault.kind {
-            FaultKind::Kill => CRASH_FOUND,
-            FaultKind::Stop => SILENCE_FOUND,
-            _ => return None,
-        };
+        let signs = signs_of(fault.kind);
         let truth = self.kafka.truth();
         let leads = truth.partitions().any(|id| truth.partition(id).is_some_and(|one| one.leader == Some(broker)));
         let ours_well = self.machines.values().all(super::super::node::Machine::is_well)
+            && self.net.all_good()
             && WELL_FOR <= self.now.since(self.troubles.ours)
             && self.has_no_case_of(broker);
         let well = leads && ours_well && truth.works(broker) && self.troubles.all_calm(self.now, WELL_FOR);
-        well.then_some((broker, within))
+        (well && !signs.is_empty()).then_some((broker, signs))
     }
 }
 

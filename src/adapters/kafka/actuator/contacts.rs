@@ -43,6 +43,14 @@ struct Known {
     names: BTreeMap<TopicId, String>,
     /// The controller that last said it was active.
     active: Option<Endpoint>,
+    /// The controller that last left a request unanswered: a stopped process still takes connections.
+    mute: Option<Endpoint>,
+}
+
+/// Gives the controllers in the order in which to try them.
+pub(super) fn in_turn(all: &[Endpoint], active: Option<&Endpoint>, mute: Option<&Endpoint>) -> Vec<Endpoint> {
+    let rest = all.iter().filter(|peer| Some(*peer) != active && Some(*peer) != mute);
+    active.into_iter().chain(rest).chain(mute.filter(|mute| Some(*mute) != active)).cloned().collect()
 }
 
 impl Contacts {
@@ -92,7 +100,7 @@ impl Contacts {
         let asked = tokio::time::timeout(TRY_FOR, async { self.to(peer).await?.quorum(TRY_FOR).await }).await;
         match asked {
             Ok(Ok(_)) => {
-                self.known.lock().await.active = Some(peer.clone());
+                self.note_active(peer).await;
                 Ok(true)
             }
             Ok(Err(WireError::Refused { .. })) => Ok(false),
@@ -107,15 +115,23 @@ impl Contacts {
         }
     }
 
-    /// Gives the controllers to try, the one last known as active first.
+    /// Gives the controllers to try, the one last known as active first, one that does not answer last.
     pub(super) async fn controllers(&self) -> Vec<Endpoint> {
-        let active = self.known.lock().await.active.clone();
-        let rest = self.options.controllers.iter().filter(|peer| Some(*peer) != active.as_ref()).cloned();
-        active.clone().into_iter().chain(rest).collect()
+        let known = self.known.lock().await;
+        in_turn(&self.options.controllers, known.active.as_ref(), known.mute.as_ref())
     }
 
     pub(super) async fn note_active(&self, peer: &Endpoint) {
-        self.known.lock().await.active = Some(peer.clone());
+        let mut known = self.known.lock().await;
+        known.active = Some(peer.clone());
+        known.mute = known.mute.take().filter(|mute| mute != peer);
+    }
+
+    /// A request to this controller was not answered: another one may be active by now.
+    pub(super) async fn note_mute(&self, peer: &Endpoint) {
+        let mut known = self.known.lock().await;
+        known.active = known.active.take().filter(|active| active != peer);
+        known.mute = Some(peer.clone());
     }
 
     /// Gives the brokers to try, but for `not`: those known, else the bootstrap list.

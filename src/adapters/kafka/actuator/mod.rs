@@ -260,7 +260,11 @@ impl KafkaHand {
                         last = error.to_string();
                         self.contacts.forget(&peer).await;
                     } else {
-                        return Err(self.judged(&peer, error).await);
+                        let judged = self.judged(&peer, error).await;
+                        if direct && matches!(judged, ApplyError::Unanswered(_)) {
+                            self.contacts.note_mute(&peer).await;
+                        }
+                        return Err(judged);
                     }
                 }
             }

@@ -58,11 +58,14 @@ impl Line {
             };
             attempts = attempts.saturating_add(1);
             capped = if matches!(error, WireError::ConnectionCapped { .. }) { capped.saturating_add(1) } else { 0 };
-            if matches!(error, WireError::Unreachable { why: Obstacle::Refused, .. }) {
-                refused = refused.saturating_add(1);
-            }
+            let refusal = matches!(error, WireError::Unreachable { why: Obstacle::Refused, .. });
+            refused = refused.saturating_add(u32::from(refusal));
             if capped == 0 || CAPPED_AFTER <= capped {
                 self.failed(&error, began).await;
+            }
+            if refusal && refused == 2 {
+                // Red from now on: only a shape that was asked for after this tells a stop from a crash.
+                self.shared.shape_now.notify_one();
             }
             let quick = refused < 2 && attempts < QUICK_CONNECTS_MAX;
             let next = began + if quick { rhythm.reconnect } else { rhythm.ping };

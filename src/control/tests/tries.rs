@@ -1,0 +1,108 @@
+//! What counts as a try, and what goes on after a step that was not sent or not answered.
+
+use std::time::Duration;
+
+use super::world::{GONE, VICTIM, World};
+use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
+use crate::model::plan::Act;
+use crate::model::record::{Attention, Body, End, NotSent, Receipt};
+
+fn policy(mode: Mode) -> Policy {
+    Policy { mode, ..Policy::default() }
+}
+
+fn fencing() -> Policy {
+    let act = ActPolicy { fence_heartbeat: Permission::Allowed, ..ActPolicy::default() };
+    Policy { act, ..policy(Mode::Auto) }
+}
+
+fn ends(world: &World) -> Vec<End> {
+    world.outcomes().iter().map(|outcome| outcome.end).collect()
+}
+
+fn told_of_failure(world: &World) -> usize {
+    let told = |body: &Body| matches!(body, Body::Attention { what: Attention::PlanFailed { .. } });
+    world.records.iter().filter(|record| told(&record.body)).count()
+}
+
+/// Kafka has fenced the victim: it leads nothing and is in no ISR that has another member.
+fn fence(world: &mut World) {
+    for partition in world.topology.partitions.values_mut() {
+        partition.isr.retain(|broker| *broker != VICTIM || partition.replicas.len() == 1);
+        if partition.leader == Some(VICTIM) {
+            partition.leader = partition.isr.iter().next().copied();
+        }
+    }
+}
+
+/// Nothing can be sent for so long, as the controllers elect; and each time this is seen.
+fn electing(world: &mut World, span: Duration, seen: fn(&mut World)) {
+    for _ in 0..span.as_millis() / 250 {
+        seen(world);
+        if world.answered < world.sent.len() {
+            world.answer(Receipt::NotSent(NotSent::Unreachable));
+        }
+        world.pass(Duration::from_millis(250));
+        world.commit();
+    }
+}
+
+#[test]
+fn a_step_whose_time_is_over_with_nothing_done_is_not_sent_and_was_no_try() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.commit();
+    world.answer(Receipt::NotSent(NotSent::Expired));
+    world.commit();
+    let outcome = &world.outcomes()[0];
+    assert_eq!(outcome.steps[0].receipt, Receipt::NotSent(NotSent::Expired));
+    assert!(outcome.is_untouched());
+    assert!(world.controller.state().cases.values().all(|case| case.acts == 0));
+}
+
+#[test]
+fn what_was_not_answered_and_is_seen_to_be_done_lets_the_plan_go_on() {
+    let mut world = World::leading(fencing());
+    world.kill();
+    world.commit();
+    world.done();
+    world.skip(Duration::from_millis(100));
+    world.peers_say(GONE);
+    world.pulse();
+    assert!(matches!(world.sent[1].step.act, Act::Fence { broker: VICTIM, .. }), "{:?}", world.sent);
+    fence(&mut world);
+    world.answer(Receipt::Unanswered);
+    world.live(Duration::from_secs(2));
+    assert_eq!(ends(&world), [End::Done], "{:?}", world.outcomes());
+    assert!(matches!(world.sent[2].step.act, Act::Reorder { .. }), "{:?}", world.sent);
+}
+
+#[test]
+fn controllers_that_elect_use_up_no_tries_and_a_person_is_told_once() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    world.commit();
+    electing(&mut world, Duration::from_secs(8), World::kill);
+    let tries = world.outcomes().len();
+    assert!((4..=6).contains(&tries), "{tries} tries in 8 s");
+    assert_eq!(told_of_failure(&world), 1, "{:?}", world.kinds());
+    world.live(Duration::from_secs(4));
+    assert_eq!(ends(&world).last(), Some(&End::Done), "{:?}", world.kinds());
+}
+
+#[test]
+fn the_way_back_meets_electing_controllers_at_the_same_pace() {
+    let act = ActPolicy { failback_after: Duration::from_secs(2), ..ActPolicy::default() };
+    let mut world = World::leading(Policy { act, ..policy(Mode::Auto) });
+    world.kill();
+    world.commit();
+    world.live(Duration::from_secs(1));
+    world.revive();
+    let before = world.outcomes().len();
+    electing(&mut world, Duration::from_secs(40), |_| ());
+    let tries = world.outcomes().len() - before;
+    assert!((4..=9).contains(&tries), "{tries} tries");
+    world.live(Duration::from_secs(15));
+    assert_eq!(ends(&world).last(), Some(&End::Done), "{:?}", world.kinds());
+    assert!(world.kinds().contains(&"closed"), "{:?}", world.kinds());
+}

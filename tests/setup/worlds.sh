@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Plays random worlds on all cores: worlds.sh TANIST SEEDS [MINUTES]. Every seed from 1 on must hold every invariant and come to
+# its end; what fails is printed, shrunk, as a scenario. Ends with what happened in all of them, and how long it took.
+set -euo pipefail
+
+tanist="${1:?usage: worlds.sh TANIST SEEDS [MINUTES]}"
+seeds="${2:?usage: worlds.sh TANIST SEEDS [MINUTES]}"
+minutes="${3:-10}"
+out="$(mktemp -d)"
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$out"' EXIT
+begun=$SECONDS
+cores="$(nproc)"
+share=$(((seeds + cores - 1) / cores))
+
+workers=()
+for worker in $(seq 0 $((cores - 1))); do
+  first=$((1 + worker * share))
+  left=$((seeds - worker * share))
+  ((0 < left)) || continue
+  "$tanist" simulate --random --seed "$first" --seeds $((left < share ? left : share)) --minutes "$minutes" -o json \
+    --save "$out/$worker.scn" >"$out/$worker.ndjson" &
+  workers+=($!)
+done
+failed=0
+for worker in "${workers[@]}"; do wait "$worker" || failed=1; done
+
+cat "$out"/*.ndjson | python3 -c '
+import collections, json, sys
+runs = [json.loads(line) for line in sys.stdin]
+sums = {key: collections.Counter() for key in ("faults", "records")}
+for run in runs:
+    for key, total in sums.items():
+        total.update(run[key])
+hours = sum(run["simulated_s"] for run in runs) / 3600
+steps = sum(run["node_steps"] for run in runs)
+print(f"{len(runs)} worlds, {hours:.1f} cluster-hours, {steps} node-steps")
+for key, total in sums.items():
+    print(f"{key}: " + ", ".join(f"{what} {count}" for what, count in sorted(total.items())))
+for run in runs:
+    if run["violation"]:
+        print("seed", run["seed"], "fails:", run["violation"])
+'
+for scenario in "$out"/*.scn; do
+  [[ ! -e "$scenario" ]] || { echo; cat "$scenario"; }
+done
+echo "played in $((SECONDS - begun)) s on $cores cores"
+exit "$failed"
