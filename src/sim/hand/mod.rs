@@ -4,6 +4,7 @@
 //! Deliberately a state machine over calls and timers. The rule of the last look is production's own (`decide::fit`).
 
 mod order;
+mod read;
 mod send;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::event::{Errand, Event, StepResult, Views};
-use crate::control::pace::{LEAST, READ_BACK_REST, READ_BACK_WITHIN, VIEWS};
+use crate::control::pace::{LEAST, VIEWS};
 use crate::decide::fit::Ready;
 use crate::model::ids::{BrokerId, ControllerId, PartitionId};
 use crate::model::plan::{Act, Step};
@@ -146,18 +147,6 @@ impl Hand {
         }
     }
 
-    /// Reads the shape of the cluster back from at least two brokers other than `not`.
-    pub(in crate::sim) fn read_back(&mut self, desk: &mut Desk<'_>, errand: Errand, not: BTreeSet<BrokerId>) {
-        let brokers = self.brokers(&not);
-        // A lone survivor is believed: nobody else is left to ask.
-        let wanted = brokers.len().clamp(1, 2);
-        let deadline = desk.now().plus(READ_BACK_WITHIN);
-        let stage = Stage::Resting;
-        self.jobs.insert(errand, Job { work: Work::ReadBack, deadline, stage, turn: 0 });
-        let asked = self.ask_shapes(desk, errand, &brokers);
-        self.enter(desk, errand, Stage::Reading { asked, answers: Vec::new(), wanted }, READ_BACK_WITHIN);
-    }
-
     /// Gives what has been done since last asked.
     pub(in crate::sim) fn take_done(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.done)
@@ -241,7 +230,7 @@ impl Hand {
                 self.put_back(errand, Stage::Fresh { asked, answers });
             }
             Stage::Reading { asked, answers, wanted } if asked.contains(&call) => {
-                self.read_one(desk, errand, (asked, answers, wanted), answer);
+                self.read_one(errand, (asked, answers, wanted), answer);
             }
             Stage::Sent { what, peers, door, call: waited } if waited == call => {
                 self.heard_back(desk, errand, (what, door, peers), answer);
@@ -276,29 +265,6 @@ impl Hand {
             }
             other => self.put_back(errand, other),
         }
-    }
-
-    fn read_one(
-        &mut self,
-        desk: &mut Desk<'_>,
-        errand: Errand,
-        reading: (BTreeSet<Call>, Vec<Arc<Topology>>, usize),
-        answer: Answer,
-    ) {
-        let (asked, mut answers, wanted) = reading;
-        if let Answer::Metadata(topology) = answer {
-            answers.push(topology);
-        }
-        if wanted <= answers.len() {
-            self.jobs.remove(&errand);
-            return self.done.push(Event::ReadBack { errand, views: views(&answers, wanted) });
-        }
-        self.put_back(errand, Stage::Reading { asked, answers, wanted });
-        let _ = desk;
-    }
-
-    fn read_in_vain(&mut self, desk: &mut Desk<'_>, errand: Errand, answers: &[Arc<Topology>], wanted: usize) {
-        self.enter(desk, errand, Stage::Telling(views(answers, wanted)), READ_BACK_REST);
     }
 
     fn put_back(&mut self, errand: Errand, stage: Stage) {
@@ -359,10 +325,6 @@ impl Hand {
         };
         self.finish(errand, receipt, said);
     }
-}
-
-fn views(answers: &[Arc<Topology>], wanted: usize) -> Views {
-    Views { shapes: answers.iter().map(|view| (**view).clone()).collect(), wanted }
 }
 
 fn receipt(done: &[PartitionId], left_out: &[(StepRefusal, PartitionId)]) -> Receipt {
