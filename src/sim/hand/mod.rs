@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::control::event::{Errand, Event, StepResult, Views};
+use crate::control::event::{Errand, Event, Role, StepResult, Views};
 use crate::control::pace::{LEAST, VIEWS};
 use crate::decide::fit::Ready;
-use crate::model::ids::{BrokerId, ControllerId, PartitionId};
+use crate::model::ids::{BrokerId, ControllerId, PartitionId, Term};
 use crate::model::plan::{Act, Step};
 use crate::model::record::{NotSent, Receipt, StepRefusal};
 use crate::model::time::Timestamp;
@@ -47,6 +47,8 @@ pub(in crate::sim) struct Hand {
     open: BTreeSet<Line>,
     /// The controller that last said it was active.
     active: Option<ControllerId>,
+    /// This node's place in the trio.
+    role: Role,
     done: Vec<Event>,
 }
 
@@ -71,6 +73,8 @@ enum Work {
 #[derive(Debug)]
 struct Applying {
     step: Step,
+    /// The term in which it was committed.
+    term: Term,
     /// Who is not to be asked: the leaders that are to lose.
     avoid: BTreeSet<BrokerId>,
     ready: Vec<Ready>,
@@ -112,6 +116,7 @@ enum Failed {
     Unreachable,
     Unanswered,
     Refused(StepRefusal),
+    Deposed,
     Expired,
 }
 
@@ -124,19 +129,26 @@ impl Hand {
             calls: BTreeMap::new(),
             open: BTreeSet::new(),
             active: None,
+            role: Role::Leaderless(Term(0)),
             done: Vec::new(),
         }
     }
 
-    /// Applies a step; nothing is sent once `within` has passed.
-    pub(in crate::sim) fn apply(&mut self, desk: &mut Desk<'_>, errand: Errand, step: Step, within: Duration) {
+    /// Applies a step; nothing is sent once the time `within` has passed or the term is over.
+    pub(in crate::sim) fn apply(
+        &mut self,
+        desk: &mut Desk<'_>,
+        errand: Errand,
+        step: Step,
+        (term, within): (Term, Duration),
+    ) {
         let deadline = desk.now().plus(within);
         let moves = step.act.moves();
         let leads_after = |broker: BrokerId| moves.iter().any(|one| one.to.first() == Some(&broker));
         let avoid: BTreeSet<BrokerId> =
             moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(*leader)).collect();
         let act = step.act.clone();
-        let applying = Applying { step, avoid, ready: Vec::new(), done: Vec::new(), left_out: Vec::new() };
+        let applying = Applying { step, term, avoid, ready: Vec::new(), done: Vec::new(), left_out: Vec::new() };
         let stage = Stage::Resting;
         self.jobs.insert(errand, Job { work: Work::Apply(Box::new(applying)), deadline, stage, turn: 0 });
         match act {
@@ -321,6 +333,7 @@ impl Hand {
             Failed::Refused(why) => Receipt::Refused(why),
             Failed::Unreachable => Receipt::NotSent(NotSent::Unreachable),
             Failed::Unanswered => Receipt::Unanswered,
+            Failed::Deposed => Receipt::NotSent(NotSent::Deposed),
             Failed::Expired => Receipt::NotSent(NotSent::Expired),
         };
         self.finish(errand, receipt, said);
