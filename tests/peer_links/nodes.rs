@@ -12,7 +12,7 @@ use tanist::adapters::llm_adviser::{ModelOrRules, RulesOnly};
 use tanist::adapters::peers::{LinkSecurity, PeerLinks};
 use tanist::adapters::store::redb_log::{Owner, RaftStore};
 use tanist::consensus::{PeerOptions, PeerStatus, Recovered, Standing};
-use tanist::control::event::Views;
+use tanist::control::event::{Role, Views};
 use tanist::control::state::State;
 use tanist::control::{Advice, Controller, ControllerOptions, Now};
 use tanist::decide::policy::Policy;
@@ -24,7 +24,7 @@ use tanist::model::operator::{Answer, Ask, OperatorRequest};
 use tanist::model::plan::Step;
 use tanist::model::record::Receipt;
 use tanist::ports::{Actuator, ApplyError, Probe};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::trio::{PATIENCE, options};
@@ -88,7 +88,13 @@ impl Node {
             State::default(),
         );
         let adviser = Arc::new(ModelOrRules::Rules(RulesOnly));
-        let neighbours = Neighbours { probe: NoKafka, hand: Arc::new(NoKafka), ledger: started.ledger, adviser };
+        let neighbours = Neighbours {
+            probe: NoKafka,
+            hand: Arc::new(NoKafka),
+            roles: watch::channel(Role::Leaderless(Term(0))).0,
+            ledger: started.ledger,
+            adviser,
+        };
         let (questions, question_inlet) = mpsc::channel(8);
         let inlets = Inlets { questions: question_inlet, pause_file: mpsc::channel(1).1, rebuilt: mpsc::channel(1).1 };
         let driver = Driver::new(controller, neighbours, inlets, mpsc::unbounded_channel().0, now);
