@@ -117,10 +117,9 @@ impl Node {
     }
 
     pub(crate) async fn status(&self) -> StatusView {
-        match self.ask(Ask::Status).await {
-            Answer::Status(view) => *view,
-            other => panic!("{other:?} is no status"),
-        }
+        let answer = self.ask(Ask::Status).await;
+        let Answer::Status(view) = answer else { panic!("{answer:?} is no status") };
+        *view
     }
 
     pub(crate) async fn peer(&self) -> PeerStatus {
