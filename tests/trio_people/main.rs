@@ -6,8 +6,6 @@
 #![cfg(test)]
 #![cfg(feature = "lab")]
 
-#[path = "../common/alone.rs"]
-mod alone;
 mod approve;
 mod bad_input;
 mod desk;
@@ -17,6 +15,8 @@ mod observe;
 mod pause;
 mod rejoin;
 mod ruin;
+#[path = "../common/seat.rs"]
+mod seat;
 #[path = "../common/skip.rs"]
 mod skip;
 mod succession;
