@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Tests that could not run here append a line each (tests/common/skip.rs); `make test` prints them last.
 SKIPPED := $(TARGET)/tmp/skipped.txt
 
-.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling differential simulate soak-sim release clean
+.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling differential matrix simulate soak-sim release clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -55,6 +55,11 @@ bench-rolling: ## what clients feel of the trio in quiet and in rolling restarts
 	@tests/setup/setup.sh demo
 	cargo build --locked --release --features lab
 	$(TARGET)/release/tanist-lab bench-rolling
+
+matrix: ## fault x act on a real cluster, beside what the project started from; half an hour for one run of each cell; resumable
+	@tests/setup/setup.sh test
+	cargo build --locked --release --features lab
+	$(TARGET)/release/tanist-lab bench-matrix -n $(or $(N),3)
 
 simulate: ## all scenarios, and a thousand random worlds of ten minutes each
 	cargo build --locked --release
