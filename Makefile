@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Tests that could not run here append a line each (tests/common/skip.rs); `make test` prints them last.
 SKIPPED := $(TARGET)/tmp/skipped.txt
 
-.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling bench-sim differential simulate soak-sim sabotage release clean
+.PHONY: help setup test demo lint bless bench bench-failover bench-node bench-rolling bench-sim differential matrix simulate soak-sim sabotage release clean
 
 help: ## lists these targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -18,7 +18,7 @@ setup: ## installs what tests, demo and benchmarks need, and says what it instal
 	@tests/setup/setup.sh test
 
 # One build profile for everything here, so that the dependencies are compiled once. Tests on the real cluster are ordinary
-# integration tests; they queue by themselves (tests/common/alone.rs), so no --test-threads slows down the others.
+# integration tests; they queue by themselves (tests/common/seat.rs), so no --test-threads slows down the others.
 test: setup ## every check and every test, those on a real Kafka cluster included
 	@mkdir -p $(dir $(SKIPPED)) && rm -f $(SKIPPED)
 	@tests/setup/test.sh $(TARGET) $(SKIPPED)
@@ -63,6 +63,12 @@ bench-rolling: ## what clients feel of the trio in quiet and in rolling restarts
 bench-sim: ## how fast the simulated world is, and how large it may be; some minutes; rewrites its table in BENCHMARKS.md
 	cargo build --locked --release
 	tests/setup/bench_sim.py $(TARGET)/release/tanist
+
+matrix: ## fault x act on a real cluster, beside what the project started from; half an hour for one run of each cell; resumable
+	@tests/setup/setup.sh test
+	cargo build --locked --release --features lab
+	tests/setup/links.sh $(TARGET)/release/tanist
+	$(TARGET)/release/tanist-lab bench-matrix -n $(or $(N),3)
 
 simulate: ## all scenarios, and a thousand random worlds of ten minutes each
 	cargo build --locked --release

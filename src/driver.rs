@@ -62,6 +62,8 @@ pub struct Neighbours<P, A, L, V> {
     pub probe: P,
     /// Touches.
     pub hand: Arc<A>,
+    /// Where the hand hears which place this node has in the trio.
+    pub roles: watch::Sender<Role>,
     /// Orders and keeps.
     pub ledger: L,
     /// Gives opinions.
@@ -195,7 +197,11 @@ where
 
     fn take_ledger_event(&mut self, event: LedgerEvent) -> Result<(), Stopped> {
         match event {
-            LedgerEvent::Role(role) => self.step(Event::Role(role)),
+            LedgerEvent::Role(role) => {
+                // First the hand: a step that is under way ends with its term.
+                self.neighbours.roles.send_replace(role);
+                self.step(Event::Role(role));
+            }
             LedgerEvent::Committed { index, entry } => self.step(Event::Committed { index, entry }),
             LedgerEvent::Dropped => self.step(Event::ProposalDropped),
             LedgerEvent::Install { index, state } => match State::thaw(&state) {
@@ -204,6 +210,7 @@ where
                     for effect in self.controller.install(state) {
                         self.carry_out(effect);
                     }
+                    self.neighbours.roles.send_replace(self.controller.role());
                     self.publish(me, head);
                     // The history's own task ends only with the process.
                     let _ = self.keep.send(Past::UpTo(head));
@@ -345,6 +352,7 @@ fn step_result(step: &Step, result: Result<Receipt, ApplyError>) -> StepResult {
         Err(ApplyError::Unreachable(_)) => Receipt::NotSent(NotSent::Unreachable),
         Err(ApplyError::Unanswered(_)) => Receipt::Unanswered,
         Err(ApplyError::Expired) => Receipt::NotSent(NotSent::Expired),
+        Err(ApplyError::Deposed(_)) => Receipt::NotSent(NotSent::Deposed),
     };
     let said = result.err().map(|error| format!("{} was not carried out: {error}", step.act.name()));
     StepResult { receipt, said }

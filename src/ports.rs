@@ -31,7 +31,7 @@ pub trait Probe: Send + Sync {
 /// Contract: applying a step twice changes nothing the second time; `moves` are re-checked just before sending, and a
 /// partition that no longer fits is left out and reported.
 pub trait Actuator: Send + Sync {
-    /// Applies one step on behalf of the leader of `term`; nothing is sent once `within` has passed.
+    /// Applies one step on behalf of the leader of `term`; nothing is sent once `within` has passed or that term is over.
     ///
     /// Errors: [`ApplyError::Stale`] means plan again; only [`ApplyError::Unreachable`] (nothing was sent) may be
     /// retried; [`ApplyError::Unanswered`] is read back, never resent.
@@ -126,6 +126,9 @@ pub enum ApplyError {
     /// Kafka refused the request as a whole.
     #[error("Kafka refused it: {0:?}")]
     Refused(StepRefusal),
+    /// Another term has begun: whoever leads in it reads back what became of the intent.
+    #[error("term {0} is over: this node acts for nobody any more")]
+    Deposed(Term),
     /// Its time was over before anything was sent.
     #[error("its time was over before anything was sent")]
     Expired,

@@ -2,8 +2,6 @@
 //! The adviser against servers that misbehave on purpose, and against a real one that does so by nature: whatever they
 //! do, an opinion or a typed reason comes back in time, after one attempt.
 
-#[path = "common/alone.rs"]
-mod alone;
 #[path = "adviser_mock/mod.rs"]
 mod mock;
 #[path = "common/model.rs"]
@@ -341,7 +339,6 @@ async fn without_a_model_the_rules_decide_alone_and_say_so() {
 #[tokio::test]
 async fn a_real_model_answers_under_the_constant_schema_and_only_what_is_grounded_stays() {
     const PATIENCE: Duration = Duration::from_secs(120);
-    let _machine = alone::alone();
     let model = match model::Model::start() {
         Ok(model) => model,
         Err(why) => return skip::skip("the adviser against a real model", &why),

@@ -80,10 +80,10 @@ fn the_map_names_every_module_with_its_floor() {
 fn the_invariants_read_the_same_on_the_map_and_in_the_architecture() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
-    let map: String = read("src/lib.rs").lines().filter_map(|line| line.strip_prefix("//!")).fold(
-        String::new(),
-        |page, line| page + line.strip_prefix(' ').unwrap_or(line) + "\n",
-    );
+    let map: String = read("src/lib.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//!"))
+        .fold(String::new(), |page, line| page + line.strip_prefix(' ').unwrap_or(line) + "\n");
     let (here, there) = (invariants(&map), invariants(&read("ARCHITECTURE.md")));
     assert_eq!(here.len(), 14, "{here:#?}");
     assert_eq!(here, there);

@@ -10,10 +10,14 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+#[expect(dead_code, reason = "the locks are tried in a folder of their own, so that nobody waits for the machine here")]
 #[path = "common/alone.rs"]
 mod alone;
 #[path = "common/model.rs"]
 mod model;
+#[expect(dead_code, reason = "as above")]
+#[path = "common/seat.rs"]
+mod seat;
 #[path = "common/skip.rs"]
 mod skip;
 
@@ -93,18 +97,44 @@ fn without_root_set_up_names_what_is_missing_and_the_command() {
     assert!(said.contains("apt-get install -y --no-install-recommends gcc g++ make "), "{said}");
 }
 
-#[test]
-fn whoever_wants_the_machine_alone_waits_for_it() {
-    let held = alone::alone();
+/// Tells when another thread has what it waits for.
+fn waiting<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
     let (tell, told) = mpsc::channel();
-    let second = std::thread::spawn(move || {
-        let _held = alone::alone();
-        tell.send(()).unwrap();
+    std::thread::spawn(move || tell.send(wait()));
+    told
+}
+
+/// Long enough to notice somebody who does not wait.
+const A_MOMENT: Duration = Duration::from_millis(150);
+
+#[test]
+fn two_clusters_have_a_seat_and_the_third_waits_for_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_owned();
+    let first = seat::seat_in(&place);
+    let _second = seat::seat_in(&place);
+    let third = waiting(move || seat::seat_in(&place));
+    assert!(third.recv_timeout(A_MOMENT).is_err(), "three had a seat at once");
+    drop(first);
+    let _third = third.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn whoever_wants_the_machine_alone_waits_for_every_seat_to_be_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_owned();
+    let cluster = seat::seat_in(&place);
+    let alone = waiting({
+        let place = place.clone();
+        move || alone::alone_in(&place)
     });
-    assert!(told.recv_timeout(Duration::from_millis(50)).is_err(), "two held the machine at once");
-    drop(held);
-    told.recv_timeout(PATIENCE).unwrap();
-    second.join().unwrap();
+    assert!(alone.recv_timeout(A_MOMENT).is_err(), "a cluster was running");
+    drop(cluster);
+    let alone = alone.recv_timeout(PATIENCE).unwrap();
+    let next = waiting(move || seat::seat_in(&place));
+    assert!(next.recv_timeout(A_MOMENT).is_err(), "a cluster began beside one who is alone");
+    drop(alone);
+    let _next = next.recv_timeout(PATIENCE).unwrap();
 }
 
 #[test]

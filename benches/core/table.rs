@@ -98,7 +98,7 @@ fn row(rights: &str, shape: &str, cells: &[Cell]) -> String {
         format!(" {}.{} ms, {} ns each |", tenths / 10, tenths % 10, cell.middle_ns_per_partition)
     };
     let each = || cells.iter().map(|cell| cell.middle_ns_per_partition);
-    let growth = 100 * each().last().unwrap_or(0) / each().next().unwrap_or(1).max(1);
+    let growth = 100 * each().next_back().unwrap_or(0) / each().next().unwrap_or(1).max(1);
     let cells: String = cells.iter().map(cell).collect();
     format!("| {rights} | {shape} |{cells} {}.{:02} x |\n", growth / 100, growth % 100)
 }

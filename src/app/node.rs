@@ -30,13 +30,13 @@ use crate::adapters::store::redb_log::{Owner, RaftStore};
 use crate::config::sections::Peer;
 use crate::config::{HostPort, Settings};
 use crate::consensus::PeerOptions;
-use crate::control::event::PauseFile;
+use crate::control::event::{PauseFile, Role};
 use crate::control::state::State;
 use crate::control::{Advice, Controller, ControllerOptions, Now};
 use crate::decide::policy::Mode;
 use crate::driver::{Driver, Inlets, Neighbours, Question, Stopped};
 use crate::model::chain::Head;
-use crate::model::ids::{ClusterId, Listener, NodeId};
+use crate::model::ids::{ClusterId, Listener, NodeId, Term};
 use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::grpc::{self, Bound, Listen, Roles, ServeOptions};
@@ -125,7 +125,8 @@ impl Node {
             wanted: members.clone(),
         };
         let started = ledger::start(options, store, links, inbound)?;
-        let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode)));
+        let (roles, role) = watch::channel(Role::Leaderless(Term(0)));
+        let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode), role));
         let adviser = Arc::new(adviser(&settings.adviser)?);
         let advice = if matches!(*adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
         let options = ControllerOptions {
@@ -144,7 +145,7 @@ impl Node {
         let probe = KafkaProbe::start(probe_options(settings, cluster.clone()));
         let (probing, adviser_trouble) = begin_probing(&adviser);
         let (asking, rights) = begin_asking(settings);
-        let neighbours = Neighbours { probe, hand: Arc::clone(&hand), ledger: started.ledger, adviser };
+        let neighbours = Neighbours { probe, hand: Arc::clone(&hand), roles, ledger: started.ledger, adviser };
         let (tell_rebuilt, rebuilt) = mpsc::channel(1);
         let inlets = Inlets { questions: question_inlet, pause_file: pause_inlet, rebuilt };
         let driver = Driver::new(controller, neighbours, inlets, keep, now).with_heads(heads);

@@ -12,6 +12,7 @@ use comfy_table::presets::NOTHING;
 use crate::lab::LabError;
 use crate::lab::admin::chain;
 use crate::lab::bench::failover::{self, BenchArgs};
+use crate::lab::bench::matrix::{self, MatrixArgs};
 use crate::lab::bench::node::{self, NodeArgs};
 use crate::lab::bench::rolling::{self, RollingArgs};
 use crate::lab::cluster::Cluster;
@@ -19,7 +20,6 @@ use crate::lab::control::{self, Control, Description, Reply, Request};
 use crate::lab::demo::{self, DemoArgs};
 use crate::lab::differential::{self, DifferentialArgs};
 use crate::lab::fault::{self, Fault};
-use crate::lab::matrix::{self, MatrixArgs};
 use crate::lab::names::{BrokerId, Listener};
 use crate::lab::options::{ClusterOptions, Disk, KAFKA_DEFAULT, Roles, Timing};
 
@@ -80,8 +80,8 @@ enum Command {
         /// The cluster's folder.
         dir: PathBuf,
     },
-    /// Measure fault x act cells, as in the project's table of measurements.
-    Matrix(MatrixArgs),
+    /// Measure fault x act beside what the project started from; writes the table of BENCHMARKS.md.
+    BenchMatrix(MatrixArgs),
     /// Measure how long produce fails: Kafka alone, Tanist, and an oracle; writes the table of BENCHMARKS.md.
     BenchFailover(BenchArgs),
     /// Measure what a node costs beside a healthy cluster: memory, CPU time, requests; writes the table of BENCHMARKS.md.
@@ -186,7 +186,7 @@ async fn carry_out(command: Command) -> Result<(), LabError> {
             tell(&dir, Request::Status).await
         }
         Command::Down { dir } => tell(&dir, Request::Down).await,
-        Command::Matrix(args) => matrix::run(args).await,
+        Command::BenchMatrix(args) => matrix::run(args).await,
         Command::BenchFailover(args) => failover::run(args).await,
         Command::BenchNode(args) => node::run(args).await,
         Command::BenchRolling(args) => rolling::run(args).await,

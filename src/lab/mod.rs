@@ -6,7 +6,7 @@
 //! breaks and measures, Tanist heals.
 //!
 //! Reading order: `names`, `options`, `fault` (values) - `jars`, `settings`, `process`, `reserve` (one Kafka) - `pump`, `link`,
-//! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `matrix`, `bench`, `demo`,
+//! `links` (the proxies) - `cluster`, `inflict`, `disk` (all together) - `client`, `admin` - `cli`, `control`, `bench`, `demo`,
 //! `differential`.
 
 pub mod act;
@@ -22,7 +22,6 @@ pub mod error;
 pub mod fault;
 pub mod jars;
 pub mod link;
-pub mod matrix;
 pub mod names;
 pub mod options;
 pub mod trio;

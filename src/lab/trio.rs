@@ -57,11 +57,11 @@ impl TrioOptions {
         let lines = [
             ("act", "mode = \"auto\""),
             ("act", "fence.heartbeat = true"),
-            ("act", "failback_after = \"3s\""),
-            ("detect", "green_after = \"2s\""),
-            ("guard", "broker_cool_down = \"2s\""),
-            ("guard", "cluster_cool_down = \"2s\""),
-            ("guard", "demoted_for = \"2s\""),
+            ("act", "failback_after = \"1s\""),
+            ("detect", "green_after = \"1s\""),
+            ("guard", "broker_cool_down = \"1s\""),
+            ("guard", "cluster_cool_down = \"1s\""),
+            ("guard", "demoted_for = \"1s\""),
         ];
         Self {
             program: program.into(),

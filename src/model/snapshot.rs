@@ -41,15 +41,15 @@ pub struct Snapshot {
     /// Log ends per partition and replica, where read recently.
     pub log_ends: Told<LogEnd>,
     /// Records a second that a replica's log gained when it last grew, between two readings of its broker's log ends.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Told::is_empty")]
     pub records_in: Told<u64>,
     /// Bytes a second that a replica gained between two readings of its broker's log dirs; where it gained none, no entry.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Told::is_empty")]
     pub bytes_in: Told<u64>,
     /// Partitions being reassigned by somebody, from the newest `ListPartitionReassignments`.
     pub reassigning: BTreeSet<PartitionId>,
     /// Brokers whose log dirs are all cordoned (KIP-1066): no replica list may name them, and nobody is to lead there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub cordoned: BTreeSet<BrokerId>,
     /// What the trio itself has decided before and must respect.
     pub standing: StandingOrders,
@@ -71,7 +71,7 @@ pub struct Load {
     /// Partitions it leads.
     pub leads: u32,
     /// Partitions of Kafka's own topics that it leads: it coordinates their groups and transactions.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub coordinates: u32,
     /// Replicas it holds.
     pub replicas: u32,
@@ -80,8 +80,13 @@ pub struct Load {
     /// Bytes it holds, where its log dirs were read.
     pub bytes: Option<u64>,
     /// Bytes a second that the partitions it leads gain, where its log dirs were read twice.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_in: Option<u64>,
+}
+
+/// Nothing is left out of a record's bytes but what older records do not have: those must read back to the same bytes.
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What the trio's own replicated state says that a decision must respect.

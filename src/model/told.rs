@@ -36,6 +36,12 @@ impl<T: Copy> Told<T> {
         }
     }
 
+    /// Tells whether nobody told anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Gives what a broker told of its replica of a partition.
     #[must_use]
     pub fn get(&self, partition: &PartitionId, broker: BrokerId) -> Option<T> {

@@ -100,7 +100,7 @@ async fn bytes_pass_both_ways_and_a_goodbye_is_passed_on_as_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_end_passes_within_five_milliseconds() {
-    // No Java machine starts meanwhile: the figure is the link's, not the machine's.
+    // No cluster runs meanwhile: the figure is the link's, not the machine's.
     let _turn = alone();
     let mut closes = Vec::new();
     let mut resets = Vec::new();

@@ -12,6 +12,7 @@ use tanist::adapters::llm_adviser::{ModelOrRules, RulesOnly};
 use tanist::adapters::peers::{LinkSecurity, PeerLinks};
 use tanist::adapters::store::redb_log::{Owner, RaftStore};
 use tanist::consensus::{PeerOptions, PeerStatus, Recovered, Standing};
+use tanist::control::event::{Role, Views};
 use tanist::control::state::State;
 use tanist::control::{Advice, Controller, ControllerOptions, Now};
 use tanist::decide::policy::Policy;
@@ -22,9 +23,8 @@ use tanist::model::operator::view::StatusView;
 use tanist::model::operator::{Answer, Ask, OperatorRequest};
 use tanist::model::plan::Step;
 use tanist::model::record::Receipt;
-use tanist::model::topology::Topology;
 use tanist::ports::{Actuator, ApplyError, Probe};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::trio::{PATIENCE, options};
@@ -45,8 +45,8 @@ impl Actuator for NoKafka {
         Err(ApplyError::Unreachable("there is no Kafka here".to_owned()))
     }
 
-    async fn read_back(&self, _not: &BTreeSet<BrokerId>, _within: Duration) -> Result<Topology, ApplyError> {
-        Err(ApplyError::Unreachable("there is no Kafka here".to_owned()))
+    async fn read_back(&self, _not: &BTreeSet<BrokerId>, _within: Duration) -> Views {
+        Views { shapes: Vec::new(), wanted: 2 }
     }
 }
 
@@ -88,7 +88,13 @@ impl Node {
             State::default(),
         );
         let adviser = Arc::new(ModelOrRules::Rules(RulesOnly));
-        let neighbours = Neighbours { probe: NoKafka, hand: Arc::new(NoKafka), ledger: started.ledger, adviser };
+        let neighbours = Neighbours {
+            probe: NoKafka,
+            hand: Arc::new(NoKafka),
+            roles: watch::channel(Role::Leaderless(Term(0))).0,
+            ledger: started.ledger,
+            adviser,
+        };
         let (questions, question_inlet) = mpsc::channel(8);
         let inlets = Inlets { questions: question_inlet, pause_file: mpsc::channel(1).1, rebuilt: mpsc::channel(1).1 };
         let driver = Driver::new(controller, neighbours, inlets, mpsc::unbounded_channel().0, now);
@@ -111,10 +117,9 @@ impl Node {
     }
 
     pub(crate) async fn status(&self) -> StatusView {
-        match self.ask(Ask::Status).await {
-            Answer::Status(view) => *view,
-            other => panic!("{other:?} is no status"),
-        }
+        let answer = self.ask(Ask::Status).await;
+        let Answer::Status(view) = answer else { panic!("{answer:?} is no status") };
+        *view
     }
 
     pub(crate) async fn peer(&self) -> PeerStatus {

@@ -10,12 +10,12 @@
 #[expect(dead_code, reason = "these cases need a server that answers, not all its ways to misbehave")]
 #[path = "../adviser_mock/mod.rs"]
 mod adviser_mock;
-#[path = "../common/alone.rs"]
-mod alone;
 mod faults;
 mod limits;
 mod racks;
 mod restarts;
+#[path = "../common/seat.rs"]
+mod seat;
 mod stage;
 mod wide;
 
@@ -93,7 +93,7 @@ async fn play(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_failure_gets_the_act_it_deserves_and_nothing_acknowledged_is_lost() {
-    let _turn = alone::alone();
+    let _seat = seat::seat();
     let cluster = stage::cluster(ClusterOptions::default()).await;
     let mut failed = play(&cluster, fenced_off(), FULL, "fence").await;
     failed.extend(play(&cluster, public_apis(), PUBLIC, "public").await);
@@ -105,7 +105,7 @@ async fn of_six_brokers_in_three_racks_a_rack_is_replaced_and_two_racks_are_left
     if !RACKS.iter().chain(WIDE).any(|(name, _)| wanted(name)) {
         return;
     }
-    let _turn = alone::alone();
+    let _seat = seat::seat();
     let six = stage::cluster(ClusterOptions { brokers: 6, ..ClusterOptions::default() }).await;
     let mut failed = play(&six, fenced_off(), RACKS, "racks").await;
     let server = wide::objector().await;

@@ -6,8 +6,6 @@
 #![cfg(test)]
 #![cfg(feature = "lab")]
 
-#[path = "../common/alone.rs"]
-mod alone;
 mod approve;
 mod bad_input;
 mod desk;
@@ -18,6 +16,8 @@ mod pause;
 mod rejoin;
 mod rights;
 mod ruin;
+#[path = "../common/seat.rs"]
+mod seat;
 #[path = "../common/skip.rs"]
 mod skip;
 mod succession;

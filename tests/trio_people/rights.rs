@@ -47,7 +47,8 @@ async fn rule(cluster: &Cluster, permission: i8, operations: &[i8]) {
     let mut request = BytesMut::new();
     header.encode(&mut request, 2).unwrap();
     CreateAclsRequest::default().with_creations(rules.collect()).encode(&mut request, VERSION).unwrap();
-    let mut stream = TcpStream::connect(cluster.bootstrap(Listener::Clients)[0]).await.unwrap();
+    // A broker that may not speak as one cannot hand it on: it goes to the controller itself.
+    let mut stream = TcpStream::connect(cluster.controllers(Listener::Tanist(1))[0]).await.unwrap();
     stream.write_i32(i32::try_from(request.len()).unwrap()).await.unwrap();
     stream.write_all(&request).await.unwrap();
     let mut answer = vec![0; usize::try_from(stream.read_i32().await.unwrap()).unwrap()];

@@ -99,15 +99,17 @@ fn intents_and_outcomes(records: &[Value]) -> (usize, usize) {
     (intents, records.iter().filter(|entry| kind(entry) == "outcome").count())
 }
 
-/// Asserts that what was open is closed, once, by the one who leads now.
-fn closed_once_by(records: &[Value], digest: &Value, next: u8) {
+/// Asserts that what was open is closed, once, by the one who leads now; gives as what.
+fn closed_once_by(records: &[Value], digest: &Value, next: u8) -> Value {
     let outcomes: Vec<&Value> = records
         .iter()
         .filter(|entry| kind(entry) == "outcome" && entry["record"]["body"]["outcome"]["plan"] == *digest)
         .collect();
     assert_eq!(outcomes.len(), 1, "one outcome for the open intent: {records:#?}");
     assert_eq!(outcomes[0]["record"]["by"], next, "{:#}", outcomes[0]);
-    println!("closed as {}", outcomes[0]["record"]["body"]["outcome"]["end"]);
+    let outcome = &outcomes[0]["record"]["body"]["outcome"];
+    println!("closed as {}: {}", outcome["end"], outcome["steps"]);
+    outcome["end"].clone()
 }
 
 /// Kills the broker and, at this moment, the leader of the trio; another one leads and nothing stays open.
@@ -127,7 +129,6 @@ async fn lose_the_leader(ground: &Ground, desk: &Desk, topic: TopicView, moment:
         assert_eq!(intents_and_outcomes(&records), (1, 0), "one open intent when its leader died: {records:#?}");
     }
     desk.trio.set_peers(leader, Gate::Open);
-    ground.cluster.heal(&before.hold()).unwrap();
     let (took, (next, led_after)) =
         tokio::join!(ground.recovered(&before.topic, fault), succeeded(desk, leader, other, killed));
     let records = before.records(desk, next).await;
@@ -143,12 +144,15 @@ async fn lose_the_leader(ground: &Ground, desk: &Desk, topic: TopicView, moment:
     );
     assert!(led_after < ANOTHER_LEADS_WITHIN, "n{next} leads only after {led_after:?}");
     if let Some(digest) = open {
-        closed_once_by(&records, &digest, next);
+        let end = closed_once_by(&records, &digest, next);
+        // What it had in hand is lost with it: the way that it was to take stays shut until here.
+        assert!(!matches!(moment, Moment::Intended) || end == "not_done", "nothing was sent: {end}");
     }
     moved_once(ground, &before.topic).await;
     for id in NODES.into_iter().filter(|id| *id != before.leader) {
         desk.says(id, &["audit", "verify"], 0).await;
     }
+    ground.cluster.heal(&before.hold()).unwrap();
     desk.trio.begin(leader).unwrap();
     desk.await_same_head(leader, next).await;
 }

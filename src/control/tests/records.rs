@@ -92,6 +92,10 @@ fn a_person_is_told_when_nobody_can_tell_for_long_and_not_at_once() {
     assert_eq!(told_of(split, 6), ["Conflict b1"]);
 }
 
+/// A leader and a follower that have been away for seconds.
+const TWO_GONE: &str = "n2 sees b1 refused 9s sent 9s\nn3 sees b1 refused 9s sent 9s\nn2 sees b2 refused 9s sent 9s\n\
+    n3 sees b2 refused 9s sent 9s\nn2 pulse b1 missing\nn3 pulse b1 missing\nn2 pulse b2 missing\nn3 pulse b2 missing\n";
+
 /// What the leader's log says at WARN of a person being told, in a world that `begin` brings about, and how often that is recorded.
 fn warned_of(begin: impl FnOnce(&mut World)) -> (Vec<String>, usize) {
     let mut world = auto();
@@ -108,11 +112,10 @@ fn what_a_person_is_told_stands_in_the_log_too_once_for_each_record() {
     let two = |world: &mut World| {
         world.lose(VICTIM);
         world.lose(BrokerId(2));
-        world.peers_say(
-            "n2 sees b1 refused 9s sent 9s\nn2 sees b2 refused 9s sent 9s\nn2 pulse b1 missing\nn2 pulse b2 missing\n",
-        );
+        world.peers_say(TWO_GONE);
     };
-    let both = [1, 2].map(|broker| format!("BrokerCrashed b{broker}: {radius}")).to_vec();
+    let alone = "BrokerCrashed b2: only a fence would have helped, and none was allowed or possible".to_owned();
+    let both = vec![format!("BrokerCrashed b1: {radius}"), alone];
     assert_eq!(warned_of(two), (both, 2));
     let behind = "n2 pulse b1 behind 99 beats 99\nn3 pulse b1 behind 99 beats 99\n";
     let stalled = "CutOrStalled b1: CutOrStalled only warns: a person was told".to_owned();

@@ -1,7 +1,7 @@
 //! What every run stands on: the program that is measured, how it was built, the Kafka, and how busy the machine was.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::{task, time};
@@ -39,8 +39,7 @@ impl Ground {
             let shown = program.display();
             return Err(LabError::Usage(format!("no program {shown}: cargo build --release, or --program PATH")));
         }
-        let folder = program.parent().and_then(|folder| folder.file_name());
-        let build = folder.map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned());
+        let build = build_of(&program);
         if build != "release" {
             eprintln!("tanist-lab: {} is no release build; its figures will say so", program.display());
         }
@@ -83,6 +82,17 @@ pub(super) async fn start_load(
 /// Gives the machine's load of the last minute before the run, as the kernel writes it: a busy machine shows in the raw data.
 pub(super) fn load_average() -> Option<String> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next().map(str::to_owned)
+}
+
+/// Gives the folder that a program was built into: `release` or `debug`.
+fn build_of(program: &Path) -> String {
+    let folder = program.parent().and_then(|folder| folder.file_name());
+    folder.map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Gives how this program itself was built.
+pub(super) fn own_build() -> Result<String, LabError> {
+    std::env::current_exe().map(|own| build_of(&own)).map_err(LabError::file("find", "this program"))
 }
 
 /// Gives how many cores this machine lends us.

@@ -13,8 +13,8 @@ use crate::lab::names::BrokerId;
 use crate::model::finding::Say;
 use crate::model::ids::{CaseId, RecordIndex, TopicId};
 use crate::model::operator::Entry;
-use crate::model::plan::{Choice, Origin, Plan, Verdict};
-use crate::model::record::{Body, Decision, End, Outcome, Stage};
+use crate::model::plan::{Act, Choice, Origin, Plan, Step, Verdict, When};
+use crate::model::record::{Body, Decision, End, Outcome, Receipt, Stage};
 
 /// One failover as the records tell it and as the probe saw it.
 #[derive(Debug)]
@@ -59,11 +59,24 @@ pub(super) fn done(entries: &[Entry], wanted: impl Fn(&Origin) -> bool) -> Optio
     None
 }
 
+/// What was seen of a failover from outside, and what its topics are called.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    /// Wall time of the fault, in milliseconds.
+    pub(super) fault_wall_ms: u64,
+    pub(super) broker: BrokerId,
+    pub(super) all: &'a Recovery,
+    pub(super) one: &'a Recovery,
+    /// Topics that are not here are Kafka's own.
+    pub(super) names: &'a BTreeMap<TopicId, String>,
+}
+
 /// Prints fault, stages and first successes in the order of their times.
-pub(super) fn print(done: &Done, fault_wall_ms: u64, broker: BrokerId, all: &Recovery, one: &Recovery) {
+pub(super) fn print(done: &Done, seen: &Seen<'_>) {
+    let Seen { fault_wall_ms, broker, all, one, names } = seen;
     let mut lines: Vec<(Option<Duration>, String)> =
         vec![(Some(Duration::ZERO), format!("fault       kill -9 of {broker}"))];
-    lines.extend(stages(done, fault_wall_ms));
+    lines.extend(stages(done, *fault_wall_ms));
     let firsts = |recovery: &Recovery| recovery.after.values().copied().flatten().min();
     lines.push((firsts(all), "probe       first acks=all produce that succeeded".to_owned()));
     lines.push((all.worst(), "probe       acks=all succeeds on every partition".to_owned()));
@@ -74,10 +87,35 @@ pub(super) fn print(done: &Done, fault_wall_ms: u64, broker: BrokerId, all: &Rec
     }
     println!("\n  who voted: {}", votes(&done.decision));
     if let Some(plan) = &done.decision.plan {
+        if let Some(spared) = not_due(plan, &done.outcome) {
+            println!("  planned for the case that {broker} lives, and not due: {spared}");
+        }
         println!(
-            "\n  every candidate (permille, lower is better; Kafka's own choice stands where it is nearly as good)"
+            "\n  every candidate for each partition, class {} (permille, lower is better; the one whom Kafka",
+            plan.class
         );
-        plan.choices.iter().for_each(|choice| print_choice(plan, choice));
+        println!("  would choose stands where nobody is better by a margin: that is one record less per partition)");
+        plan.choices.iter().for_each(|choice| print_choice(names, choice));
+    }
+}
+
+/// Names the steps whose condition did not come true.
+fn not_due(plan: &Plan, outcome: &Outcome) -> Option<String> {
+    let spared = outcome.steps.iter().filter(|one| one.receipt == Receipt::NotDue);
+    let steps = spared.filter_map(|one| plan.steps.iter().find(|step| step.number == one.step));
+    let named: Vec<String> = steps.map(|step| format!("step {}, {}", step.number, step.act.name())).collect();
+    (!named.is_empty()).then(|| named.join("; "))
+}
+
+/// Says what a step is for.
+fn purpose(step: &Step) -> &'static str {
+    match (&step.act, step.when == When::Afterwards) {
+        (Act::Reorder { .. }, false) => "the chosen are first in line",
+        (Act::Reorder { .. }, true) => "the rest of the order, when nobody waits any more",
+        (Act::Elect { .. }, _) => "the chosen are first in line, and are elected",
+        (Act::Prefer { .. }, _) => "the first in line are elected",
+        (Act::Fence { .. }, _) => "it leaves every ISR, and Kafka elects the next in line",
+        (Act::Unregister { .. }, _) => "its registration goes, and Kafka elects the next in line",
     }
 }
 
@@ -96,7 +134,7 @@ fn stage(stage: Stage, decision: &Decision) -> String {
     let act = |number: u16| {
         let plan = decision.plan.as_ref();
         let step = plan.and_then(|plan| plan.steps.iter().find(|step| step.number == number));
-        step.map_or("", |step| step.act.name())
+        step.map_or_else(String::new, |step| format!("{}: {}", step.act.name(), purpose(step)))
     };
     match stage {
         Stage::Suspected => "suspected   by the leader of the trio".to_owned(),
@@ -131,12 +169,15 @@ fn votes(decision: &Decision) -> String {
     format!("{} ({})", votes.collect::<Vec<_>>().join(", "), finding.kind)
 }
 
-fn print_choice(plan: &Plan, choice: &Choice) {
-    let mut counts: BTreeMap<TopicId, usize> = BTreeMap::new();
-    choice.partitions.iter().for_each(|one| *counts.entry(one.topic).or_default() += 1);
-    let partitions: usize = counts.values().sum();
+/// Writes partitions as `orders-0, orders-3`.
+fn partitions(names: &BTreeMap<TopicId, String>, choice: &Choice) -> String {
+    let name = |topic: &TopicId| names.get(topic).map_or("(Kafka's own topic)", String::as_str);
+    choice.partitions.iter().map(|one| format!("{}-{}", name(&one.topic), one.number)).collect::<Vec<_>>().join(", ")
+}
+
+fn print_choice(names: &BTreeMap<TopicId, String>, choice: &Choice) {
     let kafka = choice.kafka_would.map_or_else(|| "nobody".to_owned(), |broker| broker.to_string());
-    println!("    {partitions} of the partitions, class {}; Kafka itself would choose {kafka}", plan.class);
+    println!("    {}: Kafka itself would choose {kafka}", partitions(names, choice));
     for candidate in &choice.candidates {
         let leads = if choice.chosen == Some(candidate.broker) { "leads" } else { "" };
         match &candidate.verdict {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::{task, time};
 
-use super::history::{self, Done, Failover, word};
+use super::history::{self, Done, Failover, Seen, word};
 use super::model::Model;
 use super::{PARTITIONS, settings};
 use crate::adapters::clock;
@@ -21,6 +21,7 @@ use crate::lab::records::entries;
 use crate::lab::settled::{self, await_settled};
 use crate::lab::trio::{Controllers, NODES, Said, Trio, TrioOptions};
 use crate::model::advice::{Dropped, Opinion, Outcome};
+use crate::model::ids::TopicId;
 use crate::model::plan::Origin;
 use crate::model::record::Body;
 
@@ -40,6 +41,8 @@ const LAST: &str = "200";
 pub(super) struct Scene {
     trio: Trio,
     loads: BTreeMap<String, Steady>,
+    /// What the topics are called.
+    names: BTreeMap<TopicId, String>,
     model: Option<Model>,
     /// When the last plan was done, as Tanist's cool-downs count it.
     acted: Option<Instant>,
@@ -70,7 +73,8 @@ impl Scene {
         }
         let folder = cluster.folder().join("trio");
         let trio = Trio::start(&cluster, &folder, options).await?;
-        let mut scene = Self { trio, loads: BTreeMap::new(), model, acted: None, lost: None, down: None, cluster };
+        let (loads, names) = (BTreeMap::new(), BTreeMap::new());
+        let mut scene = Self { trio, loads, names, model, acted: None, lost: None, down: None, cluster };
         for (broker, topic) in [super::FIRST, super::SECOND] {
             scene.load(broker, topic).await?;
         }
@@ -84,7 +88,8 @@ impl Scene {
     async fn load(&mut self, broker: BrokerId, topic: &str) -> Result<(), LabError> {
         let partitions = usize::try_from(PARTITIONS).unwrap_or_default();
         let plan = TopicPlan::led_by(topic, broker, partitions, &self.cluster.brokers());
-        self.cluster.create_topic(&plan).await?;
+        let made = self.cluster.create_topic(&plan).await?;
+        self.names.insert(TopicId(made.id.into_bytes()), topic.to_owned());
         let load = Steady::start(&SteadyOptions {
             brokers: self.cluster.bootstrap(Listener::Clients),
             topic: topic.to_owned(),
@@ -118,7 +123,7 @@ impl Scene {
         let (all, one) = probe.both(fault, WATCH).await;
         let ours = |origin: &Origin| matches!(origin, Origin::Finding { broker: found, .. } if found.0 == broker.0);
         let done = self.await_done(&since, &format!("Tanist to act on {broker}"), ours).await?;
-        history::print(&done, fault_wall_ms, broker, &all, &one);
+        history::print(&done, &Seen { fault_wall_ms, broker, all: &all, one: &one, names: &self.names });
         println!("\n  the whole story: tanist why {}; tanist audit show {}", done.case, done.index);
         Ok(Failover { case: done.case, all_worst: all.worst(), one_worst: one.worst() })
     }
@@ -334,7 +339,8 @@ fn print_opinion(opinion: &Opinion) {
                 println!("              {} {:?}", word(&reason.code), reason.text);
             }
         }
-        None => println!("    it said   nothing in the agreed form"),
+        None if opinion.raw.is_some() => println!("    it said   nothing in the agreed form"),
+        None => println!("    it said   nothing"),
     }
     match &opinion.outcome {
         Outcome::Said(kept) => {

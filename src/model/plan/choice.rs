@@ -49,20 +49,20 @@ pub struct Score {
     /// Permille of the limit in records, capped at 1000: how far its log end is behind.
     pub lag_permille: u32,
     /// The same lag in bytes, against the limit in bytes; 0 where it is not known how much a record weighs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lag_bytes_permille: u32,
     /// The same lag in time, against the limit in time; 0 where it is not known how fast the partition grows.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lag_time_permille: u32,
     /// Permille: how many leaders its rack holds beyond an even share.
     pub rack_permille: u32,
     /// Permille: how many leaders it would hold beyond an even share.
     pub load_permille: u32,
     /// Permille: how many bytes a second it would take in as a leader beyond an even share; 0 where that is not known.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub bytes_in_permille: u32,
     /// Permille: how many partitions of Kafka's own topics it would lead beyond an even share; 0 for all other topics.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub coordinates_permille: u32,
     /// Permille: how unwell it looks (its silence against tau).
     pub health_permille: u32,
@@ -70,6 +70,11 @@ pub struct Score {
     pub weighted_permille: u32,
     /// Its place in the original order.
     pub position: u16,
+}
+
+/// A part that says nothing is left out of a record's bytes: records from before it read back to the same bytes.
+fn is_zero(part: &u32) -> bool {
+    *part == 0
 }
 
 impl Score {

@@ -207,11 +207,39 @@ fn what_went_wrong_says_what_to_do() {
         shows(&Answer::Record(Box::new(entry.clone())), expected);
     };
     let told = |what: Attention| Body::Attention { what };
-    shown(told(Attention::PlanFailed { plan: PLAN }), expect![[r#""#]]);
-    shown(told(Attention::UnknownOutcome { plan: PLAN }), expect![[r#""#]]);
+    shown(
+        told(Attention::PlanFailed { plan: PLAN }),
+        expect![[r#"
+        record 7, attention, 2026-11-22 03:12:07.460 UTC (log time 127.460s)
+        written by n1 in term 7, under policy 0c0c0c0c0c0c
+        case c-4
+        a person was told: plan 5e5e5e5e5e5e failed: tanist why c-4 says what its steps did, tanist undo c-4 puts the
+          order back
+    "#]],
+    );
+    shown(
+        told(Attention::UnknownOutcome { plan: PLAN }),
+        expect![[r#"
+        record 7, attention, 2026-11-22 03:12:07.460 UTC (log time 127.460s)
+        written by n1 in term 7, under policy 0c0c0c0c0c0c
+        case c-4
+        a person was told: it cannot be told what plan 5e5e5e5e5e5e did: read Kafka and decide; tanist why c-4 says
+          what its steps did, tanist undo c-4 puts the order back
+    "#]],
+    );
     let steps = vec![StepOutcome { step: 1, receipt: Receipt::Refused(StepRefusal::Denied) }];
     let denied = Outcome { plan: PLAN, steps, end: End::NotDone, timeline: Vec::new() };
-    shown(Body::Outcome(denied), expect![[r#""#]]);
+    shown(
+        Body::Outcome(denied),
+        expect![[r#"
+        record 7, outcome, 2026-11-22 03:12:07.460 UTC (log time 127.460s)
+        written by n1 in term 7, under policy 0c0c0c0c0c0c
+        case c-4
+        plan 5e5e5e5e5e5e: nothing was changed
+          s1 refused: Kafka does not let us: give this node's user Alter on the cluster (for a fence: ClusterAction),
+            with kafka-acls.sh
+    "#]],
+    );
 }
 
 fn entries() -> Vec<Entry> {

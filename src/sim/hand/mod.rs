@@ -4,16 +4,17 @@
 //! Deliberately a state machine over calls and timers. The rule of the last look is production's own (`decide::fit`).
 
 mod order;
+mod read;
 mod send;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::control::event::{Errand, Event, StepResult, Views};
-use crate::control::pace::{LEAST, READ_BACK_REST, READ_BACK_WITHIN, VIEWS};
+use crate::control::event::{Errand, Event, Role, StepResult, Views};
+use crate::control::pace::{LEAST, VIEWS};
 use crate::decide::fit::Ready;
-use crate::model::ids::{BrokerId, ControllerId, PartitionId};
+use crate::model::ids::{BrokerId, ControllerId, PartitionId, Term};
 use crate::model::plan::{Act, Step};
 use crate::model::record::{NotSent, Receipt, StepRefusal};
 use crate::model::time::Timestamp;
@@ -48,6 +49,8 @@ pub(in crate::sim) struct Hand {
     active: Option<ControllerId>,
     /// The controller that last left a request unanswered.
     mute: Option<ControllerId>,
+    /// This node's place in the trio.
+    role: Role,
     done: Vec<Event>,
 }
 
@@ -72,6 +75,8 @@ enum Work {
 #[derive(Debug)]
 struct Applying {
     step: Step,
+    /// The term in which it was committed.
+    term: Term,
     /// Who is not to be asked: the leaders that are to lose.
     avoid: BTreeSet<BrokerId>,
     ready: Vec<Ready>,
@@ -122,6 +127,7 @@ enum Failed {
     Unreachable,
     Unanswered,
     Refused(StepRefusal),
+    Deposed,
     Expired,
 }
 
@@ -135,12 +141,19 @@ impl Hand {
             open: BTreeSet::new(),
             active: None,
             mute: None,
+            role: Role::Leaderless(Term(0)),
             done: Vec::new(),
         }
     }
 
-    /// Applies a step; nothing is sent once `within` has passed.
-    pub(in crate::sim) fn apply(&mut self, desk: &mut Desk<'_>, errand: Errand, step: Step, within: Duration) {
+    /// Applies a step; nothing is sent once the time `within` has passed or the term is over.
+    pub(in crate::sim) fn apply(
+        &mut self,
+        desk: &mut Desk<'_>,
+        errand: Errand,
+        step: Step,
+        (term, within): (Term, Duration),
+    ) {
         let deadline = desk.now().plus(within);
         let moves = step.act.moves();
         let leads_after = |broker: BrokerId| moves.iter().any(|one| one.to.first() == Some(&broker));
@@ -149,6 +162,7 @@ impl Hand {
         let act = step.act.clone();
         let applying = Applying {
             step,
+            term,
             avoid,
             ready: Vec::new(),
             done: Vec::new(),
@@ -163,18 +177,6 @@ impl Hand {
             Act::Fence { .. } => self.send(desk, errand, Sending::Position),
             Act::Unregister { .. } => self.send(desk, errand, Sending::Unregister),
         }
-    }
-
-    /// Reads the shape of the cluster back from at least two brokers other than `not`.
-    pub(in crate::sim) fn read_back(&mut self, desk: &mut Desk<'_>, errand: Errand, not: BTreeSet<BrokerId>) {
-        let brokers = self.brokers(&not);
-        // A lone survivor is believed: nobody else is left to ask.
-        let wanted = brokers.len().clamp(1, 2);
-        let deadline = desk.now().plus(READ_BACK_WITHIN);
-        let stage = Stage::Resting;
-        self.jobs.insert(errand, Job { work: Work::ReadBack, deadline, stage, turn: 0 });
-        let asked = self.ask_shapes(desk, errand, &brokers);
-        self.enter(desk, errand, Stage::Reading { asked, answers: Vec::new(), wanted }, READ_BACK_WITHIN);
     }
 
     /// Gives what has been done since last asked.
@@ -260,7 +262,7 @@ impl Hand {
                 self.put_back(errand, Stage::Fresh { asked, answers });
             }
             Stage::Reading { asked, answers, wanted } if asked.contains(&call) => {
-                self.read_one(desk, errand, (asked, answers, wanted), answer);
+                self.read_one(errand, (asked, answers, wanted), answer);
             }
             Stage::Sent { what, peers, door, call: waited } if waited == call => {
                 self.heard_back(desk, errand, (what, door, peers), answer);
@@ -295,29 +297,6 @@ impl Hand {
             }
             other => self.put_back(errand, other),
         }
-    }
-
-    fn read_one(
-        &mut self,
-        desk: &mut Desk<'_>,
-        errand: Errand,
-        reading: (BTreeSet<Call>, Vec<Arc<Topology>>, usize),
-        answer: Answer,
-    ) {
-        let (asked, mut answers, wanted) = reading;
-        if let Answer::Metadata(topology) = answer {
-            answers.push(topology);
-        }
-        if wanted <= answers.len() {
-            self.jobs.remove(&errand);
-            return self.done.push(Event::ReadBack { errand, views: views(&answers, wanted) });
-        }
-        self.put_back(errand, Stage::Reading { asked, answers, wanted });
-        let _ = desk;
-    }
-
-    fn read_in_vain(&mut self, desk: &mut Desk<'_>, errand: Errand, answers: &[Arc<Topology>], wanted: usize) {
-        self.enter(desk, errand, Stage::Telling(views(answers, wanted)), READ_BACK_REST);
     }
 
     fn put_back(&mut self, errand: Errand, stage: Stage) {
@@ -376,14 +355,11 @@ impl Hand {
             Failed::Refused(why) => Receipt::Refused(why),
             Failed::Unreachable => Receipt::NotSent(NotSent::Unreachable),
             Failed::Unanswered => Receipt::Unanswered,
+            Failed::Deposed => Receipt::NotSent(NotSent::Deposed),
             Failed::Expired => Receipt::NotSent(NotSent::Expired),
         };
         self.finish(errand, receipt, said);
     }
-}
-
-fn views(answers: &[Arc<Topology>], wanted: usize) -> Views {
-    Views { shapes: answers.iter().map(|view| (**view).clone()).collect(), wanted }
 }
 
 fn receipt(done: &[PartitionId], left_out: &[(StepRefusal, PartitionId)]) -> Receipt {

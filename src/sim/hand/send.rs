@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::control::event::Errand;
+use crate::control::event::{Errand, Role};
 use crate::control::pace::RECHECK_FOR;
 use crate::model::ids::ControllerId;
 use crate::model::plan::Act;
@@ -13,9 +13,22 @@ use crate::sim::kafka::talk::{Answer, Call, Door, ElectionKind, Order, ReplicaCo
 use crate::sim::sabotage::Sabotage;
 use crate::sim::stimulus::Note;
 
-use super::{Failed, HAND, Hand, Sending, Stage, receipt};
+use super::{Failed, HAND, Hand, Sending, Stage, Work, receipt};
 
 impl Hand {
+    /// This node's place in the trio changed.
+    pub(in crate::sim) fn became(&mut self, role: Role) {
+        self.role = role;
+    }
+
+    /// Tells whether another term has begun since a step was committed.
+    fn is_deposed(&self, errand: Errand) -> bool {
+        self.jobs.get(&errand).is_some_and(|job| match &job.work {
+            Work::Apply(applying) => self.role != Role::Leading(applying.term),
+            Work::ReadBack => false,
+        })
+    }
+
     /// Sends a request to the first peer that takes it.
     pub(super) fn send(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending) {
         let peers = self.peers(errand);
@@ -59,9 +72,12 @@ impl Hand {
         }
     }
 
-    /// The last look at the clock, and the write.
+    /// The last look at the clock and at who leads, and the write.
     fn write(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, peer: (Door, VecDeque<Door>)) {
         let (door, peers) = peer;
+        if self.is_deposed(errand) {
+            return self.fail(desk, errand, Failed::Deposed);
+        }
         let late = self.options.sabotage == Sabotage::SendsLate;
         let left = match self.left(desk, errand) {
             Some(left) => left,

@@ -257,6 +257,7 @@ impl Process {
     fn step(&mut self, desk: &mut Desk<'_>, event: Event) {
         if let Event::Role(role) = &event {
             desk.note(Note::Became(*role));
+            self.hand.became(*role);
             if let Some(state) = self.saboteur.forgets(*role, self.controller.state()) {
                 let effects = self.controller.install(state);
                 self.carry_out(desk, effects);
@@ -295,7 +296,7 @@ impl Process {
                 }
                 Effect::Apply { errand, step, term, within } => {
                     desk.note(Note::Applies { errand, step: step.clone(), term, within });
-                    self.hand.apply(desk, errand, *step, within);
+                    self.hand.apply(desk, errand, *step, (term, within));
                 }
                 Effect::ReadBack { errand, not } => self.hand.read_back(desk, errand, not),
                 Effect::Advise { case, plan, brief, .. } => {

@@ -38,7 +38,9 @@ pub struct AddressError(String);
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nothing was sent: the node is not there.
-    #[error("no node answers at {address}: {why}")]
+    #[error(
+        "no node answers at {address}: {why}; does it run (tanist run)? --config FILE or --server ADDRESS names another"
+    )]
     Unreachable {
         /// Where.
         address: Address,

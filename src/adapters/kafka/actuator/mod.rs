@@ -2,9 +2,10 @@
 //!
 //! Deliberately without any judgement: which step, and whether, was decided and committed before it comes here. Kafka has no
 //! compare-and-set for orders and elections, so each act is one that is harmless when late, and nothing is sent once the
-//! step's time is over.
+//! step's time is over or another term has begun.
 
 mod contacts;
+mod mandate;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -13,15 +14,17 @@ mod unregister;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
     Connection, ElectionKind, Endpoint, ErrorCode, Order, PartitionOutcome, ReplicaCount, Sent, TopicFilter,
     TopicPartition, WireError,
 };
-use crate::control::event::Views;
-use crate::control::pace::{LEAST, RECHECK_FOR, VIEWS};
+use crate::control::event::{Role, Views};
+use crate::control::pace::{RECHECK_FOR, VIEWS};
 use crate::decide::fit::{Checked, Ready, merged, sort_moves};
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, Term};
 use crate::model::plan::{Act, Intention, Move, Precondition, Step};
@@ -31,12 +34,14 @@ use crate::ports::{Actuator, ApplyError};
 
 pub use contacts::HandOptions;
 use contacts::{Contacts, is_elsewhere};
+use mandate::Mandate;
 pub use shape::to_model;
 
 /// Changes Kafka, over warm connections of its own.
 #[derive(Debug)]
 pub struct KafkaHand {
     contacts: Contacts,
+    role: watch::Receiver<Role>,
 }
 
 /// What of a step was sent when its next request failed.
@@ -73,22 +78,11 @@ impl Named {
     }
 }
 
-/// When a step's time is over.
-#[derive(Debug, Clone, Copy)]
-struct Deadline(Instant);
-
-impl Deadline {
-    fn left(self) -> Result<Duration, ApplyError> {
-        let left = self.0.saturating_duration_since(clock::now());
-        if left < LEAST { Err(ApplyError::Expired) } else { Ok(left) }
-    }
-}
-
 impl KafkaHand {
-    /// Gives a hand that knows where the cluster is; nothing is opened yet.
+    /// Gives a hand that knows where the cluster is, and hears which place this node has in the trio; nothing is opened yet.
     #[must_use]
-    pub fn new(options: HandOptions) -> Self {
-        Self { contacts: Contacts::new(options) }
+    pub fn new(options: HandOptions, role: watch::Receiver<Role>) -> Self {
+        Self { contacts: Contacts::new(options), role }
     }
 
     /// Opens what is not open and learns names, so that an act in need waits for nothing. Call it every few seconds.
@@ -96,16 +90,16 @@ impl KafkaHand {
         self.contacts.warm().await;
     }
 
-    async fn order(&self, step: &Step, deadline: Deadline) -> Result<Receipt, ApplyError> {
+    async fn order(&self, step: &Step, mandate: Mandate<'_>) -> Result<Receipt, ApplyError> {
         let moves = step.act.moves();
         let avoid: BTreeSet<BrokerId> =
             moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(moves, *leader)).collect();
         let intention = step.act.intention();
-        let fresh = self.fresh(moves, &avoid, deadline).await?;
+        let fresh = self.fresh(moves, &avoid, mandate).await?;
         let Checked { ready, already, mut left_out } = sort_moves(moves, intention, &fresh);
         let mut ready: Vec<Named> = ready.into_iter().filter_map(|one| Named::of(one, &fresh)).collect();
         if is_patient(step) {
-            let within = deadline.left()?.min(RECHECK_FOR);
+            let within = mandate.left()?.min(RECHECK_FOR);
             let Some(moving) = self.contacts.reassignments(&avoid, within).await else {
                 return Err(ApplyError::Unreachable("no broker said in time what is being reassigned".to_owned()));
             };
@@ -118,7 +112,7 @@ impl KafkaHand {
         let mut halfway = Halfway::NothingSent;
         if !matches!(step.act, Act::Prefer { .. }) {
             let to_reorder: Vec<&Named> = ready.iter().filter(|one| !one.ordered).collect();
-            let refused = self.reorder(&to_reorder, &avoid, deadline).await?;
+            let refused = self.reorder(&to_reorder, &avoid, mandate).await?;
             left_out.extend(refused);
             if !to_reorder.is_empty() {
                 halfway = Halfway::Reordered;
@@ -127,7 +121,7 @@ impl KafkaHand {
         let mut standing: Vec<&Named> =
             ready.iter().filter(|one| !left_out.iter().any(|(_, id)| *id == one.id)).collect();
         if intention == Intention::OrderAndLeader {
-            let refused = self.prefer(&standing, &avoid, deadline).await.map_err(|error| halfway.said(error))?;
+            let refused = self.prefer(&standing, &avoid, mandate).await.map_err(|error| halfway.said(error))?;
             standing.retain(|one| !refused.iter().any(|(_, id)| *id == one.id));
             left_out.extend(refused);
         }
@@ -140,11 +134,11 @@ impl KafkaHand {
         &self,
         moves: &[Move],
         avoid: &BTreeSet<BrokerId>,
-        deadline: Deadline,
+        mandate: Mandate<'_>,
     ) -> Result<Topology, ApplyError> {
         let topics = moves.iter().flat_map(|one| one.partitions.iter()).map(|id| id.topic).collect::<BTreeSet<_>>();
         let names = self.contacts.names(&topics).await;
-        let within = deadline.left()?.min(RECHECK_FOR);
+        let within = mandate.left()?.min(RECHECK_FOR);
         let named: Vec<String> = names.values().cloned().collect();
         let filter = if names.len() == topics.len() { TopicFilter::Named(&named) } else { TopicFilter::All };
         // A broker that is cut off from the controllers answers with what was so before: two views, the newer one believed.
@@ -162,7 +156,7 @@ impl KafkaHand {
         &self,
         ready: &[&Named],
         avoid: &BTreeSet<BrokerId>,
-        deadline: Deadline,
+        mandate: Mandate<'_>,
     ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
         if ready.is_empty() {
             return Ok(Vec::new());
@@ -172,7 +166,7 @@ impl KafkaHand {
             .map(|one| Order { partition: one.name.clone(), replicas: Some(one.to.iter().map(|id| id.0).collect()) })
             .collect();
         let outcomes = self
-            .send(avoid, deadline, |connection, within| {
+            .send(avoid, mandate, |connection, within| {
                 let orders = orders.clone();
                 async move { Ok(connection.reassign(&orders, ReplicaCount::Kept, within).await?.body) }
             })
@@ -184,14 +178,14 @@ impl KafkaHand {
         &self,
         ready: &[&Named],
         avoid: &BTreeSet<BrokerId>,
-        deadline: Deadline,
+        mandate: Mandate<'_>,
     ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
         let partitions: Vec<TopicPartition> = ready.iter().map(|one| one.name.clone()).collect();
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
         let outcomes = self
-            .send(avoid, deadline, |connection, within| {
+            .send(avoid, mandate, |connection, within| {
                 let partitions = partitions.clone();
                 async move { Ok(connection.elect(ElectionKind::Preferred, &partitions, within).await?.body) }
             })
@@ -200,13 +194,18 @@ impl KafkaHand {
         refusals(ready, &outcomes, |code| (code == ErrorCode::ElectionNotNeeded).then_some(()))
     }
 
-    async fn fence(&self, broker: BrokerId, epoch: BrokerEpoch, deadline: Deadline) -> Result<Receipt, ApplyError> {
+    async fn fence(&self, broker: BrokerId, epoch: BrokerEpoch, mandate: Mandate<'_>) -> Result<Receipt, ApplyError> {
         if !self.contacts.has_controllers() {
             return Err(ApplyError::Unreachable("fencing needs \"bootstrap.controllers\"; none is set".to_owned()));
         }
+        let none = BTreeSet::new();
+        let offset = self
+            .send(&none, mandate, |connection, within| async move {
+                Ok(connection.quorum(within).await?.body.high_watermark.unwrap_or_default())
+            })
+            .await?;
         let fenced = self
-            .send(&BTreeSet::new(), deadline, |connection, within| async move {
-                let offset = connection.quorum(within).await?.body.high_watermark.unwrap_or_default();
+            .send(&none, mandate, |connection, within| async move {
                 Ok(connection.fence(broker.0, epoch.0, offset, within).await?.body.fenced)
             })
             .await;
@@ -224,7 +223,7 @@ impl KafkaHand {
 
     /// Sends one request to the active controller (or through a broker, where no controller listener is known): once, unless
     /// it is certain that nothing was done.
-    async fn send<T, F, A>(&self, avoid: &BTreeSet<BrokerId>, deadline: Deadline, ask: F) -> Result<T, ApplyError>
+    async fn send<T, F, A>(&self, avoid: &BTreeSet<BrokerId>, mandate: Mandate<'_>, ask: F) -> Result<T, ApplyError>
     where
         F: Fn(Arc<Connection>, Duration) -> A + Send,
         A: Future<Output = Result<T, WireError>> + Send,
@@ -233,7 +232,7 @@ impl KafkaHand {
         let peers = if direct { self.contacts.controllers().await } else { self.contacts.brokers(avoid).await };
         let mut last = "nobody to send it to is known".to_owned();
         for peer in peers {
-            let within = deadline.left()?;
+            let within = mandate.left()?;
             let connection = match tokio::time::timeout(within.min(RECHECK_FOR), self.contacts.to(&peer)).await {
                 Ok(Ok(connection)) => connection,
                 Ok(Err(error)) => {
@@ -245,8 +244,8 @@ impl KafkaHand {
                     continue;
                 }
             };
-            // The last look at the clock before the write.
-            let within = deadline.left()?;
+            // The last look at the clock and at who leads before the write.
+            let within = mandate.left()?;
             match ask(connection, within).await {
                 Ok(answer) => {
                     if direct {
@@ -294,12 +293,12 @@ impl KafkaHand {
 }
 
 impl Actuator for KafkaHand {
-    async fn apply(&self, step: &Step, _term: Term, within: Duration) -> Result<Receipt, ApplyError> {
-        let deadline = Deadline(clock::now() + within);
+    async fn apply(&self, step: &Step, term: Term, within: Duration) -> Result<Receipt, ApplyError> {
+        let mandate = Mandate { until: clock::now() + within, term, role: &self.role };
         match &step.act {
-            Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => self.order(step, deadline).await,
-            Act::Fence { broker, epoch } => self.fence(*broker, *epoch, deadline).await,
-            Act::Unregister { broker, .. } => self.unregister(*broker, deadline).await,
+            Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => self.order(step, mandate).await,
+            Act::Fence { broker, epoch } => self.fence(*broker, *epoch, mandate).await,
+            Act::Unregister { broker, .. } => self.unregister(*broker, mandate).await,
         }
     }
 

@@ -9,12 +9,12 @@ use crate::model::ids::BrokerId;
 use crate::model::record::{Receipt, StepRefusal};
 use crate::ports::ApplyError;
 
-use super::{Deadline, KafkaHand, RECHECK_FOR, receipt};
+use super::{KafkaHand, Mandate, RECHECK_FOR, receipt};
 
 impl KafkaHand {
-    pub(super) async fn unregister(&self, broker: BrokerId, deadline: Deadline) -> Result<Receipt, ApplyError> {
+    pub(super) async fn unregister(&self, broker: BrokerId, mandate: Mandate<'_>) -> Result<Receipt, ApplyError> {
         let not = BTreeSet::from([broker]);
-        let within = deadline.left()?.min(RECHECK_FOR);
+        let within = mandate.left()?.min(RECHECK_FOR);
         let Some(view) = self.contacts.registrations(&not, within).await else {
             return Err(ApplyError::Unreachable("no broker said in time who is registered".to_owned()));
         };
@@ -25,14 +25,14 @@ impl KafkaHand {
             Registered::Untold => self.contacts.address_of(broker).await,
         };
         // Kafka compares nothing here, and a live broker becomes a zombie: whoever answers now has a life of its own.
-        let within = deadline.left()?.min(RECHECK_FOR);
+        let within = mandate.left()?.min(RECHECK_FOR);
         if let Some(address) = address
             && self.contacts.answers(&address, within).await
         {
             return Err(ApplyError::Stale(StepRefusal::NewIncarnation));
         }
         let sent = self
-            .send(&not, deadline, |connection, within| async move {
+            .send(&not, mandate, |connection, within| async move {
                 connection.unregister(broker.0, within).await.map(|_| ())
             })
             .await;

@@ -47,7 +47,8 @@ fn an_election_of_a_cut_broker_is_vetoed_again_by_progress() {
 fn an_election_of_a_cut_leader_is_held_by_the_cap() {
     let fence = refused("policy fence\n");
     let tails = "ends p1 1=6000 2=1000 3=1000\nends p2 1=2000 2=1000 3=1000\n";
-    let level = format!("{tails}n1 pulse b1 level beats 1\nn2 pulse b1 level beats 1\np0 led b1 of 2,3,1 isr 1,2,3 min 2\n");
+    let level =
+        format!("{tails}n1 pulse b1 level beats 1\nn2 pulse b1 level beats 1\np0 led b1 of 2,3,1 isr 1,2,3 min 2\n");
     let capped = |limit: u64| format!("{level}policy at-risk {limit}\n");
     // All but the echo partition, which has an election of its own.
     let partitions = (1..=5).map(partition).collect();

@@ -59,13 +59,13 @@ fn circumstances(ground: &Ground, figures: &[&Figure]) -> String {
     let load = page::load_range(figures);
     let Ground { kafka, settings, data, cores } = ground;
     let data = match data {
-        Data::Memory => "memory",
-        Data::Disk => "disk",
+        Data::Memory => "in memory",
+        Data::Disk => "on a disk",
     };
     let runs = figures.len();
     let set: String = settings.iter().map(|line| format!(" with `{line}`")).collect();
     format!(
-        "{runs} runs. Kafka {kafka}{set}, its data on {data}; cores: {cores}; load average in the minute before a run: {load}."
+        "{runs} runs. Kafka {kafka}{set}, its data {data}; cores: {cores}; load average in the minute before a run: {load}."
     )
 }
 
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(rows(&text, "tanist-fence")[0][3..], tanist);
         assert_eq!(rows(&text, "tuned")[0][3..5], ["0", "not measured"]);
         assert!(
-            text.starts_with("6 runs. Kafka 4.3.1; cores: 2; load average in the minute before a run: 9.50 to 9.50")
+            text.starts_with("6 runs. Kafka 4.3.1, its data in memory; cores: 2; load average in the minute before a run: 9.50 to 9.50")
         );
     }
 
