@@ -3,8 +3,8 @@
 # skipped is printed last, and before it how long the tests took beyond their build.
 #
 # Tests on real clusters mostly wait, so each binary that has some (it needs feature `lab`) is begun at once, and they
-# queue for two seats; all others run beside them with what the clusters leave of the machine (nice 19), so that no unit test delays
-# a heartbeat. What a binary on real clusters prints is shown whole, after the others.
+# queue for two seats; all others run beside them with what the clusters leave of the machine, so that no unit test delays a
+# heartbeat. What a binary on real clusters prints is shown whole, after the others.
 set -euo pipefail
 target="${1:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
 skipped="${2:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
@@ -26,6 +26,15 @@ trap 'exit 143' TERM
 step() {
   printf '+ %s\n' "$*"
   "$@"
+}
+
+# Runs a step with what the clusters leave of the machine. Kernels that share it out by session (autogroup) heed a process's niceness
+# only within its session, so the step has one of its own, and that is nice.
+behind() {
+  printf '+ %s\n' "$*"
+  setsid bash -c 'echo 19 2>/dev/null >/proc/self/autogroup || true; exec nice -n 19 "$@"' behind "$@" &
+  running+=($!)
+  wait $!
 }
 
 names() { # of the test binaries that these files begin
@@ -54,10 +63,10 @@ for name in "${real[@]}"; do
   running+=($!)
 done
 printf '+ begun on real clusters: %s\n' "${real[*]}"
-step nice -n 19 cargo test "${options[@]}" --lib --bins "${others[@]/#/--test=}" || failed+=("the tests without a cluster")
-step nice -n 19 cargo test "${options[@]}" --doc || failed+=("the tests in the documentation")
-step nice -n 19 "$setup/traces.sh" "$target/debug/tanist" "$target/tmp/tanist-optimised" || failed+=("the traces of random worlds")
-step nice -n 19 "$setup/worlds.sh" "$target/tmp/tanist-optimised" 1000 || failed+=("the thousand random worlds")
+behind cargo test "${options[@]}" --lib --bins "${others[@]/#/--test=}" || failed+=("the tests without a cluster")
+behind cargo test "${options[@]}" --doc || failed+=("the tests in the documentation")
+behind "$setup/traces.sh" "$target/debug/tanist" "$target/tmp/tanist-optimised" || failed+=("the traces of random worlds")
+behind "$setup/worlds.sh" "$target/tmp/tanist-optimised" 1000 || failed+=("the thousand random worlds")
 for place in "${!real[@]}"; do
   printf '\n+ the tests on real clusters of %s\n' "${real[place]}"
   wait "${running[place]}" || failed+=("${real[place]}")
