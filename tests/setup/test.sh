@@ -3,8 +3,8 @@
 # skipped is printed last, and before it how long the tests took beyond their build.
 #
 # Tests on real clusters mostly wait, so each binary that has some (it needs feature `lab`) is begun at once, and they
-# queue for two seats; all others run beside them with what the clusters leave of the machine, so that no unit test delays a
-# heartbeat. What a binary on real clusters prints is shown whole, after the others.
+# queue for two seats; random worlds run beside them with what the clusters leave of the machine. All other tests come first, alone:
+# some of them have sockets and times of their own. What a binary on real clusters prints is shown whole, after the others.
 set -euo pipefail
 target="${1:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
 skipped="${2:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
@@ -58,13 +58,13 @@ mapfile -t others < <(printf '%s\n' tests/*.rs tests/*/main.rs | names | grep -v
 options=(--locked --features lab --no-fail-fast)
 begun=$SECONDS
 failed=()
+step cargo test "${options[@]}" --lib --bins "${others[@]/#/--test=}" || failed+=("the tests without a cluster")
+step cargo test "${options[@]}" --doc || failed+=("the tests in the documentation")
 for name in "${real[@]}"; do
   setsid cargo test "${options[@]}" --test "$name" >"$target/tmp/test-$name.log" 2>&1 &
   running+=($!)
 done
 printf '+ begun on real clusters: %s\n' "${real[*]}"
-behind cargo test "${options[@]}" --lib --bins "${others[@]/#/--test=}" || failed+=("the tests without a cluster")
-behind cargo test "${options[@]}" --doc || failed+=("the tests in the documentation")
 behind "$setup/traces.sh" "$target/debug/tanist" "$target/tmp/tanist-optimised" || failed+=("the traces of random worlds")
 behind "$setup/worlds.sh" "$target/tmp/tanist-optimised" 1000 || failed+=("the thousand random worlds")
 for place in "${!real[@]}"; do
