@@ -224,9 +224,9 @@ mod tests {
         ];
         assert_eq!(rows(&text, "tanist-fence")[0][3..], tanist);
         assert_eq!(rows(&text, "tuned")[0][3..5], ["0", "not measured"]);
-        assert!(
-            text.starts_with("6 runs. Kafka 4.3.1, its data in memory; cores: 2; load average in the minute before a run: 9.50 to 9.50")
-        );
+        assert!(text.starts_with(
+            "6 runs. Kafka 4.3.1, its data in memory; cores: 2; load average in the minute before a run: 9.50 to 9.50"
+        ));
     }
 
     #[test]
