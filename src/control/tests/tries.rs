@@ -82,7 +82,11 @@ fn controllers_that_elect_use_up_no_tries_and_a_person_is_told_once() {
     let mut world = World::leading(policy(Mode::Auto));
     world.kill();
     world.commit();
-    electing(&mut world, Duration::from_secs(8), World::kill);
+    let seen = |world: &mut World| {
+        world.kill();
+        world.shape();
+    };
+    electing(&mut world, Duration::from_secs(8), seen);
     let tries = world.outcomes().len();
     assert!((4..=6).contains(&tries), "{tries} tries in 8 s");
     assert_eq!(told_of_failure(&world), 1, "{:?}", world.kinds());

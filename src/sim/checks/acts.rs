@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::control::event::Errand;
 use crate::decide::policy::Mode;
 use crate::model::ids::{BrokerEpoch, BrokerId, NodeId, Term};
-use crate::model::plan::{Act, Step, When};
-use crate::model::record::{Body, DecisionVerdict, NotSent, Receipt, Record};
+use crate::model::plan::{Act, Plan, Step, When};
+use crate::model::record::{Body, DecisionVerdict, NotSent, Receipt, Record, StepOutcome};
 use crate::sim::kafka::talk::{Call, ElectionKind, Request};
 
 use super::{Checks, Licence, Machine, Scene, Violation};
@@ -49,13 +49,16 @@ impl Checks {
                     self.licences.entry(node).or_default().push(licence);
                 }
             }
-            Body::Continued { plan, valid_for, .. } if kept.record.by == node => {
+            Body::Continued { plan, steps, valid_for } if kept.record.by == node => {
                 let all = self.licences.entry(node).or_default();
                 for licence in all.iter_mut().filter(|licence| licence.digest == *plan) {
                     licence.until = until(*valid_for);
                     licence.confirmed = true;
-                    // It was read back, and is as wanted.
-                    licence.done.extend(licence.unanswered.take());
+                    // What was not answered was read back, and every partition of it is as wanted.
+                    if let Some(number) = licence.unanswered.filter(|number| is_done(*number, &licence.plan, steps)) {
+                        licence.unanswered = None;
+                        licence.done.insert(number);
+                    }
                 }
             }
             Body::Outcome(outcome) => {
@@ -253,6 +256,14 @@ impl Checks {
         self.plans.insert(digest, (case, plan.clone()));
         Ok(())
     }
+}
+
+/// Tells whether receipts say of a whole step that it is done.
+fn is_done(number: u16, plan: &Plan, receipts: &[StepOutcome]) -> bool {
+    let step = plan.steps.iter().find(|step| step.number == number);
+    let receipt = receipts.iter().find(|one| one.step == number).map(|one| &one.receipt);
+    let (Some(step), Some(Receipt::Done { done, .. })) = (step, receipt) else { return false };
+    step.act.moves().iter().flat_map(|one| one.partitions.iter()).all(|id| done.contains(&id))
 }
 
 /// Tells what is wrong with a step's turn, and by which number.
