@@ -82,7 +82,7 @@ fn controllers_that_elect_use_up_no_tries_and_a_person_is_told_once() {
     let mut world = World::leading(policy(Mode::Auto));
     world.kill();
     world.commit();
-    let seen = |world: &mut World| {
+    let seen: fn(&mut World) = |world| {
         world.kill();
         world.shape();
     };
@@ -90,8 +90,6 @@ fn controllers_that_elect_use_up_no_tries_and_a_person_is_told_once() {
     let tries = world.outcomes().len();
     assert!((4..=6).contains(&tries), "{tries} tries in 8 s");
     assert_eq!(told_of_failure(&world), 1, "{:?}", world.kinds());
-    world.live(Duration::from_secs(4));
-    assert_eq!(ends(&world).last(), Some(&End::Done), "{:?}", world.kinds());
 }
 
 #[test]
