@@ -73,6 +73,7 @@ matrix: ## fault x act on a real cluster, beside what the project started from; 
 simulate: ## all scenarios, and a thousand random worlds of ten minutes each
 	cargo build --locked --release
 	cargo test --locked --features lab --test scenarios
+	tests/setup/traces.sh $(TARGET)/debug/tanist $(TARGET)/release/tanist
 	tests/setup/worlds.sh $(TARGET)/release/tanist $(or $(SEEDS),1000)
 
 soak-sim: ## random worlds on all cores for HOURS; ends with what happened in them

@@ -3,8 +3,8 @@
 # skipped is printed last, and before it how long the tests took beyond their build.
 #
 # Tests on real clusters mostly wait, so each binary that has some (it needs feature `lab`) is begun at once, and they
-# queue for two seats; random worlds run beside them with what the clusters leave of the machine. All other tests come first, alone:
-# some of them have sockets and times of their own. What a binary on real clusters prints is shown whole, after the others.
+# queue for two seats. All else comes first: beside two clusters on two cores a unit test with sockets of its own is late, and so
+# are the clusters. What a binary on real clusters prints is shown whole, after the others.
 set -euo pipefail
 target="${1:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
 skipped="${2:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
@@ -28,15 +28,6 @@ step() {
   "$@"
 }
 
-# Runs a step with what the clusters leave of the machine. Kernels that share it out by session (autogroup) heed a process's niceness
-# only within its session, so the step has one of its own, and that is nice.
-behind() {
-  printf '+ %s\n' "$*"
-  setsid bash -c 'echo 19 2>/dev/null >/proc/self/autogroup || true; exec nice -n 19 "$@"' behind "$@" &
-  running+=($!)
-  wait $!
-}
-
 names() { # of the test binaries that these files begin
   sed -E 's|^tests/||; s|/main\.rs$||; s|\.rs$||'
 }
@@ -46,11 +37,6 @@ step cargo clippy --locked --features lab --all-targets -- --deny warnings
 # The product as it is shipped is another configuration: what only the lab or a test uses is dead code there.
 step cargo clippy --locked --bin tanist -- --deny warnings
 step cargo test --locked --features lab --no-run
-# A thousand worlds want an optimised build of our own crate. The profile's own name would compile every dependency once more;
-# this way only our crate is, and what it gives replaces nothing that is used afterwards.
-step env CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_INCREMENTAL=0 cargo build --locked --features lab --bin tanist
-step cp "$target/debug/tanist" "$target/tmp/tanist-optimised"
-step cargo build --locked --features lab --bin tanist
 
 # In this order the longest begin first.
 mapfile -t real < <(grep -lF 'feature = "lab"' tests/*.rs tests/*/main.rs | names | sort -r)
@@ -65,8 +51,6 @@ for name in "${real[@]}"; do
   running+=($!)
 done
 printf '+ begun on real clusters: %s\n' "${real[*]}"
-behind "$setup/traces.sh" "$target/debug/tanist" "$target/tmp/tanist-optimised" || failed+=("the traces of random worlds")
-behind "$setup/worlds.sh" "$target/tmp/tanist-optimised" 1000 || failed+=("the thousand random worlds")
 for place in "${!real[@]}"; do
   printf '\n+ the tests on real clusters of %s\n' "${real[place]}"
   wait "${running[place]}" || failed+=("${real[place]}")
