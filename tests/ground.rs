@@ -108,15 +108,14 @@ fn waiting<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> mpsc
 const A_MOMENT: Duration = Duration::from_millis(150);
 
 #[test]
-fn two_clusters_have_a_seat_and_the_third_waits_for_one() {
+fn a_cluster_has_the_seat_and_the_next_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_owned();
     let first = seat::seat_in(&place);
-    let _second = seat::seat_in(&place);
-    let third = waiting(move || seat::seat_in(&place));
-    assert!(third.recv_timeout(A_MOMENT).is_err(), "three had a seat at once");
+    let second = waiting(move || seat::seat_in(&place));
+    assert!(second.recv_timeout(A_MOMENT).is_err(), "two had the seat at once");
     drop(first);
-    let _third = third.recv_timeout(PATIENCE).unwrap();
+    let _second = second.recv_timeout(PATIENCE).unwrap();
 }
 
 #[test]

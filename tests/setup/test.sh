@@ -2,9 +2,9 @@
 # Every check and every test. Checks go one after the other until one fails; tests all run, whatever fails. However it ends, what was
 # skipped is printed last, and before it how long the tests took beyond their build.
 #
-# Tests on real clusters mostly wait, so each binary that has some (it needs feature `lab`) is begun at once, and they
-# queue for two seats. All else comes first: beside two clusters on two cores a unit test with sockets of its own is late, and so
-# are the clusters. What a binary on real clusters prints is shown whole, after the others.
+# Each binary with tests on real clusters (it needs feature `lab`) is begun at once, and they queue for the machine's seat
+# (tests/common/seat.rs). All else comes first: beside a cluster on two cores a unit test with sockets of its own is late, and so
+# is the cluster. What a binary on real clusters prints is shown whole, after the others.
 set -euo pipefail
 target="${1:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
 skipped="${2:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
