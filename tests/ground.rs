@@ -15,9 +15,6 @@ use std::time::Duration;
 mod alone;
 #[path = "common/model.rs"]
 mod model;
-#[expect(dead_code, reason = "as above")]
-#[path = "common/seat.rs"]
-mod seat;
 #[path = "common/skip.rs"]
 mod skip;
 
@@ -108,32 +105,14 @@ fn waiting<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> mpsc
 const A_MOMENT: Duration = Duration::from_millis(150);
 
 #[test]
-fn a_cluster_has_the_seat_and_the_next_waits_for_it() {
+fn whoever_wants_the_machine_alone_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_owned();
-    let first = seat::seat_in(&place);
-    let second = waiting(move || seat::seat_in(&place));
-    assert!(second.recv_timeout(A_MOMENT).is_err(), "two had the seat at once");
+    let first = alone::alone_in(&place);
+    let second = waiting(move || alone::alone_in(&place));
+    assert!(second.recv_timeout(A_MOMENT).is_err(), "two had the machine at once");
     drop(first);
     let _second = second.recv_timeout(PATIENCE).unwrap();
-}
-
-#[test]
-fn whoever_wants_the_machine_alone_waits_for_every_seat_to_be_free() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().to_owned();
-    let cluster = seat::seat_in(&place);
-    let alone = waiting({
-        let place = place.clone();
-        move || alone::alone_in(&place)
-    });
-    assert!(alone.recv_timeout(A_MOMENT).is_err(), "a cluster was running");
-    drop(cluster);
-    let alone = alone.recv_timeout(PATIENCE).unwrap();
-    let next = waiting(move || seat::seat_in(&place));
-    assert!(next.recv_timeout(A_MOMENT).is_err(), "a cluster began beside one who is alone");
-    drop(alone);
-    let _next = next.recv_timeout(PATIENCE).unwrap();
 }
 
 #[test]

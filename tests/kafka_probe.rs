@@ -2,8 +2,8 @@
 #![cfg(test)]
 #![cfg(feature = "lab")]
 
-#[path = "common/seat.rs"]
-mod seat;
+#[path = "common/alone.rs"]
+mod alone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -93,7 +93,7 @@ fn leader(topology: &Topology, number: i32) -> Option<i32> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_probe_tells_what_stands_and_at_once_what_breaks() {
-    let _seat = seat::seat();
+    let _turn = alone::alone();
     let cluster = Cluster::start(ClusterOptions::tuned()).await.unwrap();
     let mut options = ProbeOptions::new(
         cluster.bootstrap(Listener::Tanist(1)).into_iter().map(endpoint).collect(),

@@ -5,8 +5,8 @@
 #![cfg(test)]
 #![cfg(feature = "lab")]
 
-#[path = "common/seat.rs"]
-mod seat;
+#[path = "common/alone.rs"]
+mod alone;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -102,7 +102,7 @@ fn body<T>(answer: Result<Answer<T>, WireError>) -> T {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_works_on_a_real_cluster() {
-    let _seat = seat::seat();
+    let _turn = alone::alone();
     let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
     let hands = Hands::to(&cluster).await;
 

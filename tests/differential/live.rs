@@ -3,7 +3,7 @@
 use tanist::lab::differential::play_on_one;
 use tanist::sim::differential::{Action, Batch, Company, Ground, State, compare};
 
-use crate::seat::seat;
+use crate::alone::alone;
 use crate::{recording_of, report};
 
 const KAFKA: &str = "4.3.1";
@@ -18,7 +18,7 @@ const LIVE: [(State, Company); 5] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn real_kafka_still_does_what_was_recorded() {
-    let _seat = seat();
+    let _turn = alone();
     let live = |batch: &Batch| LIVE.contains(&(batch.state, batch.company));
     let batches: Vec<Batch> = Batch::all().into_iter().filter(live).collect();
     let cells: Vec<Action> = batches.iter().flat_map(|batch| batch.cells.clone()).collect();

@@ -3,13 +3,13 @@
 //! Recordings are made by `make differential`.
 #![cfg(test)]
 
+#[cfg(feature = "lab")]
+#[path = "../common/alone.rs"]
+mod alone;
 mod gaps;
 #[cfg(feature = "lab")]
 mod live;
 mod model;
-#[cfg(feature = "lab")]
-#[path = "../common/seat.rs"]
-mod seat;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

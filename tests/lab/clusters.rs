@@ -1,5 +1,6 @@
 //! Real clusters: they fail as Kafka fails, heal as the acts heal, and lose nothing that was acknowledged.
 
+use std::fs::File;
 use std::time::Duration;
 
 use tanist::adapters::clock;
@@ -7,8 +8,8 @@ use tanist::adapters::kafka::wire::{Acks, Connection, Endpoint, Options, Rights,
 use tanist::lab::client::{Place, Probe, Recovery, Steady, SteadyOptions, SteadyReport, final_read};
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
 
+use crate::alone::alone;
 use crate::paths;
-use crate::seat::{Seat, seat};
 
 const VICTIM: BrokerId = BrokerId(1);
 const PARTITIONS: i32 = 6;
@@ -18,17 +19,17 @@ struct Stage {
     cluster: Cluster,
     topic: TopicView,
     /// After the cluster, so that the next one has the machine to itself.
-    _seat: Seat,
+    _turn: File,
 }
 
 impl Stage {
     async fn set(options: ClusterOptions) -> Self {
-        let seat = seat();
+        let turn = alone();
         let began = clock::now();
         let cluster = Cluster::start(options).await.unwrap();
         println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
         let topic = create(&cluster, "orders").await;
-        Self { cluster, topic, _seat: seat }
+        Self { cluster, topic, _turn: turn }
     }
 
     fn probe(&self) -> Probe {

@@ -16,7 +16,6 @@ const SHOWS_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs a disk fault against a cluster of one.
 async fn stalls_and_recovers(name: &str, disk: Disk, fault: &str) {
-    // What a disk shows within a time is to be this fault, not somebody else's cluster.
     let _turn = alone();
     let options = ClusterOptions { disk, brokers: 1, roles: Roles::Combined, ..ClusterOptions::default() };
     let cluster = match Cluster::start(options).await {

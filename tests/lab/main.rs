@@ -1,6 +1,6 @@
 //! The lab tested on itself: links that break as they say, and real clusters that fail as Kafka does.
 //!
-//! Needs feature `lab`, Java and (once) Maven. Tests with a cluster of their own take a seat: two cores hold two at a time.
+//! Needs feature `lab`, Java and (once) Maven. Tests with a cluster of their own take turns: two cores hold one at a time.
 #![cfg(test)]
 #![cfg(feature = "lab")]
 
@@ -11,7 +11,5 @@ mod disks;
 mod links;
 mod paths;
 mod people;
-#[path = "../common/seat.rs"]
-mod seat;
 #[path = "../common/skip.rs"]
 mod skip;

@@ -10,7 +10,7 @@ use tanist::lab::client::Probe;
 use tanist::lab::control::Description;
 use tanist::lab::{Cluster, ClusterOptions, Listener, Roles, TopicPlan};
 
-use crate::seat::seat;
+use crate::alone::alone;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -37,7 +37,7 @@ async fn until(awaited: &str, mut holds: impl FnMut() -> bool) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_breaks_and_heals_by_hand_and_nothing_outlives_a_killed_lab() {
-    let _seat = seat();
+    let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
     // It dies with this test's thread, should an assertion end that before the lab is killed on purpose.
@@ -83,7 +83,7 @@ async fn a_person_breaks_and_heals_by_hand_and_nothing_outlives_a_killed_lab() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kafka_3_9_starts_and_serves_too() {
-    let _seat = seat();
+    let _turn = alone();
     let options = ClusterOptions { kafka: "3.9.1".to_owned(), roles: Roles::Combined, ..ClusterOptions::default() };
     let cluster = Cluster::start(options).await.unwrap();
     let brokers = cluster.brokers();

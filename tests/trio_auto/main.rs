@@ -16,8 +16,6 @@ mod faults;
 mod limits;
 mod racks;
 mod restarts;
-#[path = "../common/seat.rs"]
-mod seat;
 mod stage;
 mod wide;
 
@@ -95,7 +93,7 @@ async fn play(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_failure_gets_the_act_it_deserves_and_nothing_acknowledged_is_lost() {
-    let _seat = seat::seat();
+    let _turn = alone::alone();
     let cluster = stage::cluster(ClusterOptions::default()).await;
     let mut failed = play(&cluster, fenced_off(), FULL, "fence").await;
     failed.extend(play(&cluster, public_apis(), PUBLIC, "public").await);
@@ -107,7 +105,6 @@ async fn of_six_brokers_in_three_racks_a_rack_is_replaced_and_two_racks_are_left
     if !RACKS.iter().chain(WIDE).any(|(name, _)| wanted(name)) {
         return;
     }
-    // Nine Java machines and the trio are all that two cores carry: beside another cluster a candidate is late and passed over.
     let _turn = alone::alone();
     let six = stage::cluster(ClusterOptions { brokers: 6, ..ClusterOptions::default() }).await;
     let mut failed = play(&six, fenced_off(), RACKS, "racks").await;

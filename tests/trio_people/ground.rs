@@ -1,6 +1,7 @@
 //! The one cluster that all cases share, whole again before each; and the load on each case's topic, with the proof at its end
 //! that nothing acknowledged was lost, whatever the case did.
 
+use std::fs::File;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tanist::lab::client::{Probe, Steady, SteadyOptions, final_read};
 use tanist::lab::{BrokerId, Cluster, ClusterOptions, Fault, Listener, TopicPlan};
 use tokio::runtime::Runtime;
 
-use crate::seat::{Seat, seat};
+use crate::alone::alone;
 
 /// The broker that dies in every case.
 pub(crate) const VICTIM: BrokerId = BrokerId(1);
@@ -33,17 +34,17 @@ pub(crate) struct Ground {
     topics: Mutex<u32>,
     /// The clients of the topic of now.
     load: Mutex<Option<(String, Steady)>>,
-    _seat: Seat,
+    _turn: File,
 }
 
 /// Lives as long as the process; its Java machines die with it, and its folder is removed by the next lab.
 static GROUND: LazyLock<Mutex<Ground>> = LazyLock::new(|| {
-    let seat = seat();
+    let turn = alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let began = clock::now();
     let cluster = runtime.block_on(Cluster::start(ClusterOptions::default())).unwrap();
     println!("cluster {} ready after {:?}", cluster.cluster_id(), began.elapsed());
-    Mutex::new(Ground { runtime, cluster, topics: Mutex::new(0), load: Mutex::new(None), _seat: seat })
+    Mutex::new(Ground { runtime, cluster, topics: Mutex::new(0), load: Mutex::new(None), _turn: turn })
 });
 
 /// Runs one case while no other runs, on a cluster that is whole.

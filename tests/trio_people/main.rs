@@ -6,6 +6,8 @@
 #![cfg(test)]
 #![cfg(feature = "lab")]
 
+#[path = "../common/alone.rs"]
+mod alone;
 mod approve;
 mod bad_input;
 mod desk;
@@ -16,8 +18,6 @@ mod pause;
 mod rejoin;
 mod rights;
 mod ruin;
-#[path = "../common/seat.rs"]
-mod seat;
 #[path = "../common/skip.rs"]
 mod skip;
 mod succession;
