@@ -26,17 +26,5 @@ for worker in $(seq "$(nproc)"); do one "$worker" & workers+=($!); done
 failed=0
 for worker in "${workers[@]}"; do wait "$worker" || failed=1; done
 
-cat "$out"/*.ndjson | python3 -c '
-import collections, json, sys
-runs = [json.loads(line) for line in sys.stdin]
-sums = {key: collections.Counter() for key in ("faults", "records")}
-for run in runs:
-    for key, total in sums.items():
-        total.update(run[key])
-hours = sum(run["simulated_s"] for run in runs) / 3600
-steps = sum(run["node_steps"] for run in runs)
-print(f"{len(runs)} worlds, {hours:.1f} cluster-hours, {steps} node-steps")
-for key, total in sums.items():
-    print(f"{key}: " + ", ".join(f"{what} {count}" for what, count in sorted(total.items())))
-'
+cat "$out"/*.ndjson | python3 "$(dirname "${BASH_SOURCE[0]}")/worlds.py"
 exit "$failed"
