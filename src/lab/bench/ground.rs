@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::{task, time};
 
+use super::results::Circumstance;
 use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::client::{Steady, SteadyOptions};
@@ -79,8 +80,14 @@ pub(super) async fn start_load(
     Ok(load)
 }
 
-/// Gives the machine's load of the last minute before the run, as the kernel writes it: a busy machine shows in the raw data.
-pub(super) fn load_average() -> Option<String> {
+/// Gives what a run is measured on that begins now: a busy machine shows in the raw data.
+pub(super) fn circumstance(kafka: &str, tanist_build: Option<&str>) -> Circumstance {
+    let tanist_build = tanist_build.map(str::to_owned);
+    Circumstance { kafka: kafka.to_owned(), cores: cores(), tanist_build, load_before: load_average() }
+}
+
+/// Gives the machine's load of the last minute, as the kernel writes it.
+fn load_average() -> Option<String> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next().map(str::to_owned)
 }
 
@@ -96,7 +103,7 @@ pub(super) fn own_build() -> Result<String, LabError> {
 }
 
 /// Gives how many cores this machine lends us.
-pub(super) fn cores() -> usize {
+fn cores() -> usize {
     std::thread::available_parallelism().map_or(0, usize::from)
 }
 

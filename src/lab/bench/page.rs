@@ -40,16 +40,16 @@ pub(super) fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
 
 /// Says on what the runs were made.
 pub(super) fn circumstances<F: Figure>(figures: &[&F]) -> String {
-    let runs: Vec<Circumstance<'_>> = figures.iter().map(|one| one.circumstance()).collect();
+    let runs: Vec<&Circumstance> = figures.iter().map(|one| one.circumstance()).collect();
     let list = |values: Vec<String>| {
         let mut values = values;
         values.sort();
         values.dedup();
         if values.is_empty() { "-".to_owned() } else { values.join(", ") }
     };
-    let kafka = list(runs.iter().map(|one| one.kafka.to_owned()).collect());
+    let kafka = list(runs.iter().map(|one| one.kafka.clone()).collect());
     let cores = list(runs.iter().map(|one| one.cores.to_string()).collect());
-    let builds = list(runs.iter().filter_map(|one| one.build.map(str::to_owned)).collect());
+    let builds = list(runs.iter().filter_map(|one| one.tanist_build.clone()).collect());
     let load = load_range(figures);
     format!(
         "{} runs. Kafka {kafka}; cores: {cores}; load average in the minute before a run: {load}; build of Tanist: {builds}.",
@@ -59,7 +59,7 @@ pub(super) fn circumstances<F: Figure>(figures: &[&F]) -> String {
 
 /// Gives the least and the most that the machine was loaded in the minute before a run.
 pub(super) fn load_range<F: Figure>(figures: &[&F]) -> String {
-    let mut loads: Vec<&str> = figures.iter().filter_map(|one| one.circumstance().load_before).collect();
+    let mut loads: Vec<&str> = figures.iter().filter_map(|one| one.circumstance().load_before.as_deref()).collect();
     // Of equal form, so that the longer number is the larger.
     loads.sort_by_key(|load| (load.len(), *load));
     match (loads.first(), loads.last()) {
@@ -74,6 +74,11 @@ pub(super) fn middle_and_last<T: Ord + Copy>(values: impl Iterator<Item = T>) ->
     sorted.sort_unstable();
     let middle = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
     Some((middle, *sorted.last()?))
+}
+
+/// Writes milliseconds as people compare them: seconds with two decimals.
+pub(super) fn seconds(ms: Option<u64>) -> String {
+    ms.map_or_else(|| "never".to_owned(), |ms| format!("{}.{:02} s", ms / 1_000, ms % 1_000 / 10))
 }
 
 #[cfg(test)]

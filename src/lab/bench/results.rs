@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use clap::Args;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::page;
 use crate::lab::LabError;
 
 /// What one run measured.
@@ -16,17 +18,62 @@ pub(super) trait Figure: Serialize + DeserializeOwned {
     fn key(&self) -> &str;
 
     /// Gives what it was measured on.
-    fn circumstance(&self) -> Circumstance<'_>;
+    fn circumstance(&self) -> &Circumstance;
 }
 
-/// What a reader must know of one run before he believes a figure.
-#[derive(Debug)]
-pub(super) struct Circumstance<'a> {
-    pub(super) kafka: &'a str,
+/// What a reader must know of one run before he believes a figure; a part of its line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Circumstance {
+    pub(super) kafka: String,
     pub(super) cores: usize,
     /// What kind of build Tanist was; none without Tanist.
-    pub(super) build: Option<&'a str>,
-    pub(super) load_before: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tanist_build: Option<String>,
+    /// Load of the minute before the run, as the kernel writes it.
+    pub(super) load_before: Option<String>,
+}
+
+/// Where a benchmark keeps what it measured.
+#[derive(Debug, Args)]
+pub(super) struct Kept {
+    /// Where each run is kept as a line of JSON; benches/results/<BENCHMARK>.ndjson if left out.
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// The page whose table is written anew between its markers.
+    #[arg(long, default_value = "BENCHMARKS.md")]
+    page: PathBuf,
+    /// Measure nothing: only write the table.
+    #[arg(long)]
+    report: bool,
+}
+
+impl Kept {
+    /// Opens what a benchmark of that name has kept so far.
+    pub(super) fn open<F: Figure>(&self, name: &str) -> Result<Results<F>, LabError> {
+        Results::open(&self.file(name))
+    }
+
+    /// Tells whether anything is to be measured.
+    pub(super) fn measures(&self) -> bool {
+        !self.report
+    }
+
+    /// Writes a benchmark's section of the page anew from all that is kept.
+    pub(super) fn write<F: Figure>(
+        &self,
+        name: &str,
+        results: &Results<F>,
+        section: impl Fn(&[&F]) -> String,
+    ) -> Result<(), LabError> {
+        page::write(&self.page, name, &section(&results.all()))?;
+        let (page, file) = (self.page.display(), self.file(name));
+        println!("{page}: the table is made from {} runs of {}", results.len(), file.display());
+        Ok(())
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.results.clone().unwrap_or_else(|| PathBuf::from(format!("benches/results/{name}.ndjson")))
+    }
 }
 
 /// All figures by key, and the file that keeps them.
@@ -38,7 +85,7 @@ pub(super) struct Results<F> {
 
 impl<F: Figure> Results<F> {
     /// Reads what former runs kept, and opens the file for more.
-    pub(super) fn open(path: &Path) -> Result<Self, LabError> {
+    fn open(path: &Path) -> Result<Self, LabError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(LabError::file("make", folder))?;
         }
@@ -56,11 +103,11 @@ impl<F: Figure> Results<F> {
         cells.into_iter().filter(|cell| !self.figures.contains_key(&key(cell))).collect()
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.figures.len()
     }
 
-    pub(super) fn all(&self) -> Vec<&F> {
+    fn all(&self) -> Vec<&F> {
         self.figures.values().collect()
     }
 
@@ -87,8 +134,6 @@ pub(super) fn parse<F: Figure>(text: &str) -> Result<BTreeMap<String, F>, (usize
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,8 +146,8 @@ mod tests {
             &self.key
         }
 
-        fn circumstance(&self) -> Circumstance<'_> {
-            Circumstance { kafka: "4.3.1", cores: 2, build: None, load_before: None }
+        fn circumstance(&self) -> &Circumstance {
+            unreachable!("nobody asks here")
         }
     }
 

@@ -11,7 +11,7 @@ use super::{Arm, Breakage};
 use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::act::Against;
-use crate::lab::bench::ground::{Ground, WARM_WITHIN, load_average, start_load};
+use crate::lab::bench::ground::{Ground, WARM_WITHIN, circumstance, start_load};
 use crate::lab::client::{Probe, Steady};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
@@ -58,7 +58,8 @@ impl Cell {
     ///
     /// The trio is new and ends with the run: none inherits cool-downs or learnt silences from another.
     pub(super) async fn measure(self, stand: &Stand, watched: Watched<'_>) -> Result<Figure, LabError> {
-        let (ground, busy, cluster) = (watched.ground, load_average(), stand.cluster());
+        let (ground, cluster) = (watched.ground, stand.cluster());
+        let on = circumstance(&ground.kafka, self.arm.trio().map(|_| ground.build.as_str()));
         // The folder goes after the processes that write to it.
         let (trio, _folder) = match self.arm.trio() {
             Some(controllers) => Some(start_trio(cluster, ground, controllers).await?),
@@ -93,7 +94,7 @@ impl Cell {
         end_load(load);
         let acted = acted.map_err(|error| error.to_string());
         let measured = Measured { all, one, acted, runs_before: stand.runs(), data: stand.data() };
-        Ok(Figure::of(&self, watched, busy, &measured))
+        Ok(Figure::of(&self, watched, on, &measured))
     }
 
     /// Gives the fault as the lab carries it out.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::cell::{Cell, Watched};
 use super::stand::Data;
 use super::{Arm, Breakage};
-use crate::lab::bench::ground::{cores, millis};
+use crate::lab::bench::ground::millis;
+use crate::lab::bench::page::seconds;
 use crate::lab::bench::results::{self, Circumstance};
 use crate::lab::client::Recovery;
 
@@ -16,7 +17,8 @@ use crate::lab::client::Recovery;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Figure {
     pub(super) key: String,
-    pub(super) kafka: String,
+    #[serde(flatten)]
+    pub(super) on: Circumstance,
     /// What was set on every node of Kafka beyond the arm's own settings.
     #[serde(default)]
     pub(super) settings: Vec<String>,
@@ -28,11 +30,6 @@ pub(super) struct Figure {
     /// How many runs its cluster had served before.
     runs_before: u32,
     watched_ms: u64,
-    /// What kind of build the trio's program was; none without a trio.
-    pub(super) tanist_build: Option<String>,
-    pub(super) cores: usize,
-    /// Load of the minute before the run, as the kernel writes it.
-    pub(super) load_before: Option<String>,
     /// From sending the oracle's act to its answer; none where it sends none.
     oracle_took_ms: Option<u64>,
     /// What Kafka refused the oracle, if it did.
@@ -54,13 +51,13 @@ pub(super) struct Measured {
 }
 
 impl Figure {
-    pub(super) fn of(cell: &Cell, watched: Watched<'_>, load_before: Option<String>, measured: &Measured) -> Self {
+    pub(super) fn of(cell: &Cell, watched: Watched<'_>, on: Circumstance, measured: &Measured) -> Self {
         let ground = watched.ground;
         let sends = cell.arm.oracle() != crate::lab::act::Act::None;
         let took = measured.acted.as_ref().ok().filter(|_| sends);
         Self {
             key: cell.key(&ground.kafka, &ground.settings),
-            kafka: ground.kafka.clone(),
+            on,
             settings: ground.settings.clone(),
             data: measured.data,
             arm: cell.arm,
@@ -69,9 +66,6 @@ impl Figure {
             run: cell.run,
             runs_before: measured.runs_before,
             watched_ms: millis(watched.within),
-            tanist_build: cell.arm.trio().map(|_| ground.build.clone()),
-            cores: cores(),
-            load_before,
             oracle_took_ms: took.copied().map(millis),
             oracle_refused: measured.acted.as_ref().err().cloned(),
             all_worst_ms: measured.all.worst().map(millis),
@@ -87,24 +81,14 @@ impl results::Figure for Figure {
         &self.key
     }
 
-    fn circumstance(&self) -> Circumstance<'_> {
-        Circumstance {
-            kafka: &self.kafka,
-            cores: self.cores,
-            build: self.tanist_build.as_deref(),
-            load_before: self.load_before.as_deref(),
-        }
+    fn circumstance(&self) -> &Circumstance {
+        &self.on
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: acks=all {}, acks=1 {}", self.key, text(self.all_worst_ms), text(self.one_worst_ms))?;
+        write!(f, "{}: acks=all {}, acks=1 {}", self.key, seconds(self.all_worst_ms), seconds(self.one_worst_ms))?;
         self.oracle_refused.as_ref().map_or(Ok(()), |refused| write!(f, " ({refused})"))
     }
-}
-
-/// Writes milliseconds as people compare them: seconds with two decimals.
-pub(super) fn text(ms: Option<u64>) -> String {
-    ms.map_or_else(|| "never".to_owned(), |ms| format!("{}.{:02} s", ms / 1_000, ms % 1_000 / 10))
 }

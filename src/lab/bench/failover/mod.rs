@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::lab::LabError;
 use crate::lab::act::Act;
 use crate::lab::bench::ground::Ground;
-use crate::lab::bench::results::{self, Results};
+use crate::lab::bench::results::{self, Kept, Results};
 use crate::lab::fault::FaultKind;
 use crate::lab::options::{KAFKA_DEFAULT, Timing};
 use crate::lab::trio::Controllers;
@@ -70,15 +70,8 @@ pub struct BenchArgs {
     /// The tanist program, a release build; the one beside this program if left out.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where each run is kept as a line of JSON.
-    #[arg(long, default_value = "benches/results/failover.ndjson")]
-    results: PathBuf,
-    /// The page whose table is written anew between its markers.
-    #[arg(long, default_value = "BENCHMARKS.md")]
-    page: PathBuf,
-    /// Measure nothing: only write the table.
-    #[arg(long)]
-    report: bool,
+    #[command(flatten)]
+    kept: Kept,
 }
 
 /// Who acts after the fault.
@@ -250,7 +243,7 @@ const KEPT: &str = include_str!("../../../../benches/results/failover.ndjson");
 pub(crate) fn kafka_alone(partitions: i32) -> Option<KafkaAlone> {
     let kept = results::parse::<Figure>(KEPT).ok()?;
     let stock = |one: &&Figure| {
-        (one.arm, one.fault, one.partitions, one.kafka.as_str(), one.settings.is_empty())
+        (one.arm, one.fault, one.partitions, one.on.kafka.as_str(), one.settings.is_empty())
             == (Arm::Stock, Breakage::Kill, partitions, KAFKA_DEFAULT, true)
     };
     let figures: Vec<&Figure> = kept.values().filter(stock).collect();
@@ -263,8 +256,8 @@ pub(crate) fn kafka_alone(partitions: i32) -> Option<KafkaAlone> {
 ///
 /// Errors: those of a cluster that does not start. What was measured until then is kept; the same command goes on from there.
 pub async fn run(args: BenchArgs) -> Result<(), LabError> {
-    let mut results: Results<Figure> = Results::open(&args.results)?;
-    if !args.report {
+    let mut results: Results<Figure> = args.kept.open("failover")?;
+    if args.kept.measures() {
         let known = Ground::new(args.program.clone(), args.kafka.clone())?;
         let ground = Ground { settings: args.settings.clone(), ..known };
         let todo = results.unmeasured(runs(&args), |cell| cell.key(&args.kafka, &args.settings));
@@ -282,9 +275,7 @@ pub async fn run(args: BenchArgs) -> Result<(), LabError> {
             stand = Some(fit);
         }
     }
-    report::write(&args.page, &results)?;
-    println!("{}: the table is made from {} runs of {}", args.page.display(), results.len(), args.results.display());
-    Ok(())
+    args.kept.write("failover", &results, report::section)
 }
 
 /// A cluster's share: few enough that neighbours in the order stay neighbours in time, enough that its start does not matter.

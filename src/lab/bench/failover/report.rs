@@ -3,7 +3,6 @@
 //! Kafka's releases and machines have a table each, and another build of Tanist a row of its own: no figure mixes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use comfy_table::Table;
 
@@ -12,17 +11,10 @@ use super::goal::{Row, Runs, verdict};
 use super::spread::Spread;
 use super::stand::Data;
 use super::{Arm, Breakage, SIZES};
-use crate::lab::LabError;
 use crate::lab::bench::page;
-use crate::lab::bench::results::Results;
 
 /// The folder of a release build, which is what figures of Tanist are to be made with.
 const RELEASE: &str = "release";
-
-/// Writes the table anew.
-pub(super) fn write(page: &Path, results: &Results<Figure>) -> Result<(), LabError> {
-    page::write(page, "failover", &section(&results.all()))
-}
 
 /// What may be pooled: runs on another Kafka or another machine are another table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,14 +25,15 @@ struct Ground {
     cores: usize,
 }
 
-fn section(figures: &[&Figure]) -> String {
+/// Gives the benchmark's section of the page.
+pub(super) fn section(figures: &[&Figure]) -> String {
     let mut grounds: BTreeMap<Ground, Vec<&Figure>> = BTreeMap::new();
     for figure in figures {
         let ground = Ground {
-            kafka: figure.kafka.clone(),
+            kafka: figure.on.kafka.clone(),
             settings: figure.settings.clone(),
             data: figure.data,
-            cores: figure.cores,
+            cores: figure.on.cores,
         };
         grounds.entry(ground).or_default().push(figure);
     }
@@ -117,7 +110,7 @@ impl Subject<'_> {
     fn runs(&self, figures: &[&Figure]) -> Option<Runs> {
         let Self { fault, partitions, arm, build } = *self;
         let mine = figures.iter().filter(move |one| {
-            (one.arm, one.fault, one.partitions, one.tanist_build.as_deref()) == (arm, fault, partitions, build)
+            (one.arm, one.fault, one.partitions, one.on.tanist_build.as_deref()) == (arm, fault, partitions, build)
         });
         let runs: Vec<&Figure> = mine.copied().collect();
         let all = Spread::of(runs.iter().map(|one| one.all_worst_ms))?;
@@ -131,7 +124,7 @@ fn builds<'a>(figures: &[&'a Figure], arm: Arm) -> BTreeSet<Option<&'a str>> {
     if arm.trio().is_none() {
         return BTreeSet::from([None]);
     }
-    let measured = figures.iter().filter(|one| one.arm == arm).map(|one| one.tanist_build.as_deref());
+    let measured = figures.iter().filter(|one| one.arm == arm).map(|one| one.on.tanist_build.as_deref());
     measured.chain([Some(RELEASE)]).collect()
 }
 

@@ -1,6 +1,6 @@
 //! The middle and the longest of several runs, and how two of them compare. It does not know what was measured.
 
-use super::figure::text;
+use crate::lab::bench::page::seconds;
 
 /// The middle and the longest of several runs; none is "never".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +32,12 @@ impl Spread {
 
 impl std::fmt::Display for Spread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} / {}", text(self.middle), text(self.longest))
+        write!(f, "{} / {}", seconds(self.middle), seconds(self.longest))
     }
 }
 
 fn difference(own: Option<u64>, floor: Option<u64>) -> String {
     let Some((own, floor)) = own.zip(floor) else { return "-".to_owned() };
     let sign = if floor <= own { "+" } else { "-" };
-    format!("{sign}{}", text(Some(own.abs_diff(floor))))
+    format!("{sign}{}", seconds(Some(own.abs_diff(floor))))
 }

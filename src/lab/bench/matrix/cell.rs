@@ -11,7 +11,7 @@ use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::act::Against;
 use crate::lab::admin::{TopicPlan, chain};
-use crate::lab::bench::ground::{cores, load_average, millis, own_build};
+use crate::lab::bench::ground::{circumstance, millis, own_build};
 use crate::lab::client::Probe;
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::{Fault, FaultKind};
@@ -48,7 +48,7 @@ impl Cell {
     /// Errors: [`LabError`] where the cluster cannot be broken or does not become whole again.
     pub(super) async fn measure(&self, cluster: &Cluster, watch: Duration) -> Result<Figure, LabError> {
         let Row { breakage, act, delay_ms, partitions: count, .. } = self.row;
-        let busy = load_average();
+        let on = circumstance(&cluster.options().kafka, None);
         let name = format!("matrix-{}", uuid::Uuid::new_v4().simple());
         let partitions = usize::try_from(count).unwrap_or_default();
         let topic = cluster.create_topic(&TopicPlan::led_by(&name, VICTIM, partitions, &cluster.brokers())).await?;
@@ -64,13 +64,10 @@ impl Cell {
             act.send(&hands, &against).await.map(|()| sent.elapsed())
         };
         let ((all, one), acted) = tokio::join!(probe.both(at, watch), acting);
-        let kafka = cluster.options().kafka.clone();
         let figure = Figure {
-            key: self.key(&kafka),
-            kafka,
-            cores: cores(),
+            key: self.key(&on.kafka),
+            on,
             lab_build: own_build()?,
-            load_before: busy,
             arm: self.row.arm,
             fault: breakage,
             act,

@@ -6,18 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{Arm, Breakage};
 use crate::lab::act::Act;
+use crate::lab::bench::page::seconds;
 use crate::lab::bench::results::{self, Circumstance};
 
 /// What one run measured; "never" is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Figure {
     pub(super) key: String,
-    pub(super) kafka: String,
-    pub(super) cores: usize,
+    #[serde(flatten)]
+    pub(super) on: Circumstance,
     /// The folder that the lab was built into: `release` or `debug`.
     pub(super) lab_build: String,
-    /// Load of the minute before the run, as the kernel writes it.
-    pub(super) load_before: Option<String>,
     pub(super) arm: Arm,
     pub(super) fault: Breakage,
     pub(super) act: Act,
@@ -40,19 +39,14 @@ impl results::Figure for Figure {
         &self.key
     }
 
-    fn circumstance(&self) -> Circumstance<'_> {
-        Circumstance { kafka: &self.kafka, cores: self.cores, build: None, load_before: self.load_before.as_deref() }
+    fn circumstance(&self) -> &Circumstance {
+        &self.on
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: acks=all {}, acks=1 {}", self.key, text(self.all_worst_ms), text(self.one_worst_ms))?;
+        write!(f, "{}: acks=all {}, acks=1 {}", self.key, seconds(self.all_worst_ms), seconds(self.one_worst_ms))?;
         self.act_refused.as_ref().map_or(Ok(()), |refused| write!(f, " ({refused})"))
     }
-}
-
-/// Writes milliseconds as people compare them: seconds with two decimals.
-pub(super) fn text(ms: Option<u64>) -> String {
-    ms.map_or_else(|| "never".to_owned(), |ms| format!("{}.{:02} s", ms / 1_000, ms % 1_000 / 10))
 }

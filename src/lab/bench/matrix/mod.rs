@@ -10,14 +10,13 @@ mod reference;
 mod report;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::results::Results;
+use super::results::{Kept, Results};
 use crate::lab::LabError;
 use crate::lab::act::Act;
 use crate::lab::cluster::Cluster;
@@ -58,15 +57,8 @@ pub struct MatrixArgs {
     /// Decides the order of the runs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where each run is kept as a line of JSON.
-    #[arg(long, default_value = "benches/results/matrix.ndjson")]
-    results: PathBuf,
-    /// The page whose table is written anew between its markers.
-    #[arg(long, default_value = "BENCHMARKS.md")]
-    page: PathBuf,
-    /// Measure nothing: only write the table.
-    #[arg(long)]
-    report: bool,
+    #[command(flatten)]
+    kept: Kept,
 }
 
 /// Whose detection times.
@@ -141,9 +133,9 @@ impl Breakage {
 /// Errors: those of a cluster that does not start or does not become whole again. What was measured until then is kept; the same
 /// command goes on from there.
 pub async fn run(args: MatrixArgs) -> Result<(), LabError> {
-    let mut results: Results<Figure> = Results::open(&args.results)?;
+    let mut results: Results<Figure> = args.kept.open("matrix")?;
     let mut skipped = BTreeSet::new();
-    if !args.report {
+    if args.kept.measures() {
         let todo = results.unmeasured(cells(&args), |cell| cell.key(&args.kafka));
         let total = todo.len();
         let mut standing: Option<((Arm, Disk), Cluster)> = None;
@@ -165,8 +157,7 @@ pub async fn run(args: MatrixArgs) -> Result<(), LabError> {
             standing = Some((cell.needs(), cluster));
         }
     }
-    report::write(&args.page, &results)?;
-    println!("{}: the table is made from {} runs of {}", args.page.display(), results.len(), args.results.display());
+    args.kept.write("matrix", &results, report::section)?;
     // Last, so that nobody overlooks what was not measured.
     skipped.iter().for_each(|line| println!("skipped: {line}"));
     Ok(())

@@ -1,29 +1,21 @@
 //! The table in BENCHMARKS.md: every cell beside what the project started from, and by name those that came out otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::Arm;
-use super::figure::{Figure, text};
+use super::figure::Figure;
 use super::reference::{Before, ROWS, Row};
-use crate::lab::LabError;
 use crate::lab::act::Act;
-use crate::lab::bench::page::{self, middle_and_last};
-use crate::lab::bench::results::Results;
+use crate::lab::bench::page::{self, middle_and_last, seconds};
 
 /// One run each, and Kafka's own detection depends on where in a heartbeat's interval of 2 s the fault falls.
 const ALIKE_MS: u64 = 1_000;
 
-/// Writes the table anew.
-pub(super) fn write(page: &Path, results: &Results<Figure>) -> Result<(), LabError> {
-    page::write(page, "matrix", &section(&results.all()))
-}
-
 /// Releases of Kafka and machines have a table each.
-fn section(figures: &[&Figure]) -> String {
+pub(super) fn section(figures: &[&Figure]) -> String {
     let mut grounds: BTreeMap<(&str, usize), Vec<&Figure>> = BTreeMap::new();
     for figure in figures {
-        grounds.entry((figure.kafka.as_str(), figure.cores)).or_default().push(figure);
+        grounds.entry((figure.on.kafka.as_str(), figure.on.cores)).or_default().push(figure);
     }
     if grounds.is_empty() {
         return "No run was kept.".to_owned();
@@ -52,7 +44,7 @@ fn one(kafka: &str, cores: usize, figures: &[&Figure]) -> String {
         let one = spread(runs.iter().map(|run| run.one_worst_ms));
         for (acks, spread, before) in [("all", all, row.all), ("1", one, row.one)] {
             if let Some((middle, _)) = spread.filter(|(middle, _)| !is_alike(*middle, before)) {
-                others.push(format!("- {}, acks={acks}: {}, before {}", title(row), text(middle), known(before)));
+                others.push(format!("- {}, acks={acks}: {}, before {}", title(row), seconds(middle), known(before)));
             }
         }
         table.add_row([
@@ -75,7 +67,7 @@ fn one(kafka: &str, cores: usize, figures: &[&Figure]) -> String {
     format!(
         "{runs} runs. Kafka {kafka}; cores: {cores}; load average in the minute before a run: {load}; build of the lab: {builds}.\n\n{table}\n\n\
          Cells whose middle is more than {} from before, or never where it was not, or the other way round:\n\n{others}\n",
-        text(Some(ALIKE_MS))
+        seconds(Some(ALIKE_MS))
     )
 }
 
@@ -93,7 +85,7 @@ fn title(row: &Row) -> String {
 }
 
 fn act(row: &Row) -> String {
-    if row.act == Act::None { "none".to_owned() } else { format!("{} ({})", row.act, text(Some(row.delay_ms))) }
+    if row.act == Act::None { "none".to_owned() } else { format!("{} ({})", row.act, seconds(Some(row.delay_ms))) }
 }
 
 /// Gives the middle and the longest; "never" is longer than anything.
@@ -104,13 +96,14 @@ fn spread(worst: impl Iterator<Item = Option<u64>>) -> Option<(Option<u64>, Opti
 }
 
 fn shown(spread: Option<(Option<u64>, Option<u64>)>) -> String {
-    spread.map_or_else(|| "not measured".to_owned(), |(middle, last)| format!("{} / {}", text(middle), text(last)))
+    spread
+        .map_or_else(|| "not measured".to_owned(), |(middle, last)| format!("{} / {}", seconds(middle), seconds(last)))
 }
 
 fn known(before: Before) -> String {
     match before {
-        Before::Ms(ms) => text(Some(ms)),
-        Before::Never => text(None),
+        Before::Ms(ms) => seconds(Some(ms)),
+        Before::Never => seconds(None),
         Before::Unknown => "-".to_owned(),
     }
 }
@@ -127,12 +120,13 @@ fn is_alike(now: Option<u64>, before: Before) -> bool {
 fn took(runs: &[&Figure]) -> String {
     let refused = runs.iter().find_map(|run| run.act_refused.clone());
     let longest = runs.iter().filter(|run| run.act != Act::None).filter_map(|run| run.act_took_ms).max();
-    refused.or_else(|| longest.map(|ms| text(Some(ms)))).unwrap_or_else(|| "-".to_owned())
+    refused.or_else(|| longest.map(|ms| seconds(Some(ms)))).unwrap_or_else(|| "-".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::bench::results::Circumstance;
 
     #[test]
     fn a_cell_is_like_before_within_a_second_and_never_is_like_never_only() {
@@ -153,10 +147,8 @@ mod tests {
     fn what_was_not_measured_is_called_so_and_what_came_out_otherwise_is_named() {
         let figure = Figure {
             key: "4.3.1 one".to_owned(),
-            kafka: "4.3.1".to_owned(),
-            cores: 2,
+            on: Circumstance { kafka: "4.3.1".to_owned(), cores: 2, tanist_build: None, load_before: None },
             lab_build: "release".to_owned(),
-            load_before: None,
             arm: Arm::Stock,
             fault: super::super::Breakage::Kill,
             act: Act::None,

@@ -11,7 +11,7 @@ use super::usage::{cpu_time, memory};
 use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::admin::TopicPlan;
-use crate::lab::bench::ground::{Ground, WARM_WITHIN, cores, load_average, millis};
+use crate::lab::bench::ground::{Ground, WARM_WITHIN, circumstance, millis};
 use crate::lab::cluster::Cluster;
 use crate::lab::names::{BrokerId, Listener, Target};
 use crate::lab::options::ClusterOptions;
@@ -42,7 +42,7 @@ impl Cell {
 
     /// Carries the run out; everything that it started is gone afterwards.
     pub(super) async fn measure(self, ground: &Ground, watch: Duration) -> Result<Figure, LabError> {
-        let busy = load_average();
+        let on = circumstance(&ground.kafka, Some(&ground.build));
         let cluster =
             Cluster::start(ClusterOptions { kafka: ground.kafka.clone(), ..ClusterOptions::default() }).await?;
         for plan in topics(self.partitions, &cluster.brokers()) {
@@ -62,14 +62,11 @@ impl Cell {
         }
         Ok(Figure {
             key: self.key(&ground.kafka),
-            kafka: ground.kafka.clone(),
+            on,
             arm: self.arm,
             partitions: self.partitions,
             run: self.run,
             watched_ms: millis(watched),
-            tanist_build: ground.build.clone(),
-            cores: cores(),
-            load_before: busy,
             nodes,
         })
     }

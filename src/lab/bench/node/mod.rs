@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::ground::Ground;
-use super::results::Results;
+use super::results::{Kept, Results};
 use crate::lab::LabError;
 use crate::lab::options::KAFKA_DEFAULT;
 use crate::lab::trio::Controllers;
@@ -43,15 +43,8 @@ pub struct NodeArgs {
     /// The tanist program, a release build; the one beside this program if left out.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where each run is kept as a line of JSON.
-    #[arg(long, default_value = "benches/results/node.ndjson")]
-    results: PathBuf,
-    /// The page whose table is written anew between its markers.
-    #[arg(long, default_value = "BENCHMARKS.md")]
-    page: PathBuf,
-    /// Measure nothing: only write the table.
-    #[arg(long)]
-    report: bool,
+    #[command(flatten)]
+    kept: Kept,
 }
 
 /// How the nodes look at Kafka.
@@ -86,8 +79,8 @@ impl Arm {
 ///
 /// Errors: those of a cluster that does not start. What was measured until then is kept; the same command goes on from there.
 pub async fn run(args: NodeArgs) -> Result<(), LabError> {
-    let mut results: Results<Figure> = Results::open(&args.results)?;
-    if !args.report {
+    let mut results: Results<Figure> = args.kept.open("node")?;
+    if args.kept.measures() {
         let ground = Ground::new(args.program.clone(), args.kafka.clone())?;
         let todo = results.unmeasured(runs(&args), |cell| cell.key(&args.kafka));
         let total = todo.len();
@@ -97,9 +90,7 @@ pub async fn run(args: NodeArgs) -> Result<(), LabError> {
             results.keep(figure)?;
         }
     }
-    report::write(&args.page, &results)?;
-    println!("{}: the table is made from {} runs of {}", args.page.display(), results.len(), args.results.display());
-    Ok(())
+    args.kept.write("node", &results, report::section)
 }
 
 /// Gives every run, the arms in turn.

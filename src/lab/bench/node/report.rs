@@ -1,19 +1,14 @@
 //! The table in BENCHMARKS.md: each figure as the middle and the largest over runs and nodes.
 
-use std::path::Path;
-
 use comfy_table::Table;
 
 use super::Arm;
 use super::figure::{Asked, Figure, NodeUse, Place, hundredths};
-use crate::lab::LabError;
 use crate::lab::bench::page::{self, middle_and_last};
-use crate::lab::bench::results::Results;
 
-/// Writes the table anew.
-pub(super) fn write(page: &Path, results: &Results<Figure>) -> Result<(), LabError> {
-    let figures = results.all();
-    page::write(page, "node", &format!("{}\n\n{}", page::circumstances(&figures), table(&figures)))
+/// Gives the benchmark's section of the page.
+pub(super) fn section(figures: &[&Figure]) -> String {
+    format!("{}\n\n{}", page::circumstances(figures), table(figures))
 }
 
 fn table(figures: &[&Figure]) -> Table {

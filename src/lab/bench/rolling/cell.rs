@@ -10,7 +10,7 @@ use super::figure::{Figure, Quiet, Rolled, Told};
 use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::admin::{Hands, TopicPlan};
-use crate::lab::bench::ground::{Ground, WARM_WITHIN, cores, load_average, start_load};
+use crate::lab::bench::ground::{Ground, WARM_WITHIN, circumstance, start_load};
 use crate::lab::client::{Steady, final_read};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::{Fault, FaultKind};
@@ -57,7 +57,7 @@ impl Cell {
 
     /// Carries the run out; everything that it started is gone afterwards.
     pub(super) async fn measure(self, ground: &Ground) -> Result<Figure, LabError> {
-        let busy = load_average();
+        let on = circumstance(&ground.kafka, Some(&ground.build));
         let mut scene = Scene::set(ground).await?;
         // Every other run begins with the other arm: a machine that gets slower or faster favours neither.
         let first = if self.run.is_multiple_of(2) { Arm::With } else { Arm::Without };
@@ -76,12 +76,9 @@ impl Cell {
         let lost = scene.end().await?;
         Ok(Figure {
             key: self.key(&ground.kafka),
-            kafka: ground.kafka.clone(),
+            on,
             run: self.run,
             window_ms: crate::lab::bench::ground::millis(self.window),
-            tanist_build: ground.build.clone(),
-            cores: cores(),
-            load_before: busy,
             quiet,
             rolled,
             lost,
@@ -173,31 +170,17 @@ impl Scene {
     async fn told(&self, since: u64) -> Result<Told, LabError> {
         let mut told = Told { findings: BTreeMap::new(), acts: 0, offers: 0, attentions: 0 };
         for entry in records::since(&self.trio, NODES[0], since).await? {
-            match &entry.record.body {
-                Body::Opened(finding) | Body::Reclassified { to: finding, .. } => {
-                    *told.findings.entry(finding.kind.name().to_owned()).or_default() += 1;
-                }
-                Body::Decided(decision) => match decision.verdict {
+            let body = &entry.record.body;
+            if let Body::Opened(finding) | Body::Reclassified { to: finding, .. } = body {
+                *told.findings.entry(finding.kind.name().to_owned()).or_default() += 1;
+            } else if let Body::Decided(decision) = body {
+                match decision.verdict {
                     DecisionVerdict::Act { .. } => told.acts += 1,
                     DecisionVerdict::Offer { .. } | DecisionVerdict::WouldAct => told.offers += 1,
                     DecisionVerdict::Nothing(_) => {}
-                },
-                Body::Attention { .. } => told.attentions += 1,
-                Body::Founded { .. }
-                | Body::Led
-                | Body::PolicyIs { .. }
-                | Body::StillHeld { .. }
-                | Body::Continued { .. }
-                | Body::Outcome(_)
-                | Body::Opinion(_)
-                | Body::Approved { .. }
-                | Body::Rejected { .. }
-                | Body::Withdrawn { .. }
-                | Body::PauseFile { .. }
-                | Body::Paused { .. }
-                | Body::Resumed { .. }
-                | Body::Acknowledged { .. }
-                | Body::Closed { .. } => {}
+                }
+            } else if matches!(body, Body::Attention { .. }) {
+                told.attentions += 1;
             }
         }
         Ok(told)

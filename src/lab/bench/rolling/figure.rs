@@ -14,13 +14,10 @@ use crate::lab::client::Felt;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Figure {
     pub(super) key: String,
-    pub(super) kafka: String,
+    #[serde(flatten)]
+    pub(super) on: Circumstance,
     pub(super) run: u32,
     pub(super) window_ms: u64,
-    pub(super) tanist_build: String,
-    pub(super) cores: usize,
-    /// Load of the minute before the run, as the kernel writes it.
-    pub(super) load_before: Option<String>,
     pub(super) quiet: Vec<Quiet>,
     pub(super) rolled: Vec<Rolled>,
     /// Records that were acknowledged and cannot be read.
@@ -94,13 +91,8 @@ impl results::Figure for Figure {
         &self.key
     }
 
-    fn circumstance(&self) -> Circumstance<'_> {
-        Circumstance {
-            kafka: &self.kafka,
-            cores: self.cores,
-            build: Some(&self.tanist_build),
-            load_before: self.load_before.as_deref(),
-        }
+    fn circumstance(&self) -> &Circumstance {
+        &self.on
     }
 }
 

@@ -15,7 +15,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::ground::Ground;
-use super::results::Results;
+use super::results::{Kept, Results};
 use crate::lab::LabError;
 use crate::lab::options::KAFKA_DEFAULT;
 use cell::Cell;
@@ -36,15 +36,8 @@ pub struct RollingArgs {
     /// The tanist program, a release build; the one beside this program if left out.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where each run is kept as a line of JSON.
-    #[arg(long, default_value = "benches/results/rolling.ndjson")]
-    results: PathBuf,
-    /// The page whose table is written anew between its markers.
-    #[arg(long, default_value = "BENCHMARKS.md")]
-    page: PathBuf,
-    /// Measure nothing: only write the table.
-    #[arg(long)]
-    report: bool,
+    #[command(flatten)]
+    kept: Kept,
 }
 
 /// Whether the trio runs.
@@ -72,8 +65,8 @@ impl Arm {
 ///
 /// Errors: those of a cluster that does not start. What was measured until then is kept; the same command goes on from there.
 pub async fn run(args: RollingArgs) -> Result<(), LabError> {
-    let mut results: Results<Figure> = Results::open(&args.results)?;
-    if !args.report {
+    let mut results: Results<Figure> = args.kept.open("rolling")?;
+    if args.kept.measures() {
         let ground = Ground::new(args.program.clone(), args.kafka.clone())?;
         let runs = (1..=args.n).map(|run| Cell { run, window: args.window }).collect();
         let todo = results.unmeasured(runs, |cell| cell.key(&args.kafka));
@@ -84,7 +77,5 @@ pub async fn run(args: RollingArgs) -> Result<(), LabError> {
             results.keep(figure)?;
         }
     }
-    report::write(&args.page, &results)?;
-    println!("{}: the tables are made from {} runs of {}", args.page.display(), results.len(), args.results.display());
-    Ok(())
+    args.kept.write("rolling", &results, report::section)
 }

@@ -1,21 +1,16 @@
 //! The tables in BENCHMARKS.md: quiet windows with and without the trio, and rolling restarts.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use comfy_table::Table;
 
 use super::Arm;
 use super::figure::{Figure, Latency, ms};
-use crate::lab::LabError;
 use crate::lab::bench::page::{self, middle_and_last};
-use crate::lab::bench::results::Results;
 
-/// Writes the tables anew.
-pub(super) fn write(page: &Path, results: &Results<Figure>) -> Result<(), LabError> {
-    let figures = results.all();
-    let text = format!("{}\n\n{}\n\n{}", page::circumstances(&figures), quiet(&figures), rolled(&figures));
-    page::write(page, "rolling", &text)
+/// Gives the benchmark's section of the page.
+pub(super) fn section(figures: &[&Figure]) -> String {
+    format!("{}\n\n{}\n\n{}", page::circumstances(figures), quiet(figures), rolled(figures))
 }
 
 fn name(arm: Arm) -> &'static str {
