@@ -12,12 +12,9 @@ use tanist::sim::differential::reading::{
     CellReading, Moving, Partition, PartitionState, Pulse, Reading, Registered, Silence, View,
 };
 use tanist::sim::differential::script::{BROKERS, Election, Life, NewTopic, Size};
-use tanist::sim::differential::{
-    Action, Batch, Blow, Class, Deed, Ground, Line as Recorded, Order, Recorder, Stage, Until,
-};
+use tanist::sim::differential::{Action, Batch, Class, Deed, Ground, Line as Recorded, Order, Recorder, Stage, Until};
 use tanist::sim::kafka::Kafka;
 use tanist::sim::kafka::code::Code;
-use tanist::sim::kafka::fault::{Fault, FaultKind, Vantage, Way};
 use tanist::sim::kafka::plan::{KafkaPlan, Settings, Version};
 use tanist::sim::kafka::talk::{
     Acks, Answer, Asker, Call, Door, ElectionKind, Heard, Layout, Line, NewTopic as MadeTopic, News, Order as Wanted,
@@ -113,11 +110,11 @@ impl Player {
             Order::Topics(topics) => self.make(&topics, recorder),
             Order::Write => self.write(),
             Order::Inflict(blow) => {
-                self.kafka.inflict(self.now, &fault(blow)).unwrap();
+                self.kafka.inflict(self.now, &blow.fault()).unwrap();
                 self.watch();
             }
             Order::Heal(blow) => {
-                self.kafka.heal(self.now, &fault(blow)).unwrap();
+                self.kafka.heal(self.now, &blow.fault()).unwrap();
                 self.watch();
             }
             Order::Prepare(cells, deed) => {
@@ -554,18 +551,4 @@ fn word(answer: Result<Answer, Silence>) -> String {
         Ok(_) => "ok".to_owned(),
         Err(_) => "no answer".to_owned(),
     }
-}
-
-fn fault(blow: Blow) -> Fault {
-    let (kind, broker) = match blow {
-        Blow::Kill(broker) => (FaultKind::Kill, broker),
-        Blow::Terminate(broker) => (FaultKind::Terminate, broker),
-        Blow::Stop(broker) => (FaultKind::Stop, broker),
-        Blow::ClientCut(broker) => (FaultKind::ClientCut(Vantage::All), broker),
-        Blow::ClientFreeze(broker) => (FaultKind::ClientFreeze(Vantage::All, Way::Both), broker),
-        Blow::ReplicationFreeze(broker) => (FaultKind::ReplicationFreeze(Way::Both), broker),
-        Blow::DiskFreeze(broker) => (FaultKind::DiskFreeze, broker),
-        Blow::ControllerFreeze(broker) => (FaultKind::ControllerFreeze(Way::Both), broker),
-    };
-    Fault::at_broker(kind, broker)
 }

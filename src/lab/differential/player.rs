@@ -16,9 +16,8 @@ use crate::adapters::kafka::wire::{
 use crate::lab::LabError;
 use crate::lab::admin::{self, chain};
 use crate::lab::cluster::Cluster;
-use crate::lab::fault::{Fault, FaultKind};
-use crate::lab::link::Way;
-use crate::lab::names::{Listener, Vantage};
+use crate::lab::fault::Fault;
+use crate::lab::names::Listener;
 use crate::model::ids::BrokerId;
 use crate::model::topology::Standing;
 use crate::sim::differential::reading::{CellReading, Moving, Reading};
@@ -112,8 +111,8 @@ impl Play<'_> {
         match order {
             Order::Topics(topics) => self.make(&topics).await,
             Order::Write => self.write().await,
-            Order::Inflict(blow) => self.player.cluster.inflict(&fault(blow)).map(|_| ()),
-            Order::Heal(blow) => self.player.cluster.heal(&fault(blow)),
+            Order::Inflict(blow) => self.player.cluster.inflict(&fault(blow)?).map(|_| ()),
+            Order::Heal(blow) => self.player.cluster.heal(&fault(blow)?),
             Order::Prepare(cells, deed) => self.prepare(&cells, &deed).await,
             Order::Act(cells, deed) => {
                 self.act(&cells, &deed).await;
@@ -359,18 +358,9 @@ impl Play<'_> {
     }
 }
 
-fn fault(blow: Blow) -> Fault {
-    let (kind, broker) = match blow {
-        Blow::Kill(broker) => (FaultKind::Kill, broker),
-        Blow::Terminate(broker) => (FaultKind::Terminate, broker),
-        Blow::Stop(broker) => (FaultKind::Stop, broker),
-        Blow::ClientCut(broker) => (FaultKind::ClientCut(Vantage::All), broker),
-        Blow::ClientFreeze(broker) => (FaultKind::ClientFreeze(Vantage::All, Way::Both), broker),
-        Blow::ReplicationFreeze(broker) => (FaultKind::ReplicationFreeze(Way::Both), broker),
-        Blow::DiskFreeze(broker) => (FaultKind::DiskFreeze, broker),
-        Blow::ControllerFreeze(broker) => (FaultKind::ControllerFreeze(Way::Both), broker),
-    };
-    Fault::at(kind, broker)
+/// Gives a blow as the lab carries it out: both worlds write a fault the same way.
+fn fault(blow: Blow) -> Result<Fault, LabError> {
+    blow.fault().to_string().parse()
 }
 
 fn outcome(answer: Result<Vec<PartitionOutcome>, WireError>) -> String {
@@ -382,5 +372,27 @@ fn word(answer: Result<Option<ErrorCode>, WireError>) -> String {
         Ok(None) => "ok".to_owned(),
         Ok(Some(code)) => code.name().to_owned(),
         Err(error) => error.code().map_or_else(|| "no answer".to_owned(), |code| code.name().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lab_reads_every_blow_as_the_pretended_kafka_writes_it() {
+        let blows: [fn(BrokerId) -> Blow; 8] = [
+            Blow::Kill,
+            Blow::Terminate,
+            Blow::Stop,
+            Blow::ClientCut,
+            Blow::ClientFreeze,
+            Blow::ReplicationFreeze,
+            Blow::DiskFreeze,
+            Blow::ControllerFreeze,
+        ];
+        for blow in blows.map(|blow| blow(BrokerId(2))) {
+            assert_eq!(fault(blow).unwrap().to_string(), blow.fault().to_string(), "{blow:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::action::{Action, Company};
+use super::blow::Blow;
 use super::recording::Stage;
 use super::state::State;
 use super::table;
@@ -20,27 +21,6 @@ pub struct Batch {
     pub company: Company,
     /// The cells' actions.
     pub cells: Vec<Action>,
-}
-
-/// What to break, always reversible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Blow {
-    /// SIGKILL; mended by starting the process.
-    Kill(BrokerId),
-    /// SIGTERM; mended by starting the process.
-    Terminate(BrokerId),
-    /// SIGSTOP; mended by SIGCONT.
-    Stop(BrokerId),
-    /// Client listeners reset and refuse.
-    ClientCut(BrokerId),
-    /// Client listeners are a black hole.
-    ClientFreeze(BrokerId),
-    /// Nobody hears from the broker's replication listener; it hears from others.
-    ReplicationFreeze(BrokerId),
-    /// The log folder takes no writes.
-    DiskFreeze(BrokerId),
-    /// The way to every controller is a black hole.
-    ControllerFreeze(BrokerId),
 }
 
 /// What to ask of the active controller.
