@@ -7,6 +7,7 @@
 
 mod advising;
 mod asks;
+pub mod budget;
 mod considered;
 mod controller;
 mod cursor;

@@ -3,7 +3,6 @@
 //!
 //! Deliberately a state machine over calls and timers where production has tasks: nothing here waits.
 
-mod budget;
 mod line;
 mod observer;
 mod pulse;
@@ -14,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::control::budget::Budget;
 use crate::control::pace::Rhythm;
 use crate::model::ids::{BrokerId, ControllerId, Listener, PartitionId};
 use crate::model::observation::{Blindness, LookNow};
@@ -24,7 +24,6 @@ use super::desk::Desk;
 use super::kafka::code::Code;
 use super::kafka::talk::{Answer, Call, Door, Heard, Line, News, Request};
 use super::stimulus::{ProbeTimer, Stimulus};
-use budget::Budget;
 use line::Watched;
 use observer::Observer;
 use pulse::PulseDuty;

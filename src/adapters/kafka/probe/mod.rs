@@ -4,7 +4,6 @@
 //! What cannot be measured is told as such, with its reason. It neither judges nor remembers: silence, lights and
 //! findings are made elsewhere, from what it tells.
 
-mod budget;
 mod lane;
 mod line;
 mod merge;

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::budget::Budget;
 use super::lane::Lane;
 use super::options::ProbeOptions;
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{Endpoint, Obstacle, Options, Rights, WireError};
+use crate::control::budget::Budget;
 use crate::model::ids::{BrokerId, ClusterId, PartitionId, TopicId};
 use crate::model::observation::{Blindness, Fact, Observation};
 use crate::model::topology::Topology;
@@ -47,19 +47,19 @@ impl Broker {
             offsets: lane(),
             rounds: lane(),
             dirs: lane(),
-            budget: Mutex::new(Budget::new(clock::now())),
+            budget: Mutex::new(Budget::new(clock::timestamp())),
             endpoint,
         }
     }
 
     /// Counts a request that cannot wait.
     pub(super) fn count(&self) {
-        held(&self.budget).urgent(clock::now());
+        held(&self.budget).urgent(clock::timestamp());
     }
 
     /// Says whether a request that merely keeps a picture fresh may go out now.
     pub(super) fn may_ask(&self) -> bool {
-        held(&self.budget).routine(clock::now())
+        held(&self.budget).routine(clock::timestamp())
     }
 }
 

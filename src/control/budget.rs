@@ -1,9 +1,11 @@
 //! How many requests one broker gets from this node: a bucket of tokens, refilled evenly.
 //!
 //! Pings and looks that were asked for always pass, and count; what merely keeps a picture fresh waits when the bucket
-//! is low.
+//! is low. The pretended probe keeps the same one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::model::time::Timestamp;
 
 /// Units: requests a second, and the size of the bucket.
 const REQUESTS_PER_SECOND: u32 = 8;
@@ -15,25 +17,26 @@ const FULL: Duration = TOKEN.saturating_mul(REQUESTS_PER_SECOND);
 
 /// What one broker may still be asked; kept as time saved up.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Budget {
+pub struct Budget {
     saved: Duration,
-    at: Instant,
+    at: Timestamp,
 }
 
 impl Budget {
     /// Begins with a full bucket.
-    pub(super) fn new(now: Instant) -> Self {
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
         Self { saved: FULL, at: now }
     }
 
     /// Takes a request that cannot wait.
-    pub(super) fn urgent(&mut self, now: Instant) {
+    pub fn urgent(&mut self, now: Timestamp) {
         self.refill(now);
         self.saved = self.saved.saturating_sub(TOKEN);
     }
 
     /// Takes a request that can; says whether it may go out now.
-    pub(super) fn routine(&mut self, now: Instant) -> bool {
+    pub fn routine(&mut self, now: Timestamp) -> bool {
         self.refill(now);
         let enough = RESERVED.saturating_add(TOKEN) <= self.saved;
         if enough {
@@ -42,8 +45,8 @@ impl Budget {
         enough
     }
 
-    fn refill(&mut self, now: Instant) {
-        self.saved = self.saved.saturating_add(now.saturating_duration_since(self.at)).min(FULL);
+    fn refill(&mut self, now: Timestamp) {
+        self.saved = self.saved.saturating_add(now.since(self.at)).min(FULL);
         self.at = now;
     }
 }
@@ -51,16 +54,15 @@ impl Budget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::clock;
 
     #[test]
     fn pings_and_routine_together_stay_below_eight_a_second() {
-        let start = clock::now();
+        let start = Timestamp(1_000_000);
         let mut budget = Budget::new(start);
         let (mut sent, mut held) = (0, 0);
         // Four pings and ten routine requests a second, for twenty seconds.
         for tick in 0..400_u32 {
-            let now = start + Duration::from_millis(50) * tick;
+            let now = start.plus(Duration::from_millis(50) * tick);
             if tick % 5 == 0 {
                 budget.urgent(now);
                 sent += 1;
@@ -75,13 +77,13 @@ mod tests {
 
     #[test]
     fn what_cannot_wait_always_passes_and_slows_the_rest() {
-        let now = clock::now();
+        let now = Timestamp(1_000_000);
         let mut budget = Budget::new(now);
         for _ in 0..20 {
             budget.urgent(now);
         }
         assert!(!budget.routine(now));
-        assert!(!budget.routine(now + Duration::from_millis(200)));
-        assert!(budget.routine(now + Duration::from_millis(400)));
+        assert!(!budget.routine(now.plus(Duration::from_millis(200))));
+        assert!(budget.routine(now.plus(Duration::from_millis(400))));
     }
 }
