@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::io::{HardState, LogEntry, LogPosition};
+use super::io::{HardState, LogEntry, LogPosition, Persist, SnapshotWrite};
 use super::members::Members;
 use super::wire::EntryKind;
 use crate::model::ids::{NodeId, RaftIndex, Term};
@@ -144,6 +144,34 @@ pub struct Recovered {
 }
 
 impl Recovered {
+    /// Takes a whole write in, as every store must: what would be read back once it is durable.
+    pub fn keep(&mut self, write: Persist) {
+        if let Some(state) = write.hard_state {
+            self.hard_state = state;
+        }
+        match write.snapshot {
+            Some(SnapshotWrite::Own(snapshot)) => self.snapshot = snapshot,
+            Some(SnapshotWrite::Received(snapshot)) => {
+                self.cut = LogPosition { index: snapshot.index, term: snapshot.term };
+                self.entries.clear();
+                self.snapshot = snapshot;
+            }
+            None => {}
+        }
+        if let Some(first) = write.entries.first() {
+            while self.entries.last().is_some_and(|entry| first.index <= entry.index) {
+                self.entries.pop();
+            }
+            self.entries.extend(write.entries);
+        }
+        if let Some(cut) = write.cut_behind
+            && let Some(entry) = self.entries.iter().find(|entry| entry.index == cut)
+        {
+            self.cut = LogPosition { index: cut, term: entry.term };
+            self.entries.retain(|entry| cut < entry.index);
+        }
+    }
+
     /// Gives the beginning of a trio's life: the same on each of its first members.
     ///
     /// The log begins at index 1 with the members in a snapshot, not at 0: a node that is admitted later holds nothing at

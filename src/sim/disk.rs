@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::consensus::{LogPosition, Persist, PersistToken, Recovered, SnapshotWrite};
+use crate::consensus::{Persist, PersistToken, Recovered};
 use crate::model::time::Timestamp;
 
 use super::chance::Chance;
@@ -102,34 +102,7 @@ impl Disk {
     fn sync(&mut self, count: usize) {
         let count = count.min(self.volatile.len());
         for write in self.volatile.drain(..count) {
-            apply(&mut self.durable, write);
+            self.durable.keep(write);
         }
-    }
-}
-
-fn apply(durable: &mut Recovered, write: Persist) {
-    if let Some(state) = write.hard_state {
-        durable.hard_state = state;
-    }
-    match write.snapshot {
-        Some(SnapshotWrite::Own(snapshot)) => durable.snapshot = snapshot,
-        Some(SnapshotWrite::Received(snapshot)) => {
-            durable.cut = LogPosition { index: snapshot.index, term: snapshot.term };
-            durable.entries.clear();
-            durable.snapshot = snapshot;
-        }
-        None => {}
-    }
-    if let Some(first) = write.entries.first() {
-        while durable.entries.last().is_some_and(|entry| first.index <= entry.index) {
-            durable.entries.pop();
-        }
-        durable.entries.extend(write.entries);
-    }
-    if let Some(cut) = write.cut_behind
-        && let Some(entry) = durable.entries.iter().find(|entry| entry.index == cut)
-    {
-        durable.cut = LogPosition { index: cut, term: entry.term };
-        durable.entries.retain(|entry| cut < entry.index);
     }
 }

@@ -5,7 +5,7 @@
 //! node from starting, so that the disk then shows the state before.
 
 use tanist::consensus::wire::EntryKind;
-use tanist::consensus::{LogPosition, Persist, PersistToken, Recovered, SnapshotWrite};
+use tanist::consensus::{Persist, PersistToken, Recovered};
 use tanist::model::ids::RaftIndex;
 
 /// Whether a disk's word can be trusted.
@@ -102,30 +102,10 @@ fn torn(write: Persist, chance: u64) -> Persist {
     }
 }
 
+/// Takes a write in, and holds it to what a store may expect of any.
 fn apply(durable: &mut Recovered, write: Persist) {
-    if let Some(state) = write.hard_state {
-        durable.hard_state = state;
-    }
-    match write.snapshot {
-        Some(SnapshotWrite::Own(snapshot)) => durable.snapshot = snapshot,
-        Some(SnapshotWrite::Received(snapshot)) => {
-            durable.cut = LogPosition { index: snapshot.index, term: snapshot.term };
-            durable.entries.clear();
-            durable.snapshot = snapshot;
-        }
-        None => {}
-    }
-    if let Some(first) = write.entries.first() {
-        durable.entries.retain(|entry| entry.index < first.index);
-        assert!(write.entries.iter().all(|entry| entry.kind != EntryKind::Unspecified));
-        durable.entries.extend(write.entries);
-    }
-    if let Some(cut) = write.cut_behind {
-        let position = durable.entries.iter().find(|entry| entry.index == cut);
-        if let Some(entry) = position {
-            durable.cut = LogPosition { index: cut, term: entry.term };
-            durable.entries.retain(|entry| cut < entry.index);
-        }
-        assert!(RaftIndex(0) < durable.cut.index);
-    }
+    assert!(write.entries.iter().all(|entry| entry.kind != EntryKind::Unspecified));
+    let cuts = write.cut_behind.is_some();
+    durable.keep(write);
+    assert!(!cuts || RaftIndex(0) < durable.cut.index);
 }
