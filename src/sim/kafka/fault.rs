@@ -334,7 +334,7 @@ fn wrong(word: &str, expected: &str) -> FaultError {
 }
 
 /// Reads `200ms`, `9s` or `2m`.
-fn parse_span(text: &str) -> Option<Duration> {
+pub(in crate::sim) fn parse_span(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: u64 = digits.parse().ok()?;
     match text.get(digits.len()..)? {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::control::event::PauseFile;
 use crate::model::ids::{BrokerId, CaseId, NodeId};
 use crate::sim::disk::DiskTrouble;
-use crate::sim::kafka::fault::Fault;
+use crate::sim::kafka::fault::{Fault, parse_span};
 use crate::sim::net::{Cut, LinkTrouble};
 
 use super::setting::Setting;
@@ -205,14 +205,7 @@ impl fmt::Display for Span {
 impl Span {
     /// Reads a span.
     pub(in crate::sim) fn read(text: &str) -> Option<Duration> {
-        let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-        let number: u64 = digits.parse().ok()?;
-        match text.get(digits.len()..)? {
-            "ms" => Some(Duration::from_millis(number)),
-            "s" => Some(Duration::from_secs(number)),
-            "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-            "h" => Some(Duration::from_secs(number.checked_mul(3600)?)),
-            _ => None,
-        }
+        let hours = || text.strip_suffix('h')?.parse::<u64>().ok()?.checked_mul(3600).map(Duration::from_secs);
+        parse_span(text).or_else(hours)
     }
 }
