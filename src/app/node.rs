@@ -99,6 +99,7 @@ struct Node {
     bootstrap: Vec<HostPort>,
     ledger: LedgerDesk,
     me: NodeId,
+    role: watch::Receiver<Role>,
     /// Find out in which form the adviser's server answers, and what Kafka would let this node do.
     asking: [JoinHandle<()>; 2],
 }
@@ -126,7 +127,7 @@ impl Node {
         };
         let started = ledger::start(options, store, links, inbound)?;
         let (roles, role) = watch::channel(Role::Leaderless(Term(0)));
-        let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode), role));
+        let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode), role.clone()));
         let adviser = Arc::new(adviser(&settings.adviser)?);
         let advice = if matches!(*adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
         let options = ControllerOptions {
@@ -158,7 +159,6 @@ impl Node {
         let history = History::new(audit, started.desk, feeds, (others.collect(), tell_rebuilt), (opened, checkpoint));
         let addresses =
             settings.peers.iter().filter_map(|peer| Some((peer.id, peer.surface.as_ref()?.to_string()))).collect();
-        let pause_path = settings.node.data_dir.join("PAUSE");
         Ok(Self {
             driver,
             served,
@@ -167,11 +167,12 @@ impl Node {
             history,
             hand,
             pause_file,
-            pause_path,
+            pause_path: settings.node.data_dir.join("PAUSE"),
             addresses,
             bootstrap: settings.kafka.bootstrap_servers.clone(),
             ledger,
             me,
+            role,
             asking: [probing, asking],
         })
     }
@@ -196,10 +197,10 @@ impl Node {
                 let _ = hushed.await;
             },
         ));
-        let (ledger, me) = (self.ledger, self.me);
+        let (ledger, me, role) = (self.ledger, self.me, self.role);
         let stopped = self.driver.run(async {
             stop.await;
-            ledger::hand_over(&ledger, me).await;
+            ledger::hand_over(&ledger, me, role).await;
         });
         let stopped = stopped.await;
         let _ = hush.send(());

@@ -7,6 +7,7 @@ use super::members::{MemberChange, Members};
 use super::start::SnapshotData;
 use super::wire::{EntryKind, PeerMessage};
 use crate::model::ids::{NodeId, RaftIndex, Term};
+use crate::model::trio;
 
 /// One thing that happened to a peer.
 #[derive(Debug, Clone, PartialEq)]
@@ -236,6 +237,22 @@ pub struct Role {
     pub leader: Option<NodeId>,
     /// This node's own standing.
     pub standing: Standing,
+}
+
+impl Role {
+    /// Gives this node's place as the controller hears of it.
+    #[must_use]
+    pub fn told_by(self, me: NodeId) -> trio::Role {
+        match (self.standing, self.leader) {
+            (Standing::Leading, _) => trio::Role::Leading(self.term),
+            // Elected, but it may lack what its predecessors committed: not yet.
+            (Standing::Elected | Standing::Candidate, _) | (Standing::Follower, None) => {
+                trio::Role::Leaderless(self.term)
+            }
+            (Standing::Follower, Some(leader)) if leader == me => trio::Role::Leaderless(self.term),
+            (Standing::Follower, Some(leader)) => trio::Role::Following { leader, term: self.term },
+        }
+    }
 }
 
 /// What a node is in its term.

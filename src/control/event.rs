@@ -13,6 +13,7 @@ use crate::model::plan::{Class, PlanDigest, Step};
 pub use crate::model::record::PauseFile;
 use crate::model::record::{Receipt, Record};
 use crate::model::topology::Topology;
+pub use crate::model::trio::Role;
 
 use serde::{Deserialize, Serialize};
 
@@ -131,22 +132,6 @@ pub enum PeerWords {
         /// The answer.
         answer: Box<Answer>,
     },
-}
-
-/// This node's place in the trio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It leads, and everything before its term is applied.
-    Leading(Term),
-    /// It follows a leader.
-    Following {
-        /// Whom.
-        leader: NodeId,
-        /// In which term.
-        term: Term,
-    },
-    /// Nobody leads, as far as it knows.
-    Leaderless(Term),
 }
 
 /// Names one thing that was sent out to be done, so that a late answer finds nobody waiting.

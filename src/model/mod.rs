@@ -30,3 +30,4 @@ pub mod snapshot;
 pub mod time;
 pub mod told;
 pub mod topology;
+pub mod trio;

@@ -37,7 +37,7 @@ async fn a_leader_that_stops_in_good_order_hands_over_so_that_nobody_waits_for_a
     .await;
     let term = leads.peer().await.role.term;
 
-    hand_over(&leads.ledger, NodeId(1)).await;
+    hand_over(&leads.ledger, NodeId(1), leads.role.clone()).await;
     leads.stop().await;
     let heir = others[leader(&others).await].peer().await;
     assert_eq!(heir.role.term.0, term.0 + 1, "one election, and nobody stood against it");
@@ -51,6 +51,6 @@ async fn whoever_does_not_lead_has_nothing_to_hand_over_and_leaves() {
     let alone = Node::start(NodeId(1), &homes, &settings, 20).await;
     let before = alone.peer().await.role.standing;
     assert_ne!(before, Standing::Leading, "one of three");
-    hand_over(&alone.ledger, NodeId(1)).await;
+    hand_over(&alone.ledger, NodeId(1), alone.role.clone()).await;
     alone.stop().await;
 }

@@ -57,6 +57,7 @@ pub(crate) type Settings = BTreeMap<NodeId, SocketAddr>;
 pub(crate) struct Node {
     questions: mpsc::Sender<Question>,
     pub(crate) ledger: LedgerDesk,
+    pub(crate) role: watch::Receiver<Role>,
     stop: oneshot::Sender<()>,
     driver: JoinHandle<Stopped>,
 }
@@ -88,19 +89,14 @@ impl Node {
             State::default(),
         );
         let adviser = Arc::new(ModelOrRules::Rules(RulesOnly));
-        let neighbours = Neighbours {
-            probe: NoKafka,
-            hand: Arc::new(NoKafka),
-            roles: watch::channel(Role::Leaderless(Term(0))).0,
-            ledger: started.ledger,
-            adviser,
-        };
+        let (roles, role) = watch::channel(Role::Leaderless(Term(0)));
+        let neighbours = Neighbours { probe: NoKafka, hand: Arc::new(NoKafka), roles, ledger: started.ledger, adviser };
         let (questions, question_inlet) = mpsc::channel(8);
         let inlets = Inlets { questions: question_inlet, pause_file: mpsc::channel(1).1, rebuilt: mpsc::channel(1).1 };
         let driver = Driver::new(controller, neighbours, inlets, mpsc::unbounded_channel().0, now);
         let (stop, stopped) = oneshot::channel();
         let driver = tokio::spawn(driver.run(async { stopped.await.unwrap() }));
-        Self { questions, ledger: started.desk, stop, driver }
+        Self { questions, ledger: started.desk, role, stop, driver }
     }
 
     /// Ends the node; nothing is handed over.

@@ -4,18 +4,20 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::LedgerDesk;
 use crate::consensus::Standing;
 use crate::model::ids::NodeId;
+use crate::model::trio::Role;
 
 /// How long a node that stops in good order waits for another to lead.
 const HAND_OVER_WITHIN: Duration = Duration::from_secs(1);
 
-/// How often it looks whether one does.
-const HAND_OVER_LOOK: Duration = Duration::from_millis(20);
-
 /// Lets another node lead before this one stops, so that nobody waits for an election; not for long, and never in vain.
-pub async fn hand_over(ledger: &LedgerDesk, me: NodeId) {
+///
+/// `role` is this node's place in the trio, as its driver hears of it.
+pub async fn hand_over(ledger: &LedgerDesk, me: NodeId, mut role: watch::Receiver<Role>) {
     let Some(status) = ledger.status(HAND_OVER_WITHIN).await else { return };
     if status.peer.role.standing != Standing::Leading {
         return;
@@ -27,17 +29,8 @@ pub async fn hand_over(ledger: &LedgerDesk, me: NodeId) {
     let Some((heir, _)) = heirs.max_by_key(|(node, index)| (**index, **node)) else { return };
     tracing::info!("handing over to {heir}");
     ledger.transfer(*heir);
-    if tokio::time::timeout(HAND_OVER_WITHIN, another_leads(ledger, me)).await.is_err() {
+    let another_leads = role.wait_for(|role| matches!(role, Role::Following { .. }));
+    if tokio::time::timeout(HAND_OVER_WITHIN, another_leads).await.is_err() {
         tracing::warn!("{heir} did not take over in time; the others will elect");
-    }
-}
-
-/// Waits until this node follows another one, or cannot tell any more.
-async fn another_leads(ledger: &LedgerDesk, me: NodeId) {
-    while let Some(status) = ledger.status(HAND_OVER_WITHIN).await {
-        if status.peer.role.leader.is_some_and(|leader| leader != me) {
-            return;
-        }
-        tokio::time::sleep(HAND_OVER_LOOK).await;
     }
 }

@@ -10,8 +10,7 @@ use tokio::time::MissedTickBehavior;
 use super::disk::{Disk, Done};
 use super::{Command, LedgerStatus, store_note};
 use crate::adapters::peers::{LinkEvent, PeerFrame, PeerLinks, Sent};
-use crate::consensus::{Input, Output, Peer, Proposal, Role as Place, Standing, next_change};
-use crate::control::event::Role;
+use crate::consensus::{Input, Output, Peer, Proposal, Standing, next_change};
 use crate::model::ids::NodeId;
 use crate::ports::{LedgerEvent, PeerWords};
 
@@ -226,7 +225,7 @@ impl Task {
                     tracing::warn!(?why, "a proposal was dropped");
                     self.tell(LedgerEvent::Dropped);
                 }
-                Output::Became(place) => self.tell(LedgerEvent::Role(role(self.peer.status().id, place))),
+                Output::Became(place) => self.tell(LedgerEvent::Role(place.told_by(self.peer.status().id))),
                 Output::InstallSnapshot { index, state } => {
                     if !state.is_empty() {
                         self.tell(LedgerEvent::Install { index, state: state.to_vec() });
@@ -241,15 +240,5 @@ impl Task {
                 Output::Faulted(fault) => self.fault(fault.to_string()),
             }
         }
-    }
-}
-
-fn role(me: NodeId, place: Place) -> Role {
-    match (place.standing, place.leader) {
-        (Standing::Leading, _) => Role::Leading(place.term),
-        // Elected, but it may lack what its predecessors committed: not yet.
-        (Standing::Elected | Standing::Candidate, _) | (Standing::Follower, None) => Role::Leaderless(place.term),
-        (Standing::Follower, Some(leader)) if leader == me => Role::Leaderless(place.term),
-        (Standing::Follower, Some(leader)) => Role::Following { leader, term: place.term },
     }
 }

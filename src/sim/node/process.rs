@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::consensus::{Input, Output, Peer, Proposal, Role as Place, Standing, next_change};
+use crate::consensus::{Input, Output, Peer, Proposal, next_change};
 use crate::control::Controller;
 use crate::control::event::{Effect, Event, PeerWords, Role};
 use crate::control::pace::TICK;
@@ -239,7 +239,7 @@ impl Process {
                 Output::Dropped { token, .. } if self.change == Some(token) => {}
                 Output::Dropped { .. } => self.todo.push_back(Todo::Control(Event::ProposalDropped)),
                 Output::Became(place) => {
-                    let role = role(self.controller.me(), place);
+                    let role = place.told_by(self.controller.me());
                     self.todo.push_back(Todo::Control(Event::Role(role)));
                 }
                 Output::InstallSnapshot { state, .. } if state.is_empty() => {}
@@ -368,16 +368,5 @@ impl Process {
             }
             None => {}
         }
-    }
-}
-
-/// Gives the controller's word for a place in the trio; the same as the ledger's of production.
-fn role(me: NodeId, place: Place) -> Role {
-    match (place.standing, place.leader) {
-        (Standing::Leading, _) => Role::Leading(place.term),
-        // Elected, but it may lack what its predecessors committed: not yet.
-        (Standing::Elected | Standing::Candidate, _) | (Standing::Follower, None) => Role::Leaderless(place.term),
-        (Standing::Follower, Some(leader)) if leader == me => Role::Leaderless(place.term),
-        (Standing::Follower, Some(leader)) => Role::Following { leader, term: place.term },
     }
 }
