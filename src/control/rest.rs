@@ -1,11 +1,16 @@
-//! Rests: a case of which nothing could be sent is tried again at a pace, and for as long as that lasts.
+//! Rests: a case of which nothing could be sent is tried again at a pace, and for as long as that lasts; and what is worth a
+//! short wait before the first plan.
 //!
 //! Deliberately no count: controllers that elect for a minute are no reason to leave a case to a person for good. A person is
 //! told, and the tries go on. Forgotten with the leader: the next one may try at once.
 
 use std::time::Duration;
 
+use crate::decide::deliberate::Deliberation;
 use crate::model::ids::CaseId;
+use crate::model::observation::Light;
+use crate::model::plan::{Unfit, Verdict};
+use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 
 use super::controller::Controller;
@@ -16,6 +21,10 @@ const REST_MAX: Duration = Duration::from_secs(10);
 
 /// A case that rests longer than this waits for more than an election among the controllers: a person's.
 const REST_SHORT_MAX: Duration = Duration::from_secs(2);
+
+/// How long after a broker turned red a plan waits for the log ends that were asked for then. They take a few milliseconds;
+/// on a busy machine more than the quarter second after which a crash is planned. No later than a crash must be classified.
+const LOG_ENDS_PATIENCE: Duration = Duration::from_millis(400);
 
 /// How long a case rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,4 +58,15 @@ impl Controller {
             lead.rests.remove(&case);
         }
     }
+}
+
+/// Tells whether a plan would pass over a replica for no other reason than that its log end has not arrived yet: only the
+/// topics of the last seconds have none, as every log is read all five seconds.
+pub(super) fn awaits_log_ends(one: &Deliberation, snapshot: &Snapshot) -> bool {
+    let Some((plan, _)) = &one.plan else { return false };
+    let Some(mine) = snapshot.heard.get(&snapshot.taken_by).map(|heard| &heard.report.brokers) else { return false };
+    let just_red = mine.get(&one.finding.broker).is_some_and(|sighting| sighting.light_for < LOG_ENDS_PATIENCE);
+    let answers = |broker| mine.get(&broker).is_some_and(|sighting| sighting.light == Light::Green);
+    let mut candidates = plan.choices.iter().flat_map(|choice| &choice.candidates);
+    just_red && candidates.any(|one| one.verdict == Verdict::Unfit(Unfit::LogEndSilent) && answers(one.broker))
 }

@@ -23,6 +23,7 @@ use super::considered::Considered;
 use super::controller::{Controller, Now};
 use super::event::Effect;
 use super::lead::CaseRef;
+use super::rest::awaits_log_ends;
 use super::state::{Case, Offer};
 
 /// How long an `Unknown` or a `Conflict` is given to pass before it becomes a case: start-up and a flap last less.
@@ -97,7 +98,7 @@ impl Controller {
         self.expire_offers(&snapshot);
         self.look_together(now.at, &snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
-        for deliberation in &deliberations {
+        for deliberation in deliberations.iter().filter(|one| !awaits_log_ends(one, &snapshot)) {
             self.consider(now, &snapshot, deliberation);
         }
         let found: Vec<BrokerId> = deliberations.iter().map(|one| one.finding.broker).collect();

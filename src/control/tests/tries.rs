@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::world::{GONE, VICTIM, World};
-use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
+use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
+use crate::model::ids::BrokerId;
 use crate::model::plan::Act;
 use crate::model::record::{Attention, Body, End, NotSent, Receipt};
 
@@ -107,4 +108,25 @@ fn the_way_back_meets_electing_controllers_at_the_same_pace() {
     world.live(Duration::from_secs(15));
     assert_eq!(ends(&world).last(), Some(&End::Done), "{:?}", world.kinds());
     assert!(world.kinds().contains(&"closed"), "{:?}", world.kinds());
+}
+
+#[test]
+fn a_log_end_that_is_late_is_waited_for_a_moment_and_no_longer() {
+    let chosen = |arrives: bool| {
+        let mut world = World::leading(policy(Mode::Auto));
+        world.late = [BrokerId(2)].into();
+        world.live(GuardPolicy::default().log_end_age_max + Duration::from_secs(1));
+        world.kill();
+        assert!(world.proposed.is_empty(), "nothing is planned without it at once");
+        if arrives {
+            world.late.clear();
+            world.look();
+        } else {
+            world.pass(Duration::from_millis(500));
+        }
+        world.commit();
+        world.decisions()[0].plan.as_ref().unwrap().choices[0].chosen
+    };
+    assert_eq!(chosen(true), Some(BrokerId(2)));
+    assert_eq!(chosen(false), Some(BrokerId(3)));
 }

@@ -89,6 +89,7 @@ pub(super) struct World {
     pub(super) warned: Vec<String>,
     /// Brokers that do not answer this node any more.
     down: BTreeSet<BrokerId>,
+    pub(super) late: BTreeSet<BrokerId>,
     /// How many of the steps sent were answered.
     pub(super) answered: usize,
     /// What the peers say, as lines of a fixture.
@@ -145,6 +146,7 @@ impl World {
             answers: Vec::new(),
             warned: Vec::new(),
             down: BTreeSet::new(),
+            late: BTreeSet::new(),
             answered: 0,
             peers: "",
             files: BTreeMap::new(),
@@ -220,10 +222,9 @@ impl World {
     }
 
     fn breathe(&mut self) {
-        let at = self.now().at;
         for broker in self.alive() {
             let outcome = PingOutcome::Answered { rtt: Duration::from_millis(1) };
-            self.fact(Fact::Ping { broker, path: path(), sent_at: at, outcome });
+            self.fact(Fact::Ping { broker, path: path(), sent_at: self.now().at, outcome });
         }
         if self.look_due <= self.ms {
             self.look_due = self.ms + 1000;
@@ -237,13 +238,12 @@ impl World {
     }
 
     /// Reads the cluster's shape, log ends and places in the metadata log.
-    fn look(&mut self) {
-        let at = self.now().at;
+    pub(super) fn look(&mut self) {
         self.shape();
-        for broker in self.alive() {
+        for broker in self.alive().into_iter().filter(|broker| !self.late.contains(broker)).collect::<Vec<_>>() {
             let end = LogEnd { offset: Offset(1000), leader_epoch: Some(LeaderEpoch(7)) };
             let log_ends: BTreeMap<_, _> = self.topology.partitions.keys().map(|id| (*id, end)).collect();
-            self.fact(Fact::Offsets(OffsetsReading { broker, sent_at: at, log_ends }));
+            self.fact(Fact::Offsets(OffsetsReading { broker, sent_at: self.now().at, log_ends }));
         }
         self.pulse();
     }
