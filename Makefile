@@ -18,7 +18,7 @@ setup: ## installs what tests, demo and benchmarks need, and says what it instal
 	@tests/setup/setup.sh test
 
 # One build profile for everything here, so that the dependencies are compiled once. Tests on the real cluster are ordinary
-# integration tests; they queue by themselves (tests/common/seat.rs), so no --test-threads slows down the others.
+# integration tests; they queue by themselves (tests/common/alone.rs), so no --test-threads slows down the others.
 test: setup ## every check and every test, those on a real Kafka cluster included
 	@mkdir -p $(dir $(SKIPPED)) && rm -f $(SKIPPED)
 	@tests/setup/test.sh $(TARGET) $(SKIPPED)
