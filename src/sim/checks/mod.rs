@@ -310,6 +310,8 @@ impl Checks {
         self.leading.remove(&node);
         self.licences.remove(&node);
         self.errands.retain(|(owner, _), _| *owner != node);
+        // Its next life counts its errands from the first again.
+        self.written.retain(|one| one.node != node);
     }
 
     /// Gives how often each check has looked at something.
