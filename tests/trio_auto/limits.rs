@@ -1,10 +1,12 @@
-//! What the trio must not do: act on one node's word, act when half the cluster is gone, or harm topics that have no spare.
+//! What the trio must not do: act on one node's word, act on what only warns or when half the cluster is gone, or harm topics that
+//! have no spare.
 
 use std::time::Duration;
 
 use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::{BrokerId, Fault, TopicPlan};
+use tanist::model::finding::FindingKind;
 use tanist::model::ids::{NodeId, TopicId};
 use tanist::model::observation::Light;
 use tanist::model::plan::Act;
@@ -35,6 +37,9 @@ pub(crate) async fn one_node_alone_decides_nothing(stage: &Stage) {
             struck.iter().all(|target| blind(target.to_string()[1..].parse().map(BrokerId).unwrap())).then(clock::now)
         })
         .await;
+        if 1 < struck.len() {
+            blindness_is_told(stage).await;
+        }
         until("time enough to act wrongly", async || {
             assert!(intents(&stage.records(1, &play).await).is_empty(), "one node's word moved something");
             (LONG_ENOUGH < since.elapsed()).then_some(())
@@ -48,6 +53,63 @@ pub(crate) async fn one_node_alone_decides_nothing(stage: &Stage) {
     let now = stage.cluster.topic(&play.topic.name).await.unwrap();
     assert!(now.partitions.iter().all(|one| one.leader == Some(VICTIM.0)), "{now:?}");
     stage.end(play).await;
+}
+
+/// Kafka as a whole is out of a node's reach: it runs on, and says what it does not see and what to look at.
+async fn blindness_is_told(stage: &Stage) {
+    let said = until("node 2 to say that it reaches no broker", async || {
+        let said = stage.trio.run(2, &["status"]).await.ok()?;
+        said.out.contains("Not seen from this node").then_some(said)
+    })
+    .await;
+    assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("nobody answered: is Kafka running and reachable from here?"), "{}", said.out);
+}
+
+/// What is told and never answered: a broker that has lost the controllers, and then one that was unregistered while it runs.
+pub(crate) async fn what_only_warns_is_told_and_nothing_is_done(stage: &Stage) {
+    let play = stage.play("warned").await;
+    let hands = stage.cluster.hands().await.unwrap();
+    let fault: Fault = "controller-freeze b1".parse().unwrap();
+    let at = stage.cluster.inflict(&fault).unwrap();
+    told(stage, "a broker that is cut off from the controllers", |what| {
+        matches!(what, Attention::Finding { kind: FindingKind::CutOrStalled, broker: VICTIM, .. })
+    })
+    .await;
+    println!("warned: of a broker without controllers after {:?}", at.elapsed());
+    hands.unregister(VICTIM).await.unwrap();
+    let unregistered = clock::now();
+    told(stage, "a zombie", |what| matches!(what, Attention::Zombie { broker: VICTIM, .. })).await;
+    println!("warned: of a zombie after {:?}", unregistered.elapsed());
+    stage.serves(&play, Acks::All, at).await;
+    stage.cluster.heal(&fault).unwrap();
+    // Nothing but a new process makes it a broker again.
+    let kill = Fault::kill(VICTIM);
+    stage.cluster.inflict(&kill).unwrap();
+    stage.cluster.await_gone(VICTIM).await.unwrap();
+    stage.cluster.heal(&kill).unwrap();
+    stage.cluster.await_ready(VICTIM).await.unwrap();
+    stage.cluster.await_in_sync(&play.topic.name, PATIENCE).await.unwrap();
+    stage.await_calm().await;
+    let acts = intents(&stage.records(1, &play).await);
+    assert!(acts.is_empty(), "neither is acted on: {acts:?}");
+    acknowledged(stage).await;
+    stage.end(play).await;
+}
+
+async fn told(stage: &Stage, of: &str, is: impl Fn(&Attention) -> bool) {
+    let what = format!("a person to be told of {of}");
+    stage.await_status(&what, |status| status.attentions.iter().any(|one| is(&one.what))).await;
+}
+
+/// A person acknowledges whatever was told.
+async fn acknowledged(stage: &Stage) {
+    let status = stage.await_status("a leader's word", |_| true).await;
+    for attention in &status.attentions {
+        stage.says(&["audit", "acknowledge", &attention.index.0.to_string()]).await;
+    }
+    stage.await_status("nothing left to tell", |status| status.attentions.is_empty()).await;
 }
 
 pub(crate) async fn two_dead_brokers_are_told_to_a_person(stage: &Stage) {
@@ -74,11 +136,7 @@ pub(crate) async fn two_dead_brokers_are_told_to_a_person(stage: &Stage) {
     }
     stage.cluster.await_in_sync(&play.topic.name, PATIENCE).await.unwrap();
     stage.await_calm().await;
-    let status = stage.await_status("a leader's word", |_| true).await;
-    for attention in &status.attentions {
-        stage.says(&["audit", "acknowledge", &attention.index.0.to_string()]).await;
-    }
-    stage.await_status("nothing left to tell", |status| status.attentions.is_empty()).await;
+    acknowledged(stage).await;
     stage.end(play).await;
 }
 

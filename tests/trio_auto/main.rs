@@ -46,6 +46,7 @@ const FULL: &[(&str, Case)] = cases! {
     "reject" => faults::a_broker_cut_off_from_clients_is_never_fenced,
     "reborn" => restarts::a_broker_that_restarts_by_itself_is_never_fenced,
     "one-view" => limits::one_node_alone_decides_nothing,
+    "warned" => limits::what_only_warns_is_told_and_nothing_is_done,
     "two-dead" => limits::two_dead_brokers_are_told_to_a_person,
     "thin" => limits::topics_with_little_redundancy_lose_nothing,
 };
