@@ -131,7 +131,7 @@ impl Controller {
             Event::Reported { from, report } => self.reported(now, from, report),
             Event::Role(role) => self.take_role(now, role),
             Event::Committed { index, entry } => self.committed(now, index, &entry),
-            Event::ProposalDropped => self.proposal_dropped(now),
+            Event::ProposalDropped => self.proposal_dropped(),
             Event::Applied { errand, result } => self.step_applied(now, errand, result),
             Event::ReadBack { errand, views } => self.was_read_back(now, errand, views),
             Event::Advised { case, plan, opinion } => self.advised(now, case, plan, *opinion),

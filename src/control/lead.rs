@@ -185,12 +185,13 @@ impl Controller {
         }
     }
 
-    pub(super) fn proposal_dropped(&mut self, now: Now) {
+    /// Whatever still holds is proposed again by the next round, and not at once: the log may refuse for as long as leadership
+    /// is being handed over, and would be asked without end.
+    pub(super) fn proposal_dropped(&mut self) {
         let Some(lead) = self.lead.as_mut() else { return };
         lead.batch = None;
         let waiting = std::mem::take(&mut lead.waiting);
         self.answer_deposed(waiting);
-        self.look_again(now);
     }
 
     /// Sends what waits in the outbox as one batch, if none is in flight.

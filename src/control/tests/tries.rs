@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::world::{GONE, VICTIM, World};
+use crate::control::event::Event;
 use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::BrokerId;
 use crate::model::plan::Act;
@@ -129,4 +130,17 @@ fn a_log_end_that_is_late_is_waited_for_a_moment_and_no_longer() {
     };
     assert_eq!(chosen(true), Some(BrokerId(2)));
     assert_eq!(chosen(false), Some(BrokerId(3)));
+}
+
+#[test]
+fn a_proposal_that_was_dropped_is_made_again_at_the_pace_of_rounds() {
+    let mut world = World::leading(policy(Mode::Auto));
+    world.kill();
+    assert!(!world.proposed.is_empty());
+    world.proposed.clear();
+    world.event(Event::ProposalDropped);
+    assert!(world.proposed.is_empty(), "the log that is handing over would drop it again, and so on for ever");
+    world.pass(Duration::from_millis(250));
+    world.commit();
+    assert_eq!(world.sent.len(), 1, "{:?}", world.sent);
 }
