@@ -2,8 +2,13 @@
 //!
 //! A timeout is drawn anew when the term, the role or the leader changes and when an election starts, and never otherwise:
 //! a draw at every tick would press all timeouts towards the minimum, and elections would split their votes.
+//!
+//! An election that split its votes all the same is begun again sooner than raft would: nobody hears a leader by then, so what
+//! keeps the first timeout long (an intent's time, which must be over before another leads) has nothing left to wait for.
 
-use raft::{Raft, SoftState, Storage};
+use std::ops::Range;
+
+use raft::{Raft, SoftState, StateRole, Storage};
 
 /// Draws election timeouts and puts them into raft.
 #[derive(Debug)]
@@ -13,12 +18,33 @@ pub(super) struct ElectionTimer {
     ticks_max: usize,
     drawn: usize,
     drawn_for: Option<(u64, SoftState)>,
+    /// Ticks since this node asks for votes, and how many it waits for them.
+    asked_for: usize,
+    asks_again_after: usize,
 }
 
 impl ElectionTimer {
     /// Gives a timer that draws from `ticks_min` (included) to `ticks_max` (excluded).
     pub(super) fn new(seed: u64, ticks_min: usize, ticks_max: usize) -> Self {
-        Self { state: seed, ticks_min, ticks_max, drawn: ticks_min, drawn_for: None }
+        Self { state: seed, ticks_min, ticks_max, drawn: ticks_min, drawn_for: None, asked_for: 0, asks_again_after: 0 }
+    }
+
+    /// Tells, once a tick, whether this node has waited long enough for votes and is to ask again.
+    pub(super) fn asks_again<T: Storage>(&mut self, raft: &Raft<T>) -> bool {
+        let asking = matches!(raft.state, StateRole::PreCandidate | StateRole::Candidate);
+        if !asking || !raft.promotable() {
+            self.asked_for = 0;
+            return false;
+        }
+        if self.asked_for == 0 {
+            self.asks_again_after = self.draw_from(self.ticks_min / 5..self.ticks_min / 5 * 4);
+        }
+        self.asked_for = self.asked_for.saturating_add(1);
+        let again = self.asks_again_after < self.asked_for;
+        if again {
+            self.asked_for = 0;
+        }
+        again
     }
 
     /// Makes the next [`Self::enforce`] draw a new timeout.
@@ -36,11 +62,15 @@ impl ElectionTimer {
         raft.set_randomized_election_timeout(self.drawn);
     }
 
+    /// The options were checked: the range is not empty, which raft's setter asserts.
     fn draw(&mut self) -> usize {
-        // The options were checked: the range is not empty, which raft's setter asserts.
-        let width = u64::try_from(self.ticks_max.saturating_sub(self.ticks_min)).unwrap_or(1).max(1);
+        self.draw_from(self.ticks_min..self.ticks_max)
+    }
+
+    fn draw_from(&mut self, ticks: Range<usize>) -> usize {
+        let width = u64::try_from(ticks.len()).unwrap_or(1).max(1);
         let offset = usize::try_from(self.next() % width).unwrap_or(0);
-        self.ticks_min.saturating_add(offset)
+        ticks.start.saturating_add(offset)
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014): one addition and a mix, good enough to keep three nodes apart.

@@ -229,6 +229,10 @@ impl Peer {
         let fired = self.raw.tick();
         if fired && self.raw.raft.state != StateRole::Leader {
             self.timer.election_started();
+        } else if self.timer.asks_again(&self.raw.raft) && self.raw.campaign().is_ok() {
+            // Raft counts on where it only asks whether it might be elected.
+            self.raw.raft.election_elapsed = 0;
+            self.timer.election_started();
         }
     }
 

@@ -41,6 +41,29 @@ fn acknowledge(lonely: &mut Lonely) {
     }
 }
 
+/// Gives after how many ticks it asks the others for their votes.
+fn ticks_until_it_asks(lonely: &mut Lonely) -> usize {
+    lonely.outputs.clear();
+    let asks = |output: &Output| sent_message(output).is_some_and(|sent| [3, 9].contains(&sent.kind));
+    let mut ticks = 0;
+    while !lonely.outputs.iter().any(asks) {
+        lonely.give(Input::Tick);
+        ticks += 1;
+    }
+    ticks
+}
+
+#[test]
+fn whoever_was_not_elected_asks_again_before_another_whole_timeout() {
+    let mut lonely = follower();
+    let whole = PeerOptions::new(NodeId(1), 0).election_ticks;
+    assert!(whole <= ticks_until_it_asks(&mut lonely), "the first time it must not be sooner");
+    for _ in 0..50 {
+        let again = ticks_until_it_asks(&mut lonely);
+        assert!((2..whole).contains(&again), "asked again after {again} ticks");
+    }
+}
+
 #[test]
 fn a_follower_takes_nothing_and_names_the_leader() {
     let mut lonely = follower();
