@@ -18,33 +18,24 @@ pub(super) struct ElectionTimer {
     ticks_max: usize,
     drawn: usize,
     drawn_for: Option<(u64, SoftState)>,
-    /// Ticks since this node asks for votes, and how many it waits for them.
-    asked_for: usize,
+    /// How many ticks votes are waited for.
     asks_again_after: usize,
 }
 
 impl ElectionTimer {
     /// Gives a timer that draws from `ticks_min` (included) to `ticks_max` (excluded).
     pub(super) fn new(seed: u64, ticks_min: usize, ticks_max: usize) -> Self {
-        Self { state: seed, ticks_min, ticks_max, drawn: ticks_min, drawn_for: None, asked_for: 0, asks_again_after: 0 }
+        Self { state: seed, ticks_min, ticks_max, drawn: ticks_min, drawn_for: None, asks_again_after: 0 }
     }
 
-    /// Tells, once a tick, whether this node has waited long enough for votes and is to ask again.
+    /// Tells, once a tick, whether this node has waited long enough for votes and is to ask again. Raft counts the
+    /// ticks, from where it asked.
     pub(super) fn asks_again<T: Storage>(&mut self, raft: &Raft<T>) -> bool {
-        let asking = matches!(raft.state, StateRole::PreCandidate | StateRole::Candidate);
-        if !asking || !raft.promotable() {
-            self.asked_for = 0;
-            return false;
-        }
-        if self.asked_for == 0 {
+        let asking = matches!(raft.state, StateRole::PreCandidate | StateRole::Candidate) && raft.promotable();
+        if asking && raft.election_elapsed == 1 {
             self.asks_again_after = self.draw_from(self.ticks_min / 5..self.ticks_min / 5 * 4);
         }
-        self.asked_for = self.asked_for.saturating_add(1);
-        let again = self.asks_again_after < self.asked_for;
-        if again {
-            self.asked_for = 0;
-        }
-        again
+        asking && self.asks_again_after < raft.election_elapsed
     }
 
     /// Makes the next [`Self::enforce`] draw a new timeout.
