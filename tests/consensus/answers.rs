@@ -5,7 +5,7 @@ use tanist::consensus::wire::PeerMessage;
 use tanist::consensus::{DropReason, Input, MemberChange, Output, Peer, PeerOptions, Proposal, Recovered, Standing};
 use tanist::model::ids::{NodeId, RaftIndex, Term};
 
-use crate::lonely::{Lonely, follower, leader, message, record, said, sent_message, trio};
+use crate::lonely::{Lonely, asks_for_vote, follower, leader, message, record, said, sent_message, trio};
 
 const TOKEN: u64 = 77;
 
@@ -44,7 +44,7 @@ fn acknowledge(lonely: &mut Lonely) {
 /// Gives after how many ticks it asks the others for their votes.
 fn ticks_until_it_asks(lonely: &mut Lonely) -> usize {
     lonely.outputs.clear();
-    let asks = |output: &Output| sent_message(output).is_some_and(|sent| [3, 9].contains(&sent.kind));
+    let asks = |output: &Output| sent_message(output).is_some_and(asks_for_vote);
     let mut ticks = 0;
     while !lonely.outputs.iter().any(asks) {
         lonely.give(Input::Tick);

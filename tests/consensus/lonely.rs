@@ -1,7 +1,7 @@
 //! One peer alone with a perfect disk, and messages written by hand: for what a whole world would hide.
 
 use bytes::Bytes;
-use tanist::consensus::wire::{LogEntry, PeerMessage};
+use tanist::consensus::wire::{LogEntry, MessageKind, PeerMessage};
 use tanist::consensus::{Input, Members, Output, Peer, PeerOptions, Proposal, Recovered, Standing};
 use tanist::model::ids::{NodeId, RaftIndex};
 
@@ -54,7 +54,7 @@ pub(crate) fn leader() -> Lonely {
     while lonely.peer.status().role.standing != Standing::Elected {
         lonely.give(Input::Tick);
         let mut sent = lonely.outputs.iter().rev().filter_map(sent_message);
-        let asked = sent.find(|sent| sent.to == 2 && [3, 9].contains(&sent.kind)).cloned();
+        let asked = sent.find(|sent| sent.to == 2 && asks_for_vote(sent)).cloned();
         if let Some(asked) = asked {
             let granted = PeerMessage { kind: asked.kind + 1, term: asked.term, ..message(4, 1, 0, 0) };
             lonely.give(said(granted));
@@ -68,6 +68,11 @@ pub(crate) fn leader() -> Lonely {
 
 pub(crate) fn sent_message(output: &Output) -> Option<&PeerMessage> {
     if let Output::Send { message, .. } = output { Some(message) } else { None }
+}
+
+/// Tells whether a message asks for a vote, or whether there would be one.
+pub(crate) fn asks_for_vote(message: &PeerMessage) -> bool {
+    matches!(message.kind(), MessageKind::RequestVote | MessageKind::RequestPreVote)
 }
 
 pub(crate) fn said(message: PeerMessage) -> Input {
