@@ -13,7 +13,7 @@ use crate::lab::disk::Volume;
 use crate::lab::fault::{Event, Fault, FaultKind, Scheduled};
 use crate::lab::link::{Gate, Mode};
 use crate::lab::links::{Caller, Route};
-use crate::lab::names::{Target, Vantage};
+use crate::lab::names::{BrokerId, Target, Vantage};
 use crate::lab::process::Process;
 
 impl Cluster {
@@ -33,6 +33,18 @@ impl Cluster {
     /// Errors: as [`Cluster::inflict`].
     pub fn heal(&self, fault: &Fault) -> Result<(), LabError> {
         fault.targets.iter().try_for_each(|target| self.mend(fault, *target))
+    }
+
+    /// Kills a broker's process, starts another and waits until it serves: only so is one a broker again that was unregistered
+    /// while it ran.
+    ///
+    /// Errors: [`LabError::Unfit`], and as [`Cluster::await_gone`] and [`Cluster::await_ready`].
+    pub async fn renew(&self, broker: BrokerId) -> Result<(), LabError> {
+        let kill = Fault::kill(broker);
+        self.inflict(&kill)?;
+        self.await_gone(broker).await?;
+        self.heal(&kill)?;
+        self.await_ready(broker).await
     }
 
     /// Carries a schedule out, in the order of its times; gives the instant of its start.

@@ -84,12 +84,7 @@ pub(crate) async fn what_only_warns_is_told_and_nothing_is_done(stage: &Stage) {
     println!("warned: of a zombie after {:?}", unregistered.elapsed());
     stage.serves(&play, Acks::All, at).await;
     stage.cluster.heal(&fault).unwrap();
-    // Nothing but a new process makes it a broker again.
-    let kill = Fault::kill(VICTIM);
-    stage.cluster.inflict(&kill).unwrap();
-    stage.cluster.await_gone(VICTIM).await.unwrap();
-    stage.cluster.heal(&kill).unwrap();
-    stage.cluster.await_ready(VICTIM).await.unwrap();
+    stage.cluster.renew(VICTIM).await.unwrap();
     stage.cluster.await_in_sync(&play.topic.name, PATIENCE).await.unwrap();
     stage.await_calm().await;
     let acts = intents(&stage.records(1, &play).await);

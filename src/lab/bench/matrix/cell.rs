@@ -90,13 +90,10 @@ impl Cell {
     async fn heal(&self, cluster: &Cluster, fault: &Fault) -> Result<(), LabError> {
         cluster.heal(fault)?;
         if self.row.act.drops_registration() && !matches!(fault.kind, FaultKind::Kill) {
-            // A broker that was unregistered while it ran is a zombie until its process starts anew.
-            let kill = Fault::kill(VICTIM);
-            cluster.inflict(&kill)?;
-            cluster.await_gone(VICTIM).await?;
-            cluster.heal(&kill)?;
+            cluster.renew(VICTIM).await?;
+        } else {
+            cluster.await_ready(VICTIM).await?;
         }
-        cluster.await_ready(VICTIM).await?;
         // A topic of its own, so that the cluster is known to be whole even where the act took the victim off the cell's.
         let name = format!("whole-{}", uuid::Uuid::new_v4().simple());
         let deadline = clock::now() + WHOLE_WITHIN;
