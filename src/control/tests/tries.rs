@@ -115,12 +115,12 @@ fn the_way_back_meets_electing_controllers_at_the_same_pace() {
 fn a_log_end_that_is_late_is_waited_for_a_moment_and_no_longer() {
     let chosen = |arrives: bool| {
         let mut world = World::leading(policy(Mode::Auto));
-        world.late = [BrokerId(2)].into();
+        world.late_ends = [BrokerId(2)].into();
         world.live(GuardPolicy::default().log_end_age_max + Duration::from_secs(1));
         world.kill();
         assert!(world.proposed.is_empty(), "nothing is planned without it at once");
         if arrives {
-            world.late.clear();
+            world.late_ends.clear();
             world.look();
         } else {
             world.pass(Duration::from_millis(500));

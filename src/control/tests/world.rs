@@ -89,7 +89,7 @@ pub(super) struct World {
     pub(super) warned: Vec<String>,
     /// Brokers that do not answer this node any more.
     down: BTreeSet<BrokerId>,
-    pub(super) late: BTreeSet<BrokerId>,
+    pub(super) late_ends: BTreeSet<BrokerId>,
     /// How many of the steps sent were answered.
     pub(super) answered: usize,
     /// What the peers say, as lines of a fixture.
@@ -146,7 +146,7 @@ impl World {
             answers: Vec::new(),
             warned: Vec::new(),
             down: BTreeSet::new(),
-            late: BTreeSet::new(),
+            late_ends: BTreeSet::new(),
             answered: 0,
             peers: "",
             files: BTreeMap::new(),
@@ -240,7 +240,7 @@ impl World {
     /// Reads the cluster's shape, log ends and places in the metadata log.
     pub(super) fn look(&mut self) {
         self.shape();
-        for broker in self.alive().into_iter().filter(|broker| !self.late.contains(broker)).collect::<Vec<_>>() {
+        for broker in self.alive().into_iter().filter(|broker| !self.late_ends.contains(broker)).collect::<Vec<_>>() {
             let end = LogEnd { offset: Offset(1000), leader_epoch: Some(LeaderEpoch(7)) };
             let log_ends: BTreeMap<_, _> = self.topology.partitions.keys().map(|id| (*id, end)).collect();
             self.fact(Fact::Offsets(OffsetsReading { broker, sent_at: self.now().at, log_ends }));
