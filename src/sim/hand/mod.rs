@@ -45,10 +45,10 @@ pub(in crate::sim) struct Hand {
     calls: BTreeMap<Call, Errand>,
     /// Lines that stand, as far as the hand knows.
     open: BTreeSet<Line>,
-    /// The controller that last said it was active.
-    active: Option<ControllerId>,
-    /// The controller that last left a request unanswered.
-    mute: Option<ControllerId>,
+    /// Who last did what was asked.
+    serves: Option<Door>,
+    /// Who last left a request unanswered.
+    mute: Option<Door>,
     /// This node's place in the trio.
     role: Role,
     done: Vec<Event>,
@@ -139,7 +139,7 @@ impl Hand {
             jobs: BTreeMap::new(),
             calls: BTreeMap::new(),
             open: BTreeSet::new(),
-            active: None,
+            serves: None,
             mute: None,
             role: Role::Leaderless(Term(0)),
             done: Vec::new(),

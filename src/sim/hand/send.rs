@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use crate::control::event::{Errand, Role};
 use crate::control::pace::RECHECK_FOR;
-use crate::model::ids::ControllerId;
 use crate::model::plan::Act;
 use crate::model::record::StepRefusal;
 use crate::sim::desk::Desk;
@@ -36,14 +35,19 @@ impl Hand {
     }
 
     fn peers(&mut self, errand: Errand) -> VecDeque<Door> {
-        if !self.options.controllers.is_empty() {
-            // The one last known as active first, one that does not answer last.
-            let (active, mute) = (self.active, self.mute.filter(|mute| Some(*mute) != self.active));
-            let rest = self.options.controllers.iter().copied().filter(|id| Some(*id) != active && Some(*id) != mute);
-            return active.into_iter().chain(rest).chain(mute).map(Door::Controller).collect();
-        }
         let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
-        self.brokers(&avoid).into_iter().map(Door::Broker).collect()
+        let mut doors: Vec<Door> = if self.options.controllers.is_empty() {
+            self.brokers(&avoid).into_iter().map(Door::Broker).collect()
+        } else {
+            self.options.controllers.iter().copied().map(Door::Controller).collect()
+        };
+        // Whoever served last first, whoever did not answer last.
+        doors.sort_by_key(|door| match Some(*door) {
+            door if door == self.serves => 0,
+            door if door == self.mute => 2,
+            _ => 1,
+        });
+        doors.into()
     }
 
     pub(super) fn try_next(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, mut peers: VecDeque<Door>) {
@@ -131,10 +135,8 @@ impl Hand {
         what: Sending,
         (door, peers): (Door, VecDeque<Door>),
     ) {
-        if let Door::Controller(id) = door {
-            self.active = self.active.filter(|active| *active != id);
-            self.mute = Some(id);
-        }
+        self.serves = self.serves.filter(|serves| *serves != door);
+        self.mute = Some(door);
         if self.options.sabotage == Sabotage::ResendsBlindly && !peers.is_empty() {
             return self.try_next(desk, errand, what, peers);
         }
@@ -152,9 +154,9 @@ impl Hand {
         if let Answer::Refused(Code::NotController | Code::NotLeaderOrFollower) = answer {
             return self.try_next(desk, errand, what, peers);
         }
-        if let (Door::Controller(ControllerId(id)), false) = (door, matches!(answer, Answer::Refused(_))) {
-            self.active = Some(ControllerId(id));
-            self.mute = self.mute.filter(|mute| *mute != ControllerId(id));
+        if !matches!(answer, Answer::Refused(_)) {
+            self.serves = Some(door);
+            self.mute = self.mute.filter(|mute| *mute != door);
         }
         match (what, answer) {
             (Sending::Reorder | Sending::Prefer, Answer::Outcomes(outcomes)) => {

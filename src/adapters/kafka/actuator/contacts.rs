@@ -41,16 +41,20 @@ pub(super) struct Contacts {
 struct Known {
     brokers: BTreeMap<BrokerId, Endpoint>,
     names: BTreeMap<TopicId, String>,
-    /// The controller that last said it was active.
-    active: Option<Endpoint>,
-    /// The controller that last left a request unanswered: a stopped process still takes connections.
+    /// Who last did what was asked: the active controller, or a broker that passes requests on to it.
+    serves: Option<Endpoint>,
+    /// Who last left a request unanswered: a stopped process still takes connections.
     mute: Option<Endpoint>,
 }
 
-/// Gives the controllers in the order in which to try them.
-pub(super) fn in_turn(all: &[Endpoint], active: Option<&Endpoint>, mute: Option<&Endpoint>) -> Vec<Endpoint> {
-    let rest = all.iter().filter(|peer| Some(*peer) != active && Some(*peer) != mute);
-    active.into_iter().chain(rest).chain(mute.filter(|mute| Some(*mute) != active)).cloned().collect()
+/// Gives peers in the order in which to try them: the one that last served first, the one that did not answer last.
+pub(super) fn in_turn(mut all: Vec<Endpoint>, serves: Option<&Endpoint>, mute: Option<&Endpoint>) -> Vec<Endpoint> {
+    all.sort_by_key(|peer| match Some(peer) {
+        peer if peer == serves => 0,
+        peer if peer == mute => 2,
+        _ => 1,
+    });
+    all
 }
 
 impl Contacts {
@@ -100,7 +104,7 @@ impl Contacts {
         let asked = tokio::time::timeout(TRY_FOR, async { self.to(peer).await?.quorum(TRY_FOR).await }).await;
         match asked {
             Ok(Ok(_)) => {
-                self.note_active(peer).await;
+                self.note_serves(peer).await;
                 Ok(true)
             }
             Ok(Err(WireError::Refused { .. })) => Ok(false),
@@ -115,22 +119,24 @@ impl Contacts {
         }
     }
 
-    /// Gives the controllers to try, the one last known as active first, one that does not answer last.
-    pub(super) async fn controllers(&self) -> Vec<Endpoint> {
+    /// Gives the peers that a change may be sent to, in the order in which to try them: the controllers, or where none is known
+    /// to us the brokers but for `not`.
+    pub(super) async fn doors(&self, not: &BTreeSet<BrokerId>) -> Vec<Endpoint> {
+        let all = if self.has_controllers() { self.options.controllers.clone() } else { self.brokers(not).await };
         let known = self.known.lock().await;
-        in_turn(&self.options.controllers, known.active.as_ref(), known.mute.as_ref())
+        in_turn(all, known.serves.as_ref(), known.mute.as_ref())
     }
 
-    pub(super) async fn note_active(&self, peer: &Endpoint) {
+    pub(super) async fn note_serves(&self, peer: &Endpoint) {
         let mut known = self.known.lock().await;
-        known.active = Some(peer.clone());
+        known.serves = Some(peer.clone());
         known.mute = known.mute.take().filter(|mute| mute != peer);
     }
 
-    /// A request to this controller was not answered: another one may be active by now.
+    /// A change that this peer was asked for was not answered: the next one is asked of another.
     pub(super) async fn note_mute(&self, peer: &Endpoint) {
         let mut known = self.known.lock().await;
-        known.active = known.active.take().filter(|active| active != peer);
+        known.serves = known.serves.take().filter(|serves| serves != peer);
         known.mute = Some(peer.clone());
     }
 

@@ -228,10 +228,8 @@ impl KafkaHand {
         F: Fn(Arc<Connection>, Duration) -> A + Send,
         A: Future<Output = Result<T, WireError>> + Send,
     {
-        let direct = self.contacts.has_controllers();
-        let peers = if direct { self.contacts.controllers().await } else { self.contacts.brokers(avoid).await };
         let mut last = "nobody to send it to is known".to_owned();
-        for peer in peers {
+        for peer in self.contacts.doors(avoid).await {
             let within = mandate.left()?;
             let connection = match tokio::time::timeout(within.min(RECHECK_FOR), self.contacts.to(&peer)).await {
                 Ok(Ok(connection)) => connection,
@@ -248,9 +246,7 @@ impl KafkaHand {
             let within = mandate.left()?;
             match ask(connection, within).await {
                 Ok(answer) => {
-                    if direct {
-                        self.contacts.note_active(&peer).await;
-                    }
+                    self.contacts.note_serves(&peer).await;
                     return Ok(answer);
                 }
                 Err(error) if is_elsewhere(&error) => last = error.to_string(),
@@ -260,7 +256,7 @@ impl KafkaHand {
                         self.contacts.forget(&peer).await;
                     } else {
                         let judged = self.judged(&peer, error).await;
-                        if direct && matches!(judged, ApplyError::Unanswered(_)) {
+                        if matches!(judged, ApplyError::Unanswered(_)) {
                             self.contacts.note_mute(&peer).await;
                         }
                         return Err(judged);
