@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::detect::{detect, detect_one, is_red};
-use super::guard::guard;
+use super::guard::{guard, too_many_red};
 use super::plan::{digest, plan_failback, plan_for, plan_undo};
 use super::policy::Policy;
 use crate::model::finding::{Finding, FindingKind, Say};
@@ -73,7 +73,8 @@ fn answer(finding: Finding, snapshot: &Snapshot, policy: &Policy) -> Deliberatio
     }
     // A case keeps its finding until the broker is green, but only a red one is acted on.
     if !is_red(finding.broker, snapshot, policy) {
-        let why = undecided(&finding).map_or(Inaction::NothingToDo(kind), |held| Inaction::Held(vec![held]));
+        let why = undecided(&finding, snapshot, policy)
+            .map_or(Inaction::NothingToDo(kind), |held| Inaction::Held(vec![held]));
         return nothing(finding, why);
     }
     let plan = match plan_for(&finding, snapshot, policy) {
@@ -89,14 +90,15 @@ fn answer(finding: Finding, snapshot: &Snapshot, policy: &Policy) -> Deliberatio
     Deliberation { finding, plan: Some((plan, digest)), ruling: Some(ruling), inaction }
 }
 
-/// Gives what is missing where a majority might still be red, but nodes abstain: when most brokers are gone every node doubts
+/// Gives what is in the way where a majority might still be red, but nodes abstain: when most brokers are gone every node doubts
 /// itself, and silence about that would leave everybody alone with it.
-fn undecided(finding: &Finding) -> Option<Objection> {
+fn undecided(finding: &Finding, snapshot: &Snapshot, policy: &Policy) -> Option<Objection> {
     let say = |said: Say| finding.votes.values().filter(|vote| vote.says == said).count();
     let (red, abstain, needed) = (say(Say::Red), say(Say::Abstains), (finding.votes.len() / 2 + 1).max(2));
     let open = 0 < abstain && needed <= red + abstain && say(Say::Serves) == 0;
     let small = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
-    open.then(|| Objection::NoMajority { votes: small(red), needed: small(needed) })
+    let no_majority = || Objection::NoMajority { votes: small(red), needed: small(needed) };
+    open.then(|| too_many_red(snapshot, policy).unwrap_or_else(no_majority))
 }
 
 /// Gives the snapshot without the partitions that this decision does not read. What each broker carries stands in the

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use self::facts::{Facts, blast_radius, red_brokers};
+use self::facts::{Facts, blast_radius, red_brokers, seen_red};
 use super::policy::{Mode, Policy};
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::{BrokerId, CaseId};
@@ -71,6 +71,14 @@ pub fn recheck(step: &Step, plan: &Plan, snapshot: &Snapshot, policy: &Policy) -
     moves::object_again(step, &facts, &mut objections);
     whole::object_again(step, &facts, &mut objections);
     objections.into_iter().collect()
+}
+
+/// Objects to more red brokers than one fault explains, by every node's eyes: those that doubt themselves just because most brokers
+/// are gone may not vote, and still say why nothing is done.
+#[must_use]
+pub fn too_many_red(snapshot: &Snapshot, policy: &Policy) -> Option<Objection> {
+    let facts = Facts { snapshot, policy };
+    blast_radius(&seen_red(&facts), &facts)
 }
 
 /// What an allowed plan still needs.

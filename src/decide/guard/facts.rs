@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::decide::policy::Policy;
 use crate::model::ids::{BrokerEpoch, BrokerId, Rack};
-use crate::model::observation::{Light, Progress, PulseState, Sighting};
+use crate::model::observation::{Light, Progress, PulseState, Report, Sighting};
 use crate::model::ruling::Objection;
 use crate::model::snapshot::Snapshot;
 use crate::model::topology::Standing;
@@ -24,17 +24,26 @@ impl Facts<'_> {
         u8::try_from(majority).unwrap_or(u8::MAX).max(2)
     }
 
-    /// Every fresh sighting by a node that may vote on the broker, with the report's age.
-    fn sightings(&self, broker: BrokerId) -> impl Iterator<Item = (&Sighting, Duration)> {
-        let detect = &self.policy.detect;
+    /// Every fresh sighting of the broker, with the report's age; nodes that may not vote on it included.
+    fn views(&self, broker: BrokerId) -> impl Iterator<Item = (&Report, &Sighting, Duration)> {
         self.snapshot
             .heard
             .iter()
-            .filter(|(node, heard)| self.snapshot.voters.contains(node) && heard.age <= detect.report_age_max)
-            .filter(move |(_, heard)| {
-                heard.report.lhm < detect.abstain_from && !heard.report.no_vote_on.contains(&broker)
+            .filter(|(node, heard)| {
+                self.snapshot.voters.contains(node) && heard.age <= self.policy.detect.report_age_max
             })
-            .filter_map(move |(_, heard)| heard.report.brokers.get(&broker).map(|sighting| (sighting, heard.age)))
+            .filter_map(move |(_, heard)| {
+                heard.report.brokers.get(&broker).map(|sighting| (&heard.report, sighting, heard.age))
+            })
+    }
+
+    /// Every fresh sighting by a node that may vote on the broker, with the report's age.
+    fn sightings(&self, broker: BrokerId) -> impl Iterator<Item = (&Sighting, Duration)> {
+        self.views(broker)
+            .filter(move |(report, ..)| {
+                report.lhm < self.policy.detect.abstain_from && !report.no_vote_on.contains(&broker)
+            })
+            .map(|(_, sighting, age)| (sighting, age))
     }
 
     /// Gives the red votes less those that saw a request answered that was sent after the first red.
@@ -101,12 +110,20 @@ impl Facts<'_> {
 
 /// Every broker that enough nodes see red, those in maintenance left out: their absence is wanted.
 pub(super) fn red_brokers(facts: &Facts<'_>) -> BTreeSet<BrokerId> {
+    wherever(facts, |broker| facts.sightings(broker).filter(|(sighting, _)| sighting.light.is_red()).count())
+}
+
+/// The same by every node's eyes, those that doubt themselves too.
+pub(super) fn seen_red(facts: &Facts<'_>) -> BTreeSet<BrokerId> {
+    wherever(facts, |broker| facts.views(broker).filter(|(_, sighting, _)| sighting.light.is_red()).count())
+}
+
+fn wherever(facts: &Facts<'_>, red: impl Fn(BrokerId) -> usize) -> BTreeSet<BrokerId> {
     let brokers = facts.snapshot.topology.brokers.keys().copied();
-    let enough = |broker: &BrokerId| {
-        let red = facts.sightings(*broker).filter(|(sighting, _)| sighting.light.is_red()).count();
-        usize::from(facts.needed()) <= red
-    };
-    brokers.filter(|broker| !facts.snapshot.standing.maintenance.contains(broker)).filter(enough).collect()
+    brokers
+        .filter(|broker| !facts.snapshot.standing.maintenance.contains(broker))
+        .filter(|broker| usize::from(facts.needed()) <= red(*broker))
+        .collect()
 }
 
 /// Too many at once, or in more than one rack: then it is we who are cut off, or worse than one broker's fault.
