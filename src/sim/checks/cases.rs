@@ -25,9 +25,14 @@ fn is_active(scene: Scene<'_>, broker: BrokerId) -> bool {
 }
 
 impl Checks {
-    /// A fault begins that must be found for what it is.
-    pub(in crate::sim) fn expect(&mut self, broker: BrokerId, began: Timestamp, signs: &'static [Sign]) {
-        self.expected.insert(broker, Expected { began, signs });
+    /// A fault begins that must be found for what it is; `learnt` is by how much the broker's own pauses have raised its tau.
+    pub(in crate::sim) fn expect(
+        &mut self,
+        broker: BrokerId,
+        began: Timestamp,
+        (signs, learnt): (&'static [Sign], Duration),
+    ) {
+        self.expected.insert(broker, Expected { began, signs, learnt });
     }
 
     /// Whatever was expected is not any more: something else has gone wrong, or has ended.
@@ -58,11 +63,12 @@ impl Checks {
         });
         let late = self.expected.iter().find_map(|(broker, expected)| {
             let sign = expected.signs.first()?;
-            (expected.began.plus(sign.within) < scene.now).then_some((broker, sign))
+            let within = sign.within(expected.learnt);
+            (expected.began.plus(within) < scene.now).then_some((broker, sign, within))
         });
-        let Some((broker, sign)) = late else { return Ok(()) };
+        let Some((broker, sign, within)) = late else { return Ok(()) };
         let names = || sign.kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-        scene.deny("L2", None, || format!("{broker} was not found to be {} within {:?}", names(), sign.within))
+        scene.deny("L2", None, || format!("{broker} was not found to be {} within {:?}", names(), within))
     }
 
     pub(super) fn look_at_open(&mut self, scene: Scene<'_>) -> Result<(), Violation> {

@@ -218,6 +218,8 @@ pub(in crate::sim) struct Checks {
 struct Expected {
     began: Timestamp,
     signs: &'static [Sign],
+    /// By how much the broker's own pauses had raised its tau.
+    learnt: Duration,
 }
 
 impl Default for Checks {

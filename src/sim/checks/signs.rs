@@ -16,10 +16,34 @@ pub(in crate::sim) struct Sign {
     pub(in crate::sim) kinds: &'static [FindingKind],
     /// Since the fault began.
     pub(in crate::sim) within: Duration,
+    pub(in crate::sim) told_by: ToldBy,
+}
+
+/// What tells of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sim) enum ToldBy {
+    /// Something is heard.
+    Word,
+    /// Nothing is heard: of a broker that has paused before, and was well, that takes longer.
+    Silence,
 }
 
 const fn sign(kinds: &'static [FindingKind], ms: u64) -> Sign {
-    Sign { kinds, within: Duration::from_millis(ms) }
+    Sign { kinds, within: Duration::from_millis(ms), told_by: ToldBy::Word }
+}
+
+const fn silence(kinds: &'static [FindingKind], ms: u64) -> Sign {
+    Sign { kinds, within: Duration::from_millis(ms), told_by: ToldBy::Silence }
+}
+
+impl Sign {
+    /// Since the fault began, where the broker's own pauses have raised its tau by `learnt`.
+    pub(super) fn within(&self, learnt: Duration) -> Duration {
+        match self.told_by {
+            ToldBy::Word => self.within,
+            ToldBy::Silence => self.within.saturating_add(learnt),
+        }
+    }
 }
 
 /// Refused: found in half a second. What it is follows from its place in the metadata log, which tau (a beat, 500 ms, and a
@@ -28,8 +52,8 @@ const CRASHED: &[Sign] = &[sign(&[K::LeaderNotServing, K::BrokerCrashed], 500), 
 const CUT: &[Sign] = &[sign(&[K::LeaderNotServing, K::ClientPathCut], 500), sign(&[K::ClientPathCut], 3000)];
 
 /// Silent: tau is 1 s, or 0.5 s for a broker that is behind as well.
-const SILENT: &[Sign] = &[sign(&[K::LeaderNotServing, K::BrokerSilent], 2000), sign(&[K::BrokerSilent], 3000)];
-const MUTE: &[Sign] = &[sign(&[K::LeaderNotServing, K::ClientPathCut], 2000), sign(&[K::ClientPathCut], 3000)];
+const SILENT: &[Sign] = &[silence(&[K::LeaderNotServing, K::BrokerSilent], 2000), silence(&[K::BrokerSilent], 3000)];
+const MUTE: &[Sign] = &[silence(&[K::LeaderNotServing, K::ClientPathCut], 2000), silence(&[K::ClientPathCut], 3000)];
 
 /// A stop in good order is over within a second, and a fresh shape (every second) tells it from a crash.
 const STOPPED: &[Sign] = &[sign(&[K::BrokerStopped], 4000)];
@@ -39,7 +63,7 @@ const BEHIND: &[Sign] = &[sign(&[K::CutOrStalled], 4500)];
 const BEHIND_LATE: &[Sign] = &[sign(&[K::CutOrStalled], 9500)];
 
 /// One node alone is silent after 1 s, contradicted for 1 s, and given 2 s to be a flap.
-const SPLIT: &[Sign] = &[sign(&[K::Conflict], 5000)];
+const SPLIT: &[Sign] = &[silence(&[K::Conflict], 5000)];
 
 /// Gives what a fault must be found to be, in this order.
 pub(in crate::sim) fn signs_of(kind: FaultKind) -> &'static [Sign] {

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::decide::policy::DetectPolicy;
 use crate::model::ids::{BrokerId, ControllerId};
 use crate::sim::checks::{Sign, signs_of};
 use crate::sim::kafka::fault::{Fault, Impossible, Target};
 use crate::sim::kafka::talk::{Asker, Door, Line, Request};
+use crate::sim::node::Machine;
 
 use super::World;
 
@@ -72,7 +74,7 @@ impl World {
     }
 
     /// Gives what a fault of a single broker must be found to be, and by when, where everything else has been well for long.
-    fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, &'static [Sign])> {
+    fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, (&'static [Sign], Duration))> {
         let broker = match fault.targets.iter().collect::<Vec<_>>().as_slice() {
             [Target::Broker(broker)] => *broker,
             _ => return None,
@@ -80,12 +82,26 @@ impl World {
         let signs = signs_of(fault.kind);
         let truth = self.kafka.truth();
         let leads = truth.partitions().any(|id| truth.partition(id).is_some_and(|one| one.leader == Some(broker)));
-        let ours_well = self.machines.values().all(super::super::node::Machine::is_well)
+        let ours_well = self.machines.values().all(Machine::is_well)
             && self.net.all_good()
             && WELL_FOR <= self.now.since(self.troubles.ours)
             && self.has_no_case_of(broker);
         let well = leads && ours_well && truth.works(broker) && self.troubles.all_calm(self.now, WELL_FOR);
-        (well && !signs.is_empty()).then_some((broker, signs))
+        (well && !signs.is_empty()).then(|| (broker, (signs, self.learnt_of(broker))))
+    }
+
+    /// Gives by how much a broker's own pauses have raised its tau, at whichever node they have raised it most. Nothing may have
+    /// raised that of a broker that nothing befell.
+    fn learnt_of(&self, broker: BrokerId) -> Duration {
+        if !self.troubles.touched.contains_key(&Some(broker)) {
+            return Duration::ZERO;
+        }
+        let tau = |machine: &Machine| {
+            let watch = machine.process.as_ref()?.controller.watch();
+            Some(watch.metrics(broker, machine.clock.local(self.now))?.tau)
+        };
+        let most = self.machines.values().filter_map(tau).max().unwrap_or_default();
+        most.saturating_sub(DetectPolicy::default().tau_min)
     }
 }
 
