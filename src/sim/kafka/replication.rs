@@ -271,6 +271,23 @@ impl Kafka {
             }
         }
         self.advance_watermark(place, id);
+        self.look_for_outsiders(place, id);
+    }
+
+    /// A leader that hears late that a follower left the ISR has been served its fetches all along: the next one shows that it
+    /// is level.
+    fn look_for_outsiders(&mut self, place: Place, leader: BrokerId) {
+        let outsider = self.partition(place).is_some_and(|partition| {
+            let Some((own, leading)) = partition.replica(leader).and_then(|own| Some((own, own.leading.as_ref()?)))
+            else {
+                return false;
+            };
+            let mut level = partition.replicas.iter().filter(|one| one.is_level_with(leader, own));
+            level.any(|one| !leading.isr.contains(&one.broker))
+        });
+        if outsider {
+            self.want_alter(place, leader);
+        }
     }
 
     /// A replica is deleted with its data.

@@ -306,6 +306,26 @@ fn below_the_minimum_nothing_is_acknowledged_by_all() {
 }
 
 #[test]
+fn a_leader_that_hears_late_of_a_follower_that_left_takes_it_in_again() {
+    check(
+        Version::V4_3,
+        "disk-freeze b1; kill b2; run 12s; show; heal kill b2; run 6s; show; heal disk-freeze b1; run 2s; show",
+        expect![[r#"
+            disk-freeze b1
+            kill b2
+            run 12s
+            show                  b1 leads in e0 of 1,2,3, isr [1,3]
+            heal kill b2
+            run 6s
+            show                  b1 leads in e0 of 1,2,3, isr [1,3]
+            heal disk-freeze b1
+            run 2s
+            show                  b1 leads in e0 of 1,2,3, isr [1,3,2]
+        "#]],
+    );
+}
+
+#[test]
 fn a_clean_shutdown_hands_leaders_over_first() {
     check(
         Version::V4_3,
