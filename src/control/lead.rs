@@ -64,6 +64,8 @@ pub(super) struct Lead {
     pub(super) deferred: VecDeque<(u64, OperatorRequest)>,
     /// When the next round is due.
     round_due: Timestamp,
+    /// Until when no round is run, as the last one planned for a large cluster.
+    pub(super) planned_until: Timestamp,
     /// What the adviser was asked, by plan.
     pub(super) advice: BTreeMap<PlanDigest, Asked>,
     /// Cases whose last intent ended with nothing sent: until when they rest, and for how long.
@@ -125,6 +127,7 @@ impl Lead {
             waiting: Vec::new(),
             deferred: VecDeque::new(),
             round_due: now,
+            planned_until: now,
             advice: BTreeMap::new(),
             rests: BTreeMap::new(),
             would: BTreeMap::new(),
@@ -289,7 +292,8 @@ impl Controller {
         self.flush(now);
     }
 
-    /// Runs a round of decisions, unless records are still on their way: then the commit runs it.
+    /// Runs a round of decisions, unless records are still on their way: then the commit runs it; or a large cluster rests from the
+    /// last one.
     pub(super) fn look_again(&mut self, now: Now) {
         if self.lead.as_ref().is_some_and(|lead| lead.cursor.is_some()) {
             self.advance(now);
@@ -297,6 +301,10 @@ impl Controller {
         self.take_deferred(now);
         let Some(lead) = self.lead.as_mut() else { return };
         if !lead.is_settled() {
+            return;
+        }
+        if now.at < lead.planned_until {
+            lead.round_due = lead.planned_until;
             return;
         }
         lead.round_due = now.at.plus(ROUND_EVERY);

@@ -14,6 +14,7 @@ use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 
 use super::controller::Controller;
+use super::pace::TICK;
 
 /// How long a case rests after an intent of which nothing could be sent: first, and doubled up to the most.
 const REST_FIRST: Duration = Duration::from_millis(250);
@@ -25,6 +26,11 @@ const REST_SHORT_MAX: Duration = Duration::from_secs(2);
 /// How long after a broker turned red a plan waits for the log ends that were asked for then. They take a few milliseconds;
 /// on a busy machine more than the quarter second after which a crash is planned. No later than a crash must be classified.
 const LOG_ENDS_PATIENCE: Duration = Duration::from_millis(400);
+
+/// How long nothing is planned anew after a round that planned, for each partition of the cluster: planning walks over all of them
+/// several times (0.4 µs each), and two hundred brokers have as much to tell in a moment, of which each word would make one more
+/// plan. What is shorter than a fifth of a tick is none.
+const PLANNED_REST_EACH: Duration = Duration::from_nanos(500);
 
 /// How long a case rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +56,14 @@ impl Controller {
         *last = last.saturating_mul(2).min(REST_MAX);
         *until = now.plus(*last);
         if *last <= REST_SHORT_MAX { Rest::Short } else { Rest::Long }
+    }
+
+    /// A round has planned: the next one waits, on a cluster that is large enough for that to matter.
+    pub(super) fn has_planned(&mut self, now: Timestamp, partitions: usize) {
+        let rest = PLANNED_REST_EACH.saturating_mul(u32::try_from(partitions).unwrap_or(u32::MAX));
+        if let Some(lead) = self.lead.as_mut().filter(|_| TICK / 5 <= rest) {
+            lead.planned_until = now.plus(rest);
+        }
     }
 
     /// Something of an intent was sent: whatever is in the way next is met with short rests again.

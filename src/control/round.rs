@@ -98,6 +98,9 @@ impl Controller {
         self.expire_offers(&snapshot);
         self.look_together(now.at, &snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
+        if deliberations.iter().any(|one| one.plan.is_some()) {
+            self.has_planned(now.at, snapshot.topology.partitions.len());
+        }
         for deliberation in deliberations.iter().filter(|one| !awaits_log_ends(one, &snapshot)) {
             self.consider(now, &snapshot, deliberation);
         }

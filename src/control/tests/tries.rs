@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::world::{GONE, VICTIM, World};
 use crate::control::event::Event;
+use crate::control::pace::TICK;
+use crate::decide::fixture::partition;
 use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::BrokerId;
 use crate::model::plan::Act;
@@ -143,4 +145,23 @@ fn a_proposal_that_was_dropped_is_made_again_at_the_pace_of_rounds() {
     world.pass(Duration::from_millis(250));
     world.commit();
     assert_eq!(world.sent.len(), 1, "{:?}", world.sent);
+}
+
+#[test]
+fn a_large_cluster_is_not_planned_for_anew_with_every_word() {
+    let guard = GuardPolicy { log_end_age_max: Duration::from_millis(1500), ..GuardPolicy::default() };
+    let mut world = World::leading(Policy { guard, ..policy(Mode::Auto) });
+    let one = world.topology.partitions[&partition(0)].clone();
+    world.topology.partitions.extend((6..20_000).map(|number| (partition(number), one.clone())));
+    world.late_ends = [BrokerId(2)].into();
+    world.live(Duration::from_secs(2));
+    world.kill();
+    assert!(world.proposed.is_empty(), "a plan was made, and waits for a log end");
+    world.late_ends.clear();
+    world.look();
+    assert!(world.proposed.is_empty(), "the next one rests");
+    world.skip(TICK);
+    world.event(Event::Tick);
+    world.commit();
+    assert_eq!(world.sent.len(), 1, "{:?}", world.warned);
 }
