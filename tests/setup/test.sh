@@ -2,20 +2,23 @@
 # Every check and every test. Checks go one after the other until one fails; tests all run, whatever fails. However it ends, what was
 # skipped is printed last, and before it how long the tests took beyond their build.
 #
-# Tests live in two lanes. In front are those that real time can break: on a real cluster, against a deadline, with sockets. Behind
-# them, at idle priority, are those that only compute: a cluster mostly waits, and they take what it leaves of the cores. What the
-# lane behind prints is shown whole, after the other. A target that is not named here is in front, as is the library.
+# Tests live in three lanes, as a real cluster mostly waits. In front, one after the other, are those on a real cluster. Beside them,
+# with a tenth of their weight, are the others that real time can break: against a deadline, with sockets, with a model. Behind both,
+# at idle priority, are those that only compute. What the lanes beside and behind print is shown whole, after the one in front. A
+# target that is not named here is beside, as is the library. Two clusters at a time take two thirds of the time, and whole runs then
+# have a case in which somebody was late.
 set -euo pipefail
 target="${1:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
 skipped="${2:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
 setup="$(dirname "${BASH_SOURCE[0]}")"
+front=(differential kafka_probe kafka_wire lab trio_auto trio_people)
 behind=(consensus floors recorded sabotage scenarios simulation)
 tested=""
-lane=""
+lanes=()
 
 finish() {
   trap - EXIT INT TERM
-  [[ -z "$lane" ]] || kill -KILL -- "-$lane" 2>/dev/null || true
+  for lane in "${lanes[@]}"; do kill -KILL -- "-$lane" 2>/dev/null || true; done
   [[ -z "$tested" ]] || printf '\nthe tests took %d min %02d s beyond their build\n' $((tested / 60)) $((tested % 60))
   "$setup/skipped.sh" "$skipped"
 }
@@ -32,29 +35,43 @@ step cargo fmt --all --check
 step cargo clippy --locked --features lab --all-targets -- --deny warnings
 # The product as it is shipped is another configuration: what only the lab or a test uses is dead code there.
 step cargo clippy --locked --bin tanist -- --deny warnings
+# A thousand worlds would take an hour unoptimised: our own crate is built once more for them. As a test, since dependencies, which
+# are shared, have other features in a plain build.
+worlds="$target/tmp/tanist-worlds"
+step env CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --features lab --no-run --test floors
+install "$target/debug/tanist" "$worlds"
 step cargo test --locked --features lab --no-run
 
-mapfile -t front < <(printf '%s\n' tests/*.rs tests/*/main.rs | sed -E 's|^tests/||; s|/main\.rs$||; s|\.rs$||' |
-  grep -vxF "$(printf '%s\n' "${behind[@]}")")
+mapfile -t beside < <(printf '%s\n' tests/*.rs tests/*/main.rs | sed -E 's|^tests/||; s|/main\.rs$||; s|\.rs$||' |
+  grep -vxF "$(printf '%s\n' "${front[@]}" "${behind[@]}")")
 options=(--locked --features lab --no-fail-fast)
+run_beside() {
+  nice -n 10 cargo test "${options[@]}" --lib --bins "${beside[@]/#/--test=}"
+}
 run_behind() {
   local status=0
   chrt --idle 0 cargo test "${options[@]}" "${behind[@]/#/--test=}" || status=1
   chrt --idle 0 cargo test "${options[@]}" --doc || status=1
+  chrt --idle 0 "$setup/traces.sh" "$target/debug/tanist" "$worlds" || status=1
+  chrt --idle 0 "$setup/worlds.sh" "$worlds" 1000 || status=1
   return "$status"
 }
 begun=$SECONDS
 failed=()
-# A group of its own, to be stopped as a whole; in the session of this script, as the kernel may weigh sessions and not processes.
+# Each a group of its own, to be stopped as a whole; in the session of this script, as the kernel may weigh sessions and not processes.
 set -m
+run_beside >"$target/tmp/tests-beside.log" 2>&1 &
+lanes+=($!)
 run_behind >"$target/tmp/tests-behind.log" 2>&1 &
-lane=$!
+lanes+=($!)
 set +m
-step cargo test "${options[@]}" --lib --bins "${front[@]/#/--test=}" || failed+=("a test in front")
-printf '\n+ beside them, at idle priority: %s and the documentation\n' "${behind[*]}"
-wait "$lane" || failed+=("a test behind")
-lane=""
-cat "$target/tmp/tests-behind.log"
+step cargo test "${options[@]}" "${front[@]/#/--test=}" || failed+=("a test in front")
+for place in beside behind; do
+  wait "${lanes[0]}" || failed+=("a test $place")
+  lanes=("${lanes[@]:1}")
+  printf '\n+ %s them\n' "$place"
+  cat "$target/tmp/tests-$place.log"
+done
 tested=$((SECONDS - begun))
 if ((${#failed[@]})); then
   printf '\nfailed: %s\n' "${failed[@]}"
