@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
+use serde::Deserialize as _;
 use tokio::time;
 
 use super::figure::{Figure, Measured};
@@ -19,11 +20,17 @@ use crate::lab::folder::Folder;
 use crate::lab::names::Listener;
 use crate::lab::settled::await_settled;
 use crate::lab::trio::{Controllers, NODES, Trio};
+use crate::model::operator::Entry;
+use crate::model::record::{Body, Mark};
 
 /// When the oracle acts, from the fault on.
 const ORACLE_AFTER: Duration = Duration::from_millis(50);
 /// Enough that every partition of 500 has open batches now and then, little enough for a small machine.
 const RECORDS_A_SECOND: u32 = 200;
+
+/// Longer than a read-back goes on, which comes before the outcome.
+const RECORDED_WITHIN: Duration = Duration::from_secs(8);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What a run stands on, and how long it is watched.
 #[derive(Debug, Clone, Copy)]
@@ -90,10 +97,14 @@ impl Cell {
         };
         let ((all, one), acted, died) = tokio::join!(probe.both(at, watched.within), acting, dying);
         died?;
+        let stages = match &trio {
+            Some(trio) if dies.is_none() => first_stages(trio).await,
+            Some(_) | None => Vec::new(),
+        };
         drop(trio);
         end_load(load);
         let acted = acted.map_err(|error| error.to_string());
-        let measured = Measured { all, one, acted, runs_before: stand.runs(), data: stand.data() };
+        let measured = Measured { all, one, acted, runs_before: stand.runs(), data: stand.data(), stages };
         Ok(Figure::of(&self, watched, on, &measured))
     }
 
@@ -109,6 +120,26 @@ async fn start_trio(cluster: &Cluster, ground: &Ground, controllers: Controllers
     let trio = Trio::start(cluster, folder.path(), ground.shipped(controllers)).await?;
     trio.await_leader(WARM_WITHIN).await?;
     Ok((trio, folder))
+}
+
+/// Gives when the first plan reached each stage; empty where no outcome is recorded in time.
+async fn first_stages(trio: &Trio) -> Vec<Mark> {
+    let end = clock::now() + RECORDED_WITHIN;
+    while clock::now() < end {
+        let said = trio.run(NODES[0], &["audit", "list", "--last", "200", "-o", "json"]).await;
+        let answer = said.and_then(|said| said.json()).unwrap_or_default();
+        let records: Vec<Entry> =
+            answer.get("records").and_then(|list| Vec::deserialize(list).ok()).unwrap_or_default();
+        let first = records.into_iter().find_map(|entry| {
+            let Body::Outcome(outcome) = entry.record.body else { return None };
+            Some(outcome.timeline)
+        });
+        if let Some(first) = first {
+            return first;
+        }
+        time::sleep(LOOK_EVERY).await;
+    }
+    Vec::new()
 }
 
 /// Kills all nodes that still live.

@@ -12,6 +12,7 @@ use crate::lab::bench::ground::millis;
 use crate::lab::bench::page::seconds;
 use crate::lab::bench::results::{self, Circumstance};
 use crate::lab::client::Recovery;
+use crate::model::record::Mark;
 
 /// What one run measured; "never" is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,9 @@ pub(super) struct Figure {
     all_median_ms: Option<u64>,
     pub(super) one_worst_ms: Option<u64>,
     one_median_ms: Option<u64>,
+    /// When the trio's first plan reached each stage, by its own record; empty without a trio that lives, and in older lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<Mark>,
 }
 
 /// What the probe and the oracle gave.
@@ -48,6 +52,7 @@ pub(super) struct Measured {
     pub(super) acted: Result<Duration, String>,
     pub(super) runs_before: u32,
     pub(super) data: Data,
+    pub(super) stages: Vec<Mark>,
 }
 
 impl Figure {
@@ -72,6 +77,7 @@ impl Figure {
             all_median_ms: measured.all.median().map(millis),
             one_worst_ms: measured.one.worst().map(millis),
             one_median_ms: measured.one.median().map(millis),
+            stages: measured.stages.clone(),
         }
     }
 }
