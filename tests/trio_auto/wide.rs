@@ -94,6 +94,8 @@ pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_ad
         .iter()
         .filter(|entry| unregisters(entry))
         .filter_map(|entry| if let Body::Decided(one) = &entry.record.body { Some(&one.verdict) } else { None })
+        // On a busy machine it may be held for a moment first: one broker alone has told how the cluster stands.
+        .filter(|verdict| !matches!(verdict, DecisionVerdict::Nothing(_)))
         .collect();
     assert!(
         matches!(verdicts[..], [DecisionVerdict::Offer { people: 1, .. }, .., DecisionVerdict::Act { .. }]),
