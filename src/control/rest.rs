@@ -1,5 +1,5 @@
-//! Rests: a case of which nothing could be sent is tried again at a pace, and for as long as that lasts; and what is worth a
-//! short wait before the first plan.
+//! Rests: a case of which nothing could be sent is tried again at a pace, and for as long as that lasts; what is worth a short
+//! wait before the first plan; and how long nothing is done before a person is told.
 //!
 //! Deliberately no count: controllers that elect for a minute are no reason to leave a case to a person for good. A person is
 //! told, and the tries go on. Forgotten with the leader: the next one may try at once.
@@ -7,9 +7,12 @@
 use std::time::Duration;
 
 use crate::decide::deliberate::Deliberation;
+use crate::model::finding::{Finding, Say};
 use crate::model::ids::CaseId;
 use crate::model::observation::Light;
 use crate::model::plan::{Unfit, Verdict};
+use crate::model::record::Inaction;
+use crate::model::ruling::Objection;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 
@@ -31,6 +34,13 @@ const LOG_ENDS_PATIENCE: Duration = Duration::from_millis(400);
 /// several times (0.4 µs each), and two hundred brokers have as much to tell in a moment, of which each word would make one more
 /// plan. What is shorter than a fifth of a tick is none.
 const PLANNED_REST_EACH: Duration = Duration::from_nanos(500);
+
+/// How long nothing is done about a finding before a person is told.
+const TELL_AFTER: Duration = Duration::from_secs(2);
+
+/// How long nodes may doubt themselves before that is a case, or a person's. Doubt falls by one a second, from 8 to below 4 in
+/// 5 s: what lasts twice that is no burst.
+pub(super) const DOUBT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a case rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,4 +93,21 @@ pub(super) fn awaits_log_ends(one: &Deliberation, snapshot: &Snapshot) -> bool {
     let answers = |broker| mine.get(&broker).is_some_and(|sighting| sighting.light == Light::Green);
     let mut candidates = plan.choices.iter().flat_map(|choice| &choice.candidates);
     just_red && candidates.any(|one| one.verdict == Verdict::Unfit(Unfit::LogEndSilent) && answers(one.broker))
+}
+
+fn says(finding: &Finding, said: Say) -> bool {
+    finding.votes.values().any(|vote| vote.says == said)
+}
+
+/// Tells whether nodes abstain from a vote, and none says red.
+pub(super) fn is_doubt(finding: &Finding) -> bool {
+    says(finding, Say::Abstains) && !says(finding, Say::Red)
+}
+
+/// Gives how long nothing is done before a person is told: longer where nothing but the nodes' doubt in themselves is in the way,
+/// which outlasts by some seconds whatever was told before.
+pub(super) fn tell_after(finding: Option<&Finding>, why: &Inaction) -> Duration {
+    let votes = |one: &Objection| matches!(one, Objection::NoMajority { .. });
+    let only_votes = matches!(why, Inaction::Held(objections) if objections.iter().all(votes));
+    if only_votes && finding.is_some_and(|finding| says(finding, Say::Abstains)) { DOUBT_PATIENCE } else { TELL_AFTER }
 }

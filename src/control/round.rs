@@ -9,7 +9,7 @@ use crate::decide::deliberate::{Deliberation, deliberate};
 use crate::decide::detect::contradicted;
 use crate::decide::policy::Mode;
 use crate::model::advice::Settled;
-use crate::model::finding::{Finding, FindingKind, Say};
+use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::observation::LookNow;
 use crate::model::plan::{Class, Origin, PlanDigest};
@@ -23,7 +23,7 @@ use super::considered::Considered;
 use super::controller::{Controller, Now};
 use super::event::Effect;
 use super::lead::CaseRef;
-use super::rest::awaits_log_ends;
+use super::rest::{DOUBT_PATIENCE, awaits_log_ends, is_doubt, tell_after};
 use super::state::{Case, Offer};
 
 /// How long an `Unknown` or a `Conflict` is given to pass before it becomes a case: start-up and a flap last less.
@@ -33,18 +33,11 @@ const ODD_PATIENCE: Duration = Duration::from_secs(2);
 /// new active controller, is over after a quarter second. Two looks at the pulse, and before a session of 3 s is over.
 const LAG_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How long nodes may doubt themselves before that is a case. Doubt falls by one a second, from 8 to below 4 in 5 s: what
-/// lasts twice that is no burst.
-const DOUBT_PATIENCE: Duration = Duration::from_secs(10);
-
 /// How often all three are asked to look at a broker that they contradict each other about: one ping beside the usual four.
 const LOOK_TOGETHER_EVERY: Duration = Duration::from_secs(1);
 
 /// How often a non-decision that goes on is written down again.
 pub(super) const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
-
-/// How long nothing is done about a finding before a person is told.
-const TELL_AFTER: Duration = Duration::from_secs(2);
 
 /// How many intents one case may have before it is left to a person: the first move, its completion and one more.
 const ACTS_MAX: u16 = 3;
@@ -209,10 +202,9 @@ impl Controller {
         if since.0 != finding.kind {
             *since = (finding.kind, now);
         }
-        let says = |said: Say| finding.votes.values().any(|vote| vote.says == said);
         let patience = if lags {
             LAG_PATIENCE
-        } else if says(Say::Abstains) && !says(Say::Red) {
+        } else if is_doubt(finding) {
             DOUBT_PATIENCE
         } else {
             ODD_PATIENCE
@@ -329,7 +321,7 @@ impl Controller {
             (memo.written, memo.rounds) = (now.at, 0);
             lead.write(id, Body::StillHeld { why: why.clone(), rounds, over });
         }
-        if TELL_AFTER <= lasted && said {
+        if tell_after(one.finding(), &why) <= lasted && said {
             self.tell_a_person(case_id, case, why);
         }
     }

@@ -1,5 +1,7 @@
 //! Properties of whole decisions over random clusters, and decisions made again from records.
 
+mod doubt;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -243,30 +245,6 @@ fn a_record_that_was_changed_is_seen_to_differ() {
     let mut other = policy.clone();
     other.act.fence_heartbeat = crate::decide::policy::Permission::Forbidden;
     assert!(matches!(replay(&decision, &other), Replayed::Differs { .. }));
-}
-
-/// When most brokers are gone every node doubts itself and none may vote; why nothing is done is then not that votes are missing.
-#[test]
-fn nodes_that_doubt_themselves_still_name_too_many_red_brokers() {
-    let inaction = |extra: &str| {
-        let refused = |broker: &str| {
-            (1..=3).map(|n| format!("n{n} sees {broker} refused 9s sent 9s\nn{n} lhm 8\n")).collect::<String>()
-        };
-        let (snapshot, policy) = parse(&format!(
-            "{PLAIN}case b1 c-4 broker_crashed open\n{}{}",
-            refused("b1"),
-            extra.replace("b2 is gone", &refused("b2"))
-        ));
-        deliberate(&snapshot, &policy)
-            .into_iter()
-            .find(|one| one.finding.broker == BrokerId(1))
-            .and_then(|one| one.inaction)
-    };
-    let held = |why| Some(Inaction::Held(vec![why]));
-    assert_eq!(inaction(""), held(Objection::NoMajority { votes: 0, needed: 2 }));
-    let racks = ["a", "b"].map(|rack| crate::model::ids::Rack(rack.to_owned())).into();
-    assert_eq!(inaction("b2 is gone"), held(Objection::BlastRadius { red: 2, limit: 1, racks }));
-    assert_eq!(inaction("b2 is gone\nmaintenance b2\n"), held(Objection::NoMajority { votes: 0, needed: 2 }));
 }
 
 #[test]
