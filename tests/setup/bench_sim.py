@@ -30,8 +30,17 @@ def run(arguments):
     return {**figure, **{key: line[key] for key in ("simulated_s", "node_steps", "trace")}, "at": int(time.time())}
 
 
+def must_begin(arguments):
+    """Plays the large world once for its timeline: its span must hold what it is measured for."""
+    told = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, check=True).stdout
+    for word in (" finding ", " plan ", " sent "):
+        if word not in told:
+            sys.exit(f"{' '.join(arguments)}: no line says{word}within the time measured:\n{told}")
+
+
 def main():
     tanist = sys.argv[1]
+    must_begin([tanist, "simulate", "benches/worlds/large.scn"])
     scenario = lambda name: [tanist, "simulate", f"benches/worlds/{name}.scn", "-o", "json"]
     cells = {
         "quiet": [run(scenario("quiet")) for _ in range(RUNS)],
@@ -58,7 +67,7 @@ def main():
         ("times real time, quiet", f"{speed('quiet', 'simulated_s'):,.0f}", ">= 2,000", speed("quiet", "simulated_s") >= 2000),
         ("times real time, faults at random, 5 brokers", f"{speed('random', 'simulated_s'):,.0f}", "-", None),
         ("the whole world of 200 brokers, 200,000 partitions: resident at most", f"{memory:,.0f} MiB", "<= 1,024 MiB", memory <= 1024),
-        ("in it: the 100 ms after a broker died, all three nodes and Kafka together", f"{judged:.2f} s", "<= 1.5 s", judged <= 1.5),
+        ("in it: from a broker's death to the first step sent, all three nodes and Kafka together", f"{judged:.2f} s", "<= 1.5 s", judged <= 1.5),
     ]
     table = ["| what | figure | goal | |", "|------|--------|------|---|"]
     table += [f"| {what} | {value} | {goal} | {'-' if good is None else yes(good)} |" for what, value, goal, good in rows]
