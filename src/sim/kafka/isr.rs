@@ -22,8 +22,8 @@ impl Partition {
                     && follower.log.end() != own.log.end()
                     && lag_max < now.since(follower.level_at)
             }
-            // It never made a replica of it.
-            None => true,
+            // It never made a replica of it: it has nothing, and its time counts from the leader's election on.
+            None => own.log.end() != 0 && lag_max < now.since(own.level_at),
         };
         leading.isr.iter().filter(|member| **member != leader && lags(member)).copied().collect()
     }

@@ -22,9 +22,7 @@ impl Kafka {
         };
         let leads = self.catalogue.places.get(&partition).copied().filter(|place| self.leads(*place, id));
         let Some(place) = leads else {
-            let known = self.catalogue.places.contains_key(&partition);
-            let code = if known { Code::NotLeaderOrFollower } else { Code::UnknownTopicOrPartition };
-            return self.answer(socket, Answer::Refused(code), timing::PING_WORK);
+            return self.answer(socket, Answer::Refused(self.disowns(id, partition)), timing::PING_WORK);
         };
         if self.brokers.get(&id).is_some_and(|broker| broker.disk == Disk::Blocked) {
             return self.wait_for_disk(socket, id);
@@ -73,6 +71,16 @@ impl Kafka {
         let Some(replica) = partition.replica(id) else { return false };
         let needed = replica.view.min_isr(self.min_isr(partition));
         replica.leading.as_ref().is_some_and(|leading| needed <= leading.isr.len())
+    }
+
+    /// Gives what a broker says of a partition that it does not lead: whether there is such a one it reads in its own copy of the
+    /// metadata.
+    pub(super) fn disowns(&self, id: BrokerId, partition: PartitionId) -> Code {
+        let heard = match self.brokers.get(&id).and_then(|broker| broker.view.as_ref()) {
+            Some(view) => view.partitions.contains_key(&partition),
+            None => self.catalogue.places.contains_key(&partition),
+        };
+        if heard { Code::NotLeaderOrFollower } else { Code::UnknownTopicOrPartition }
     }
 
     pub(super) fn leads(&self, place: Place, id: BrokerId) -> bool {
@@ -135,15 +143,15 @@ impl Kafka {
             return Answer::Refused(Code::UnknownTopicOrPartition);
         };
         self.settle(place);
-        let Some(partition) = self.partition(place) else { return Answer::Refused(Code::UnknownTopicOrPartition) };
-        let Some(replica) = partition.replica(id).filter(|replica| replica.leading.is_some()) else {
-            return Answer::Refused(Code::NotLeaderOrFollower);
+        let Some(known) = self.partition(place) else { return Answer::Refused(Code::UnknownTopicOrPartition) };
+        let Some(replica) = known.replica(id).filter(|replica| replica.leading.is_some()) else {
+            return Answer::Refused(self.disowns(id, partition));
         };
         if replica.log.end() < offset.0 {
             return Answer::Refused(Code::OffsetOutOfRange);
         }
         let first = (offset.0, LeaderEpoch::default());
-        let readable = partition.records.range(first..).take_while(|((at, _), _)| *at < replica.high_watermark);
+        let readable = known.records.range(first..).take_while(|((at, _), _)| *at < replica.high_watermark);
         let own = readable.filter(|((at, epoch), _)| replica.log.epoch_at(*at) == Some(*epoch));
         let records = own.take(Answer::FETCH_MAX).map(|((at, _), record)| (Offset(*at), *record)).collect();
         Answer::Fetched { high_watermark: Offset(replica.high_watermark), records }

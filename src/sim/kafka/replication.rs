@@ -61,7 +61,9 @@ impl Replica {
 impl Kafka {
     /// Tells whether a follower can fetch from its leader now.
     fn can_fetch(&self, partition: &Partition, follower: &Replica) -> bool {
-        let Some(source) = partition.source_of(follower) else { return false };
+        // A leader that has not heard of a new replica does not serve it.
+        let knows = |source: &&Replica| source.view.replicas.contains(&follower.broker);
+        let Some(source) = partition.source_of(follower).filter(knows) else { return false };
         let pulls = |broker: &Broker| broker.works() && broker.disk != Disk::Blocked;
         let gives = |broker: &Broker| broker.works() && broker.replication.is_none();
         self.brokers.get(&follower.broker).is_some_and(pulls) && self.brokers.get(&source.broker).is_some_and(gives)

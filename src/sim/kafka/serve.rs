@@ -182,7 +182,7 @@ impl Kafka {
                 Some(replica) => {
                     Ok(LogEnd { offset: Offset(replica.log.end()), leader_epoch: Some(replica.view.leader_epoch) })
                 }
-                None => Err(Code::NotLeaderOrFollower),
+                None => Err(self.disowns(id, partition.id)),
             };
             ends.insert(partition.id, end);
         }
