@@ -17,6 +17,8 @@ use crate::stage::{PARTITIONS, PATIENCE, Play, Stage, VICTIM, intents, struck_wh
 
 /// The node that loses its sight.
 const BLIND: NodeId = NodeId(2);
+/// What the status of a blind node begins its list with.
+const UNSEEN: &str = "Not seen from this node";
 /// Several times what a majority takes to act.
 const LONG_ENOUGH: Duration = Duration::from_secs(6);
 
@@ -49,6 +51,11 @@ pub(crate) async fn one_node_alone_decides_nothing(stage: &Stage) {
             stage.cluster.heal(fault).unwrap();
         }
         stage.await_calm().await;
+        until("node 2 to see again whatever there is", async || {
+            let said = stage.trio.run(2, &["status"]).await.ok()?;
+            (!said.out.contains(UNSEEN)).then_some(())
+        })
+        .await;
     }
     let now = stage.cluster.topic(&play.topic.name).await.unwrap();
     assert!(now.partitions.iter().all(|one| one.leader == Some(VICTIM.0)), "{now:?}");
@@ -59,7 +66,7 @@ pub(crate) async fn one_node_alone_decides_nothing(stage: &Stage) {
 async fn blindness_is_told(stage: &Stage) {
     let said = until("node 2 to say that it reaches no broker", async || {
         let said = stage.trio.run(2, &["status"]).await.ok()?;
-        said.out.contains("Not seen from this node").then_some(said)
+        said.out.contains(UNSEEN).then_some(said)
     })
     .await;
     assert_eq!(said.status, 0, "{}{}", said.out, said.err);
