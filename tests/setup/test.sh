@@ -35,11 +35,6 @@ step cargo fmt --all --check
 step cargo clippy --locked --features lab --all-targets -- --deny warnings
 # The product as it is shipped is another configuration: what only the lab or a test uses is dead code there.
 step cargo clippy --locked --bin tanist -- --deny warnings
-# A thousand worlds would take an hour unoptimised: our own crate is built once more for them. As a test, since dependencies, which
-# are shared, have other features in a plain build.
-worlds="$target/tmp/tanist-worlds"
-step env CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test --locked --features lab --no-run --test floors
-install "$target/debug/tanist" "$worlds"
 step cargo test --locked --features lab --no-run
 
 mapfile -t beside < <(printf '%s\n' tests/*.rs tests/*/main.rs | sed -E 's|^tests/||; s|/main\.rs$||; s|\.rs$||' |
@@ -52,8 +47,6 @@ run_behind() {
   local status=0
   chrt --idle 0 cargo test "${options[@]}" "${behind[@]/#/--test=}" || status=1
   chrt --idle 0 cargo test "${options[@]}" --doc || status=1
-  chrt --idle 0 "$setup/traces.sh" "$target/debug/tanist" "$worlds" || status=1
-  chrt --idle 0 "$setup/worlds.sh" "$worlds" 1000 || status=1
   return "$status"
 }
 begun=$SECONDS
