@@ -5,7 +5,8 @@
 set -euo pipefail
 
 tanist="${1:?usage: soak.sh TANIST HOURS}"
-until=$((SECONDS + 3600 * ${2:?usage: soak.sh TANIST HOURS}))
+hours="${2:?usage: soak.sh TANIST HOURS}" # or a part of one, 0.1
+until=$((SECONDS + $(awk -v hours="$hours" 'BEGIN { printf "%d", 3600 * hours }')))
 out="$(mktemp -d)"
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$out"' EXIT
 first="$(date +%s)"
