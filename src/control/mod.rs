@@ -3,7 +3,7 @@
 //! Reading order: [`event`] (what it hears and wants), [`state`] (what the records amount to), `controller` (the door),
 //! `lead` (what only the leader holds), `round` (one round of decisions), `recovery` (the way back), `advising`, `cursor` (a plan
 //! in flight), `verify` (read back and reconciled), `asks` and `views` (operators), [`pace`] (how often a node looks, and how
-//! long it waits).
+//! long it waits), [`turn`] (whom a hand asks first).
 
 mod advising;
 mod asks;
@@ -20,6 +20,7 @@ mod round;
 pub mod state;
 #[cfg(test)]
 mod tests;
+pub mod turn;
 mod verify;
 mod views;
 

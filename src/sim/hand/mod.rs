@@ -1,7 +1,8 @@
 //! The hand of one process in the pretended world: it re-reads the facts just before it writes, sends once, and says what it
 //! did, as production's does.
 //!
-//! Deliberately a state machine over calls and timers. The rule of the last look is production's own (`decide::fit`).
+//! Deliberately a state machine over calls and timers. The rules of the last look (`decide::fit`) and of who is
+//! asked first (`control::turn`) are production's own.
 
 mod order;
 mod read;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use crate::control::event::{Errand, Event, Role, StepResult, Views};
 use crate::control::pace::{LEAST, VIEWS};
+use crate::control::turn::Turn;
 use crate::decide::fit::Ready;
 use crate::model::ids::{BrokerId, ControllerId, PartitionId, Term};
 use crate::model::plan::{Act, Step};
@@ -45,10 +47,8 @@ pub(in crate::sim) struct Hand {
     calls: BTreeMap<Call, Errand>,
     /// Lines that stand, as far as the hand knows.
     open: BTreeSet<Line>,
-    /// Who last did what was asked.
-    serves: Option<Door>,
-    /// Who last left a request unanswered.
-    mute: Option<Door>,
+    /// Who is asked for the next change.
+    turn: Turn<Door>,
     /// This node's place in the trio.
     role: Role,
     done: Vec<Event>,
@@ -139,8 +139,7 @@ impl Hand {
             jobs: BTreeMap::new(),
             calls: BTreeMap::new(),
             open: BTreeSet::new(),
-            serves: None,
-            mute: None,
+            turn: Turn::default(),
             role: Role::Leaderless(Term(0)),
             done: Vec::new(),
         }

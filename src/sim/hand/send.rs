@@ -36,18 +36,12 @@ impl Hand {
 
     fn peers(&mut self, errand: Errand) -> VecDeque<Door> {
         let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
-        let mut doors: Vec<Door> = if self.options.controllers.is_empty() {
+        let doors: Vec<Door> = if self.options.controllers.is_empty() {
             self.brokers(&avoid).into_iter().map(Door::Broker).collect()
         } else {
             self.options.controllers.iter().copied().map(Door::Controller).collect()
         };
-        // Whoever served last first, whoever did not answer last.
-        doors.sort_by_key(|door| match Some(*door) {
-            door if door == self.serves => 0,
-            door if door == self.mute => 2,
-            _ => 1,
-        });
-        doors.into()
+        self.turn.order(doors).into()
     }
 
     pub(super) fn try_next(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, mut peers: VecDeque<Door>) {
@@ -135,8 +129,7 @@ impl Hand {
         what: Sending,
         (door, peers): (Door, VecDeque<Door>),
     ) {
-        self.serves = self.serves.filter(|serves| *serves != door);
-        self.mute = Some(door);
+        self.turn.left_unanswered(&door);
         if self.options.sabotage == Sabotage::ResendsBlindly && !peers.is_empty() {
             return self.try_next(desk, errand, what, peers);
         }
@@ -155,8 +148,7 @@ impl Hand {
             return self.try_next(desk, errand, what, peers);
         }
         if !matches!(answer, Answer::Refused(_)) {
-            self.serves = Some(door);
-            self.mute = self.mute.filter(|mute| *mute != door);
+            self.turn.answered(&door);
         }
         match (what, answer) {
             (Sending::Reorder | Sending::Prefer, Answer::Outcomes(outcomes)) => {

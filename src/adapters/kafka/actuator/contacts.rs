@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use crate::adapters::kafka::wire::{
     ClusterView, Connection, Endpoint, Endpoints, ErrorCode, Options, TopicFilter, TopicPartition, Topology, WireError,
 };
+use crate::control::turn::Turn;
 use crate::model::ids::{BrokerId, TopicId};
 
 /// How long one try at opening and asking may take while finding somebody who answers.
@@ -41,20 +42,8 @@ pub(super) struct Contacts {
 struct Known {
     brokers: BTreeMap<BrokerId, Endpoint>,
     names: BTreeMap<TopicId, String>,
-    /// Who last did what was asked: the active controller, or a broker that passes requests on to it.
-    serves: Option<Endpoint>,
-    /// Who last left a request unanswered: a stopped process still takes connections.
-    mute: Option<Endpoint>,
-}
-
-/// Gives peers in the order in which to try them: the one that last served first, the one that did not answer last.
-pub(super) fn in_turn(mut all: Vec<Endpoint>, serves: Option<&Endpoint>, mute: Option<&Endpoint>) -> Vec<Endpoint> {
-    all.sort_by_key(|peer| match Some(peer) {
-        peer if peer == serves => 0,
-        peer if peer == mute => 2,
-        _ => 1,
-    });
-    all
+    /// Who is asked for the next change.
+    turn: Turn<Endpoint>,
 }
 
 impl Contacts {
@@ -104,7 +93,7 @@ impl Contacts {
         let asked = tokio::time::timeout(TRY_FOR, async { self.to(peer).await?.quorum(TRY_FOR).await }).await;
         match asked {
             Ok(Ok(_)) => {
-                self.note_serves(peer).await;
+                self.note_answered(peer).await;
                 Ok(true)
             }
             Ok(Err(WireError::Refused { .. })) => Ok(false),
@@ -123,21 +112,15 @@ impl Contacts {
     /// to us the brokers but for `not`.
     pub(super) async fn doors(&self, not: &BTreeSet<BrokerId>) -> Vec<Endpoint> {
         let all = if self.has_controllers() { self.options.controllers.clone() } else { self.brokers(not).await };
-        let known = self.known.lock().await;
-        in_turn(all, known.serves.as_ref(), known.mute.as_ref())
+        self.known.lock().await.turn.order(all)
     }
 
-    pub(super) async fn note_serves(&self, peer: &Endpoint) {
-        let mut known = self.known.lock().await;
-        known.serves = Some(peer.clone());
-        known.mute = known.mute.take().filter(|mute| mute != peer);
+    pub(super) async fn note_answered(&self, peer: &Endpoint) {
+        self.known.lock().await.turn.answered(peer);
     }
 
-    /// A change that this peer was asked for was not answered: the next one is asked of another.
-    pub(super) async fn note_mute(&self, peer: &Endpoint) {
-        let mut known = self.known.lock().await;
-        known.serves = known.serves.take().filter(|serves| serves != peer);
-        known.mute = Some(peer.clone());
+    pub(super) async fn note_unanswered(&self, peer: &Endpoint) {
+        self.known.lock().await.turn.left_unanswered(peer);
     }
 
     /// Gives the brokers to try, but for `not`: those known, else the bootstrap list.

@@ -246,7 +246,7 @@ impl KafkaHand {
             let within = mandate.left()?;
             match ask(connection, within).await {
                 Ok(answer) => {
-                    self.contacts.note_serves(&peer).await;
+                    self.contacts.note_answered(&peer).await;
                     return Ok(answer);
                 }
                 Err(error) if is_elsewhere(&error) => last = error.to_string(),
@@ -257,7 +257,7 @@ impl KafkaHand {
                     } else {
                         let judged = self.judged(&peer, error).await;
                         if matches!(judged, ApplyError::Unanswered(_)) {
-                            self.contacts.note_mute(&peer).await;
+                            self.contacts.note_unanswered(&peer).await;
                         }
                         return Err(judged);
                     }

@@ -50,22 +50,6 @@ fn what_timed_out_inside_kafka_is_read_back_and_never_called_refused() {
     assert_eq!(refused, Ok(vec![(StepRefusal::PreferredNotAvailable, id)]));
 }
 
-#[test]
-fn who_served_last_is_asked_first_and_who_did_not_answer_last() {
-    let ports = |list: Vec<Endpoint>| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let peer = |port| Endpoint::new("k", port);
-    let all = || vec![peer(1), peer(2), peer(3)];
-    let turn = |serves: Option<u16>, mute: Option<u16>| {
-        ports(contacts::in_turn(all(), serves.map(peer).as_ref(), mute.map(peer).as_ref()))
-    };
-    assert_eq!(turn(None, None), "k:1 k:2 k:3");
-    assert_eq!(turn(Some(2), None), "k:2 k:1 k:3");
-    assert_eq!(turn(None, Some(1)), "k:2 k:3 k:1");
-    assert_eq!(turn(Some(3), Some(1)), "k:3 k:2 k:1");
-    assert_eq!(turn(Some(1), Some(1)), "k:1 k:2 k:3");
-    assert_eq!(turn(Some(4), Some(5)), "k:1 k:2 k:3", "whoever may not be asked now is not");
-}
-
 const TERM: Term = Term(3);
 
 /// One partition, led by the first of two brokers.

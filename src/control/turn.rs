@@ -1,0 +1,70 @@
+//! Whose turn it is to be asked for a change: whoever did the last one, and last whoever left one unanswered.
+//!
+//! Deliberately one rule for production's hand and the simulated one: what it decides is whether a change gets through where a
+//! stopped process still takes connections.
+
+/// What is remembered of those that may be asked.
+#[derive(Debug, Clone)]
+pub struct Turn<T> {
+    /// Who last did what was asked: the active controller, or a broker that passes requests on to it.
+    serves: Option<T>,
+    /// Who last left a request unanswered.
+    mute: Option<T>,
+}
+
+impl<T> Default for Turn<T> {
+    fn default() -> Self {
+        Self { serves: None, mute: None }
+    }
+}
+
+impl<T: Clone + PartialEq> Turn<T> {
+    /// Gives those that may be asked now in the order in which to try them.
+    #[must_use]
+    pub fn order(&self, mut peers: Vec<T>) -> Vec<T> {
+        peers.sort_by_key(|peer| match Some(peer) {
+            peer if peer == self.serves.as_ref() => 0,
+            peer if peer == self.mute.as_ref() => 2,
+            _ => 1,
+        });
+        peers
+    }
+
+    /// Takes in that one did what was asked.
+    pub fn answered(&mut self, peer: &T) {
+        self.serves = Some(peer.clone());
+        self.mute.take_if(|mute| mute == peer);
+    }
+
+    /// Takes in that one left a request unanswered: the next one is asked of another.
+    pub fn left_unanswered(&mut self, peer: &T) {
+        self.serves.take_if(|serves| serves == peer);
+        self.mute = Some(peer.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_served_last_is_asked_first_and_who_did_not_answer_last() {
+        let order = |serves, mute| Turn { serves, mute }.order(vec![1, 2, 3]);
+        assert_eq!(order(None, None), [1, 2, 3]);
+        assert_eq!(order(Some(2), None), [2, 1, 3]);
+        assert_eq!(order(None, Some(1)), [2, 3, 1]);
+        assert_eq!(order(Some(3), Some(1)), [3, 2, 1]);
+        assert_eq!(order(Some(1), Some(1)), [1, 2, 3]);
+        assert_eq!(order(Some(4), Some(5)), [1, 2, 3], "whoever may not be asked now is not");
+    }
+
+    #[test]
+    fn whoever_answers_again_is_no_longer_last() {
+        let mut turn = Turn::default();
+        turn.answered(&2);
+        turn.left_unanswered(&2);
+        assert_eq!(turn.order(vec![1, 2, 3]), [1, 3, 2]);
+        turn.answered(&2);
+        assert_eq!(turn.order(vec![1, 2, 3]), [2, 1, 3]);
+    }
+}
