@@ -1,13 +1,18 @@
 //! The trio's records as the lab asks for them: by the command line, as a person would.
 
-use serde_json::Value;
+use std::time::Duration;
 
+use serde_json::Value;
+use tokio::time;
+
+use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::trio::{Said, Trio};
 use crate::model::operator::Entry;
 
 /// The most records that one list holds.
 const LAST: &str = "200";
+const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Reads the records of an answer to `audit list -o json`.
 ///
@@ -38,4 +43,25 @@ pub(crate) async fn since(trio: &Trio, node: u8, index: u64) -> Result<Vec<Entry
     let mut entries = entries(&said)?;
     entries.retain(|entry| index < entry.index.0);
     Ok(entries)
+}
+
+/// Waits until what a node has recorded after record `index` shows what is looked for; none where it does not within that time.
+///
+/// Errors: as [`entries`].
+pub(crate) async fn awaited<T>(
+    trio: &Trio,
+    (node, index): (u8, u64),
+    within: Duration,
+    find: impl Fn(&[Entry]) -> Option<T>,
+) -> Result<Option<T>, LabError> {
+    let deadline = clock::now() + within;
+    loop {
+        if let Some(found) = find(&since(trio, node, index).await?) {
+            return Ok(Some(found));
+        }
+        if deadline <= clock::now() {
+            return Ok(None);
+        }
+        time::sleep(LOOK_EVERY).await;
+    }
 }

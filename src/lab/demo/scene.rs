@@ -17,11 +17,12 @@ use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
 use crate::lab::names::{BrokerId, Listener};
 use crate::lab::options::ClusterOptions;
-use crate::lab::records::entries;
+use crate::lab::records::{self, entries};
 use crate::lab::settled::{self, await_settled};
 use crate::lab::trio::{Controllers, NODES, Said, Trio, TrioOptions};
 use crate::model::advice::{Dropped, Opinion, Outcome};
 use crate::model::ids::TopicId;
+use crate::model::operator::Entry;
 use crate::model::plan::Origin;
 use crate::model::record::Body;
 
@@ -115,14 +116,14 @@ impl Scene {
     pub(super) async fn failover(&mut self, (broker, topic): (BrokerId, &str)) -> Result<Failover, LabError> {
         self.cool_down().await?;
         self.await_seen().await?;
-        let since = self.last_record().await?;
+        let since = records::last(&self.trio, self.living()).await?;
         let probe = Probe::new(self.cluster.bootstrap(Listener::Clients), topic, PARTITIONS);
         let fault = self.cluster.inflict(&Fault::kill(broker))?;
         let fault_wall_ms = clock::wall_ms();
         self.down = Some(broker);
         let (all, one) = probe.both(fault, WATCH).await;
         let ours = |origin: &Origin| matches!(origin, Origin::Finding { broker: found, .. } if found.0 == broker.0);
-        let done = self.await_done(&since, &format!("Tanist to act on {broker}"), ours).await?;
+        let done = self.await_done(since, &format!("Tanist to act on {broker}"), ours).await?;
         history::print(&done, &Seen { fault_wall_ms, broker, all: &all, one: &one, names: &self.names });
         println!("\n  the whole story: tanist why {}; tanist audit show {}", done.case, done.index);
         Ok(Failover { case: done.case, all_worst: all.worst(), one_worst: one.worst() })
@@ -130,7 +131,7 @@ impl Scene {
 
     /// Starts the broker again and waits until it leads what it led.
     pub(super) async fn failback(&mut self, (broker, topic): (BrokerId, &str)) -> Result<(), LabError> {
-        let since = self.last_record().await?;
+        let since = records::last(&self.trio, self.living()).await?;
         let begun = clock::now();
         self.cluster.heal(&Fault::kill(broker))?;
         self.cluster.await_ready(broker).await?;
@@ -139,7 +140,7 @@ impl Scene {
         self.cluster.await_in_sync(topic, WITHIN).await?;
         say(begun, "every replica is in sync");
         let ours = |origin: &Origin| matches!(origin, Origin::Failback { broker: back, .. } if back.0 == broker.0);
-        let done = self.await_done(&since, &format!("{broker} to lead again"), ours).await?;
+        let done = self.await_done(since, &format!("{broker} to lead again"), ours).await?;
         say(begun, &format!("failback sent and verified ({}, record {})", done.case, done.index));
         let view = self.cluster.topic(topic).await?;
         let leads = view.partitions.iter().filter(|one| one.leader == Some(broker.0)).count();
@@ -259,17 +260,11 @@ impl Scene {
     }
 
     /// Waits for a plan that was carried out after record `since`.
-    async fn await_done(&self, since: &str, awaited: &str, ours: impl Fn(&Origin) -> bool) -> Result<Done, LabError> {
-        let deadline = clock::now() + WITHIN;
-        loop {
-            let said = self.ask(&["audit", "list", "--last", LAST, "--since", since, "-o", "json"]).await?;
-            if let Some(done) = history::done(&entries(&said)?, &ours) {
-                return Ok(done);
-            }
-            if deadline <= clock::now() {
-                return Err(self.unmoved(awaited).await);
-            }
-            time::sleep(LOOK_EVERY).await;
+    async fn await_done(&self, since: u64, awaited: &str, ours: impl Fn(&Origin) -> bool) -> Result<Done, LabError> {
+        let done = |entries: &[Entry]| history::done(entries, &ours);
+        match records::awaited(&self.trio, (self.living(), since), WITHIN, done).await? {
+            Some(done) => Ok(done),
+            None => Err(self.unmoved(awaited).await),
         }
     }
 
@@ -288,15 +283,14 @@ impl Scene {
         LabError::Late { awaited: awaited.to_owned(), within: WITHIN, last_seen }
     }
 
-    async fn last_record(&self) -> Result<String, LabError> {
-        let entries = entries(&self.ask(&["audit", "list", "--last", "1", "-o", "json"]).await?)?;
-        Ok(entries.last().map_or_else(|| "1".to_owned(), |entry| entry.index.to_string()))
-    }
-
     /// Runs one command of the program against the first node that runs.
     async fn ask(&self, arguments: &[&str]) -> Result<Said, LabError> {
-        let node = NODES.into_iter().find(|id| self.trio.pid(*id).is_some()).unwrap_or(1);
-        self.trio.run(node, arguments).await
+        self.trio.run(self.living(), arguments).await
+    }
+
+    /// Gives the first node that runs.
+    fn living(&self) -> u8 {
+        NODES.into_iter().find(|id| self.trio.pid(*id).is_some()).unwrap_or(1)
     }
 
     /// Gives an error with the end of every node's log once the deadline is over.

@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use serde::Deserialize as _;
 use tokio::time;
 
 use super::figure::{Figure, Measured};
@@ -18,6 +17,7 @@ use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
 use crate::lab::folder::Folder;
 use crate::lab::names::Listener;
+use crate::lab::records;
 use crate::lab::settled::await_settled;
 use crate::lab::trio::{Controllers, NODES, Trio};
 use crate::model::operator::Entry;
@@ -30,7 +30,6 @@ const RECORDS_A_SECOND: u32 = 200;
 
 /// Longer than a read-back goes on, which comes before the outcome.
 const RECORDED_WITHIN: Duration = Duration::from_secs(8);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What a run stands on, and how long it is watched.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +97,7 @@ impl Cell {
         let ((all, one), acted, died) = tokio::join!(probe.both(at, watched.within), acting, dying);
         died?;
         let stages = match &trio {
-            Some(trio) if dies.is_none() => first_stages(trio).await,
+            Some(trio) if dies.is_none() => first_stages(trio).await?,
             Some(_) | None => Vec::new(),
         };
         drop(trio);
@@ -122,24 +121,15 @@ async fn start_trio(cluster: &Cluster, ground: &Ground, controllers: Controllers
     Ok((trio, folder))
 }
 
-/// Gives when the first plan reached each stage; empty where no outcome is recorded in time.
-async fn first_stages(trio: &Trio) -> Vec<Mark> {
-    let end = clock::now() + RECORDED_WITHIN;
-    while clock::now() < end {
-        let said = trio.run(NODES[0], &["audit", "list", "--last", "200", "-o", "json"]).await;
-        let answer = said.and_then(|said| said.json()).unwrap_or_default();
-        let records: Vec<Entry> =
-            answer.get("records").and_then(|list| Vec::deserialize(list).ok()).unwrap_or_default();
-        let first = records.into_iter().find_map(|entry| {
-            let Body::Outcome(outcome) = entry.record.body else { return None };
-            Some(outcome.timeline)
-        });
-        if let Some(first) = first {
-            return first;
-        }
-        time::sleep(LOOK_EVERY).await;
-    }
-    Vec::new()
+/// Gives when the first plan of a trio reached each stage; none where no outcome is recorded in time.
+async fn first_stages(trio: &Trio) -> Result<Vec<Mark>, LabError> {
+    let stages = |entries: &[Entry]| {
+        entries.iter().find_map(|entry| {
+            let Body::Outcome(outcome) = &entry.record.body else { return None };
+            Some(outcome.timeline.clone())
+        })
+    };
+    Ok(records::awaited(trio, (NODES[0], 0), RECORDED_WITHIN, stages).await?.unwrap_or_default())
 }
 
 /// Kills all nodes that still live.
