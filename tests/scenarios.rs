@@ -6,7 +6,7 @@ use std::path::Path;
 use tanist::sim::scenario::replay;
 
 /// The most lines of one file: it is read by a person, on one screen or two.
-const LINES_MAX: usize = 90;
+const LINES_MAX: usize = 80;
 
 fn scenario(path: &Path, text: String) -> datatest_stable::Result<()> {
     let played = replay(&text)?;
