@@ -184,6 +184,8 @@ fn table(ran: &Ran, took: Duration, to: &mut dyn Write) -> anyhow::Result<()> {
     };
     writeln!(to, "faults:  {}", list(&ran.faults))?;
     writeln!(to, "records: {}", list(&ran.records))?;
+    let found = found_of(ran).map(|(what, count)| format!("{what} {count}")).join(", ");
+    writeln!(to, "faults and findings: {found}")?;
     let steps = ran.statistics.node_steps;
     writeln!(
         to,
@@ -195,6 +197,12 @@ fn table(ran: &Ran, took: Duration, to: &mut dyn Write) -> anyhow::Result<()> {
     )?;
     writeln!(to, "trace {}", ran.trace)?;
     Ok(())
+}
+
+/// Gives what became of faults that could be told, and findings about brokers that were well.
+fn found_of(ran: &Ran) -> [(&'static str, u64); 4] {
+    let found = ran.found;
+    [("right", found.right), ("late", found.late), ("missed", found.missed), ("wrong", found.wrong)]
 }
 
 fn json(seed: u64, ran: &Ran, took: Duration, to: &mut dyn Write) -> anyhow::Result<()> {
@@ -209,6 +217,7 @@ fn json(seed: u64, ran: &Ran, took: Duration, to: &mut dyn Write) -> anyhow::Res
         "trace": ran.trace.to_string(),
         "faults": ran.faults,
         "records": ran.records,
+        "found": found_of(ran).into_iter().collect::<BTreeMap<_, _>>(),
         "looked": ran.looked,
         "violation": ran.violation.as_ref().map(ToString::to_string),
     });

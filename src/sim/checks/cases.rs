@@ -8,8 +8,10 @@ use crate::model::plan::Origin;
 use crate::model::record::{Body, Record};
 use crate::model::time::Timestamp;
 use crate::model::topology::Standing;
+use crate::sim::node::Machine;
 
-use super::{Checks, Expected, Scene, Sign, Violation};
+use super::found::ECHOES_FOR;
+use super::{Checks, Expected, Scene, Signs, Violation};
 
 /// An intent is closed after so long.
 const OPEN_MAX: Duration = Duration::from_secs(60);
@@ -24,15 +26,35 @@ fn is_active(scene: Scene<'_>, broker: BrokerId) -> bool {
     known == Some(Standing::Active)
 }
 
+/// Tells whether nothing has befallen a broker for long, nor Kafka as a whole, nor us.
+fn is_well(scene: Scene<'_>, broker: BrokerId) -> bool {
+    scene.troubles.calm(broker, scene.now, ECHOES_FOR)
+        && ECHOES_FOR <= scene.now.since(scene.troubles.ours)
+        && scene.machines.values().all(Machine::is_well)
+        && scene.net.all_good()
+}
+
 impl Checks {
     /// A fault begins that must be found for what it is; `learnt` is by how much the broker's own pauses have raised its tau.
-    pub(in crate::sim) fn expect(
-        &mut self,
-        broker: BrokerId,
-        began: Timestamp,
-        (signs, learnt): (&'static [Sign], Duration),
-    ) {
+    pub(in crate::sim) fn expect(&mut self, broker: BrokerId, began: Timestamp, (signs, learnt): Signs) {
         self.expected.insert(broker, Expected { began, signs, learnt });
+    }
+
+    /// A fault of a broker begins, whatever else is wrong; none is one that nobody can tell.
+    pub(in crate::sim) fn struck(&mut self, broker: BrokerId, began: Timestamp, signs: Option<Signs>) {
+        match signs {
+            Some((signs, learnt)) => self.finds.struck(broker, Expected { began, signs, learnt }),
+            None => self.finds.forget(broker),
+        }
+    }
+
+    /// A fault of a broker is over.
+    pub(in crate::sim) fn over(&mut self, broker: BrokerId, now: Timestamp) {
+        self.finds.over(broker, now);
+    }
+
+    pub(super) fn look_at_unfound(&mut self, scene: Scene<'_>) {
+        self.finds.retain_active(|broker| is_active(scene, broker));
     }
 
     /// Whatever was expected is not any more: something else has gone wrong, or has ended.
@@ -40,8 +62,12 @@ impl Checks {
         self.expected.clear();
     }
 
-    pub(super) fn opened(&mut self, _scene: Scene<'_>, record: &Record) {
+    pub(super) fn opened(&mut self, scene: Scene<'_>, record: &Record) {
         let (Body::Opened(finding) | Body::Reclassified { to: finding, .. }) = &record.body else { return };
+        self.finds.found(finding.broker, finding.kind, scene.now);
+        if is_well(scene, finding.broker) {
+            self.finds.wrong();
+        }
         let Some(expected) = self.expected.get_mut(&finding.broker) else { return };
         // Whoever knows more at once has found the earlier signs as well.
         let found = expected.signs.iter().rposition(|sign| sign.kinds.contains(&finding.kind));

@@ -5,6 +5,7 @@
 mod acts;
 mod cases;
 mod decisions;
+mod found;
 mod ledger;
 mod ours;
 mod signs;
@@ -25,7 +26,9 @@ use super::kafka::Kafka;
 use super::net::Net;
 use super::node::Machine;
 use super::stimulus::Note;
-pub(in crate::sim) use signs::{Sign, signs_of};
+use found::Finds;
+pub use found::Found;
+pub(in crate::sim) use signs::{Sign, Signs, signs_of};
 
 /// An invariant that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +209,7 @@ pub(in crate::sim) struct Checks {
     failbacks: BTreeMap<(CaseId, PartitionId), u32>,
     /// What must be found of whom.
     expected: BTreeMap<BrokerId, Expected>,
+    finds: Finds,
     core: Core,
     next_look: Timestamp,
     lost_before: usize,
@@ -250,6 +254,7 @@ impl Default for Checks {
             moves: BTreeMap::new(),
             failbacks: BTreeMap::new(),
             expected: BTreeMap::new(),
+            finds: Finds::default(),
             core: Core::default(),
             next_look: Timestamp(0),
             lost_before: 0,
@@ -303,6 +308,7 @@ impl Checks {
             self.look_at_bounds(scene)?;
             self.look_at_open(scene)?;
             self.look_at_losses(scene)?;
+            self.look_at_unfound(scene);
         }
         Ok(())
     }
@@ -319,6 +325,11 @@ impl Checks {
     /// Gives how often each check has looked at something.
     pub(in crate::sim) fn looked(&self) -> &BTreeMap<&'static str, u64> {
         &self.looked
+    }
+
+    /// Gives how well the trio told what befell brokers.
+    pub(in crate::sim) fn found(&self) -> Found {
+        self.finds.sums
     }
 
     fn count(&mut self, number: &'static str) {

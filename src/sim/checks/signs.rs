@@ -19,6 +19,9 @@ pub(in crate::sim) struct Sign {
     pub(in crate::sim) told_by: ToldBy,
 }
 
+/// What a fault must be found to be, and by how much the broker's own pauses have raised its tau.
+pub(in crate::sim) type Signs = (&'static [Sign], Duration);
+
 /// What tells of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sim) enum ToldBy {

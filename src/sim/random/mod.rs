@@ -14,7 +14,7 @@ use crate::model::ids::NodeId;
 use crate::model::record::{Body, DecisionVerdict, End};
 use crate::model::time::Timestamp;
 
-use super::checks::Violation;
+use super::checks::{Found, Violation};
 use super::kafka::plan::{Switch, Version};
 use super::sabotage::Sabotage;
 use super::scenario::{Command, Player, Setting, Span, Wish, text_of};
@@ -53,6 +53,8 @@ pub struct Ran {
     pub faults: BTreeMap<String, u64>,
     /// Findings, acts and outcomes by kind.
     pub records: BTreeMap<String, u64>,
+    /// How well it was told what befell brokers.
+    pub found: Found,
     /// How often each invariant was looked at.
     pub looked: BTreeMap<&'static str, u64>,
 }
@@ -112,6 +114,7 @@ impl RandomPlan {
             statistics: Statistics::default(),
             faults: BTreeMap::new(),
             records: BTreeMap::new(),
+            found: Found::default(),
             looked: BTreeMap::new(),
         };
         for command in self.commands(episodes) {
@@ -132,6 +135,7 @@ impl RandomPlan {
             ran.span = world.now().since(Timestamp(0));
             ran.trace = world.trace();
             ran.statistics = world.statistics();
+            ran.found = world.found();
             ran.looked.clone_from(world.looked());
         }
         ran.violation = player.violation().cloned();

@@ -20,7 +20,7 @@ use crate::model::time::Timestamp;
 use super::adviser::Adviser;
 use super::agenda::Agenda;
 use super::chance::Chance;
-use super::checks::{Checks, Scene, Troubles, Violation};
+use super::checks::{Checks, Found, Scene, Troubles, Violation};
 use super::kafka::Kafka;
 use super::kafka::plan::KafkaPlan;
 use super::kafka::talk::Request;
@@ -285,6 +285,12 @@ impl World {
     #[must_use]
     pub fn looked(&self) -> &BTreeMap<&'static str, u64> {
         self.checks.looked()
+    }
+
+    /// Gives how well the trio told what befell brokers.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        self.checks.found()
     }
 
     /// Takes what a timeline tells, in order.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::decide::policy::DetectPolicy;
 use crate::model::ids::{BrokerId, ControllerId};
-use crate::sim::checks::{Sign, signs_of};
+use crate::sim::checks::{Signs, signs_of};
 use crate::sim::kafka::fault::{Fault, Impossible, Target};
 use crate::sim::kafka::talk::{Asker, Door, Line, Request};
 use crate::sim::node::Machine;
@@ -20,7 +20,7 @@ impl World {
     ///
     /// Errors: a target does not exist or cannot suffer it.
     pub fn inflict(&mut self, fault: &Fault) -> Result<(), Impossible> {
-        let expected = self.to_be_found(fault);
+        let (expected, struck) = (self.to_be_found(fault), self.struck(fault));
         self.kafka.inflict(self.now, fault)?;
         self.listen();
         self.checks.expect_nothing();
@@ -32,6 +32,9 @@ impl World {
         }
         if let Some((broker, expected)) = expected {
             self.checks.expect(broker, self.now, expected);
+        }
+        for (broker, signs) in struck {
+            self.checks.struck(broker, self.now, signs);
         }
         Ok(())
     }
@@ -49,6 +52,9 @@ impl World {
             }
             let before = self.troubles.touched.insert(key, self.now);
             self.troubles.lasted.insert(key, before.map_or(Duration::MAX, |began| self.now.since(began)));
+        }
+        for broker in keys(fault).into_iter().flatten() {
+            self.checks.over(broker, self.now);
         }
         Ok(())
     }
@@ -74,20 +80,35 @@ impl World {
     }
 
     /// Gives what a fault of a single broker must be found to be, and by when, where everything else has been well for long.
-    fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, (&'static [Sign], Duration))> {
+    fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, Signs)> {
         let broker = match fault.targets.iter().collect::<Vec<_>>().as_slice() {
             [Target::Broker(broker)] => *broker,
             _ => return None,
         };
         let signs = signs_of(fault.kind);
         let truth = self.kafka.truth();
-        let leads = truth.partitions().any(|id| truth.partition(id).is_some_and(|one| one.leader == Some(broker)));
         let ours_well = self.machines.values().all(Machine::is_well)
             && self.net.all_good()
             && WELL_FOR <= self.now.since(self.troubles.ours)
             && self.has_no_case_of(broker);
-        let well = leads && ours_well && truth.works(broker) && self.troubles.all_calm(self.now, WELL_FOR);
+        let well = self.leads(broker) && ours_well && truth.works(broker) && self.troubles.all_calm(self.now, WELL_FOR);
         (well && !signs.is_empty()).then(|| (broker, (signs, self.learnt_of(broker))))
+    }
+
+    /// Gives each broker that a fault strikes, with what it must be found to be: nothing of one that led nothing, or was sick already.
+    fn struck(&self, fault: &Fault) -> Vec<(BrokerId, Option<Signs>)> {
+        let signs = signs_of(fault.kind);
+        let of = |broker: BrokerId| {
+            let sick = self.troubles.under_way.get(&Some(broker)).is_some_and(|count| 0 < *count);
+            let told = !signs.is_empty() && !sick && self.kafka.truth().works(broker) && self.leads(broker);
+            (broker, told.then(|| (signs, self.learnt_of(broker))))
+        };
+        keys(fault).into_iter().flatten().map(of).collect()
+    }
+
+    fn leads(&self, broker: BrokerId) -> bool {
+        let truth = self.kafka.truth();
+        truth.partitions().any(|id| truth.partition(id).is_some_and(|one| one.leader == Some(broker)))
     }
 
     /// Gives by how much a broker's own pauses have raised its tau, at whichever node they have raised it most. Nothing may have
