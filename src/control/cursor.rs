@@ -21,7 +21,7 @@ use super::advising::Subject;
 use super::controller::{Controller, Now};
 use super::event::{Effect, Errand, StepResult, Views};
 use super::lead::CaseRef;
-use super::rest::Rest;
+use super::rest::{Rest, rest_max};
 use super::verify::Seen;
 use flight::At;
 pub(super) use flight::Cursor;
@@ -303,14 +303,14 @@ impl Controller {
         let end = end.unwrap_or_else(|| cursor.end());
         let (case, plan) = (cursor.case, cursor.digest);
         let outcome = Outcome { plan, steps: cursor.steps.clone(), end, timeline: cursor.marks.clone() };
-        let untouched = outcome.is_untouched();
+        let (untouched, refused, most) = (outcome.is_untouched(), outcome.is_refused(), rest_max(&outcome));
         if end != End::Done {
             self.out.push(Effect::Warn(format!("plan {} of case {case} ended {end:?}", plan.short())));
         }
         self.write(CaseRef::Is(case), Body::Outcome(outcome));
         if !untouched {
             self.rested_enough(case);
-        } else if self.let_rest(now.at, case) == Rest::Short {
+        } else if self.let_rest(now.at, case, most) == Rest::Short && !refused {
             return;
         }
         self.tell_of_failure(case, plan, end);

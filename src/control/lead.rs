@@ -22,7 +22,7 @@ use super::asks::Waiting;
 use super::controller::{Controller, Followed, Now};
 use super::cursor::Cursor;
 use super::event::{Effect, Errand};
-use super::round::HeldMemo;
+use super::held::Held;
 
 /// How long a batch may take to commit before the leader looks at the world again and proposes anew.
 ///
@@ -51,7 +51,7 @@ pub(super) struct Lead {
     /// Intents of earlier leaders, being read back.
     pub(super) reconciling: BTreeMap<Errand, PlanDigest>,
     /// Non-decisions that go on, by case.
-    pub(super) held: BTreeMap<CaseId, HeldMemo>,
+    pub(super) held: BTreeMap<CaseId, Held>,
     /// Since when a broker without a case has looked odd in a way that is given time to pass.
     pub(super) odd: BTreeMap<BrokerId, (FindingKind, Timestamp)>,
     /// When all nodes were last asked to look at a broker that they contradict each other about.

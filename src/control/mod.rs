@@ -1,7 +1,8 @@
 //! THE CONTROLLER without I/O: `step(now, event) -> effects`, cases, execution cursor, cool-downs.
 //!
 //! Reading order: [`event`] (what it hears and wants), [`state`] (what the records amount to), `controller` (the door),
-//! `lead` (what only the leader holds), `round` (one round of decisions), `recovery` (the way back), `advising`, `cursor` (a plan
+//! `lead` (what only the leader holds), `round` (one round of decisions), `held` (non-decisions
+//! that go on), `recovery` (the way back), `advising`, `cursor` (a plan
 //! in flight), `verify` (read back and reconciled), `asks` and `views` (operators), [`pace`] (how often a node looks, and how
 //! long it waits), [`turn`] (whom a hand asks first).
 
@@ -12,6 +13,7 @@ mod considered;
 mod controller;
 mod cursor;
 pub mod event;
+mod held;
 mod lead;
 pub mod pace;
 mod recovery;

@@ -16,8 +16,9 @@ use crate::model::topology::Standing;
 
 use super::considered::Considered;
 use super::controller::{Controller, Now};
+use super::held::{Held, Say};
 use super::lead::CaseRef;
-use super::round::{HeldMemo, STILL_HELD_EVERY, Seat};
+use super::round::Seat;
 use super::state::{Case, PutBack};
 
 /// A non-decision that lasted less when its case closes says nothing that the decision itself does not.
@@ -84,11 +85,9 @@ impl Controller {
     }
 
     fn close(&mut self, id: CaseId, how: Closing) {
-        let memo = self.lead.as_mut().and_then(|lead| lead.held.remove(&id));
-        let lasted = |memo: &HeldMemo| memo.seen.since(memo.written);
-        if let Some(memo) = memo.filter(|memo| 1 < memo.rounds && LAST_HELD_MIN <= lasted(memo)) {
-            let over = lasted(&memo);
-            self.write(CaseRef::Is(id), Body::StillHeld { why: memo.why, rounds: memo.rounds, over });
+        let unwritten = self.lead.as_mut().and_then(|lead| lead.held.remove(&id)).map(Held::unwritten);
+        if let Some((why, rounds, over)) = unwritten.filter(|(_, rounds, over)| 1 < *rounds && LAST_HELD_MIN <= *over) {
+            self.write(CaseRef::Is(id), Body::StillHeld { why, rounds, over });
         }
         let offers: Vec<PlanDigest> =
             self.state.offers.iter().filter(|(_, offer)| offer.case == id).map(|(plan, _)| *plan).collect();
@@ -105,17 +104,16 @@ impl Controller {
         let patience = self.options.policy.act.failback_after.saturating_mul(WAITS_MAX);
         let Some(lead) = self.lead.as_mut() else { return };
         let waiting_since = *lead.waits.entry(id).or_insert(now.at);
-        let news = lead.held.get(&id).is_none_or(|memo| !memo.why.same_kind(&why));
-        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at, seen: now.at };
-        if news {
-            lead.held.insert(id, fresh.clone());
-        }
-        let memo = lead.held.entry(id).or_insert(fresh);
-        (memo.rounds, memo.seen) = (memo.rounds.saturating_add(1), now.at);
-        let (rounds, over) = (memo.rounds, now.at.since(memo.written));
-        if news || STILL_HELD_EVERY <= over {
-            (memo.rounds, memo.written) = (0, now.at);
-            lead.write(CaseRef::Is(id), Body::StillHeld { why: why.clone(), rounds, over });
+        let held = lead.held.entry(id).or_insert_with(|| Held::new(now.at, &why));
+        let stands = held.says(&why);
+        match held.note(now.at, &why, stands) {
+            Say::Anew => {
+                lead.write(CaseRef::Is(id), Body::StillHeld { why: why.clone(), rounds: 1, over: Duration::ZERO })
+            }
+            Say::Still { rounds, over } => {
+                lead.write(CaseRef::Is(id), Body::StillHeld { why: why.clone(), rounds, over })
+            }
+            Say::Nothing => {}
         }
         if patience <= now.at.since(waiting_since) {
             let what = Attention::Finding { kind: case.finding.kind, broker: case.finding.broker, why };

@@ -1,4 +1,4 @@
-//! Rests: a case of which nothing could be sent is tried again at a pace, and for as long as that lasts; what is worth a short
+//! Rests: a case of which nothing could be sent, or was refused, is tried again at a pace, and for as long as that lasts; what is worth a short
 //! wait before the first plan; and how long nothing is done before a person is told.
 //!
 //! Deliberately no count: controllers that elect for a minute are no reason to leave a case to a person for good. A person is
@@ -11,7 +11,7 @@ use crate::model::finding::{Finding, Say};
 use crate::model::ids::CaseId;
 use crate::model::observation::Light;
 use crate::model::plan::{Unfit, Verdict};
-use crate::model::record::Inaction;
+use crate::model::record::{Inaction, Outcome};
 use crate::model::ruling::Objection;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
@@ -19,9 +19,12 @@ use crate::model::time::Timestamp;
 use super::controller::Controller;
 use super::pace::TICK;
 
-/// How long a case rests after an intent of which nothing could be sent: first, and doubled up to the most.
+/// How long a case rests after an intent of which nothing was changed: first, and doubled up to the most.
 const REST_FIRST: Duration = Duration::from_millis(250);
 const REST_MAX: Duration = Duration::from_secs(10);
+
+/// The same where Kafka refused it: a right that is missing is given by a person.
+const REST_REFUSED_MAX: Duration = Duration::from_secs(60);
 
 /// A case that rests longer than this waits for more than an election among the controllers: a person's.
 const REST_SHORT_MAX: Duration = Duration::from_secs(2);
@@ -58,12 +61,12 @@ impl Controller {
         rest.is_some_and(|(until, _)| now < *until)
     }
 
-    /// Nothing of an intent could be sent (an election among the controllers takes a second or two): it is no try, and
-    /// the case rests a little longer each time.
-    pub(super) fn let_rest(&mut self, now: Timestamp, case: CaseId) -> Rest {
+    /// Nothing of an intent could be sent (an election among the controllers takes a second or two), or Kafka refused it: it is
+    /// no try, and the case rests a little longer each time.
+    pub(super) fn let_rest(&mut self, now: Timestamp, case: CaseId, most: Duration) -> Rest {
         let Some(lead) = self.lead.as_mut() else { return Rest::Short };
         let (until, last) = lead.rests.entry(case).or_insert((now, REST_FIRST / 2));
-        *last = last.saturating_mul(2).min(REST_MAX);
+        *last = last.saturating_mul(2).min(most);
         *until = now.plus(*last);
         if *last <= REST_SHORT_MAX { Rest::Short } else { Rest::Long }
     }
@@ -82,6 +85,11 @@ impl Controller {
             lead.rests.remove(&case);
         }
     }
+}
+
+/// Gives how long a case may rest after an intent of which nothing was changed.
+pub(super) fn rest_max(outcome: &Outcome) -> Duration {
+    if outcome.is_refused() { REST_REFUSED_MAX } else { REST_MAX }
 }
 
 /// Tells whether a plan would pass over a replica for no other reason than that its log end has not arrived yet: only the

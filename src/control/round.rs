@@ -22,6 +22,7 @@ use super::advising::Subject;
 use super::considered::Considered;
 use super::controller::{Controller, Now};
 use super::event::Effect;
+use super::held::{Held, Say};
 use super::lead::CaseRef;
 use super::rest::{DOUBT_PATIENCE, awaits_log_ends, is_doubt, tell_after};
 use super::state::{Case, Offer};
@@ -35,9 +36,6 @@ const LAG_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How often all three are asked to look at a broker that they contradict each other about: one ping beside the usual four.
 const LOOK_TOGETHER_EVERY: Duration = Duration::from_secs(1);
-
-/// How often a non-decision that goes on is written down again.
-pub(super) const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
 
 /// How many intents one case may have before it is left to a person: the first move, its completion and one more.
 const ACTS_MAX: u16 = 3;
@@ -64,17 +62,6 @@ impl Seat<'_> {
 
 /// What follows from a ruling, and what advice made of it.
 type Judged = (DecisionVerdict, Option<Settled>);
-
-/// A non-decision that goes on.
-#[derive(Debug, Clone)]
-pub(super) struct HeldMemo {
-    pub(super) why: Inaction,
-    pub(super) rounds: u64,
-    pub(super) since: Timestamp,
-    pub(super) written: Timestamp,
-    /// The newest round that it counts.
-    pub(super) seen: Timestamp,
-}
 
 impl Controller {
     pub(super) fn round(&mut self, now: Now) {
@@ -305,23 +292,21 @@ impl Controller {
         let (id, case) = (seat.at, seat.case);
         let Some(case_id) = seat.id() else { return self.write(id, decision()) };
         let Some(lead) = self.lead.as_mut() else { return };
-        let fresh = HeldMemo { why: why.clone(), rounds: 0, since: now.at, written: now.at, seen: now.at };
-        let memo = lead.held.entry(case_id).or_insert(fresh.clone());
-        let said = case.and_then(|case| case.inaction.as_ref()).is_some_and(|said| said.same_kind(&why));
-        if !memo.why.same_kind(&why) {
-            *memo = fresh;
+        let recorded = case.and_then(|case| case.inaction.as_ref());
+        if recorded.is_none() {
+            // Something was done since: the same reason is news again.
+            lead.held.remove(&case_id);
         }
-        (memo.rounds, memo.seen) = (memo.rounds.saturating_add(1), now.at);
-        let lasted = now.at.since(memo.since);
-        let (rounds, over) = (memo.rounds, now.at.since(memo.written));
-        if !said {
-            memo.written = now.at;
-            lead.write(id, decision());
-        } else if STILL_HELD_EVERY <= over {
-            (memo.written, memo.rounds) = (now.at, 0);
-            lead.write(id, Body::StillHeld { why: why.clone(), rounds, over });
+        let stands = recorded.is_some_and(|recorded| recorded.same_kind(&why));
+        let held = lead.held.entry(case_id).or_insert_with(|| Held::new(now.at, &why));
+        let say = held.note(now.at, &why, stands);
+        let lasted = held.lasted(now.at);
+        match say {
+            Say::Anew => lead.write(id, decision()),
+            Say::Still { rounds, over } => lead.write(id, Body::StillHeld { why: why.clone(), rounds, over }),
+            Say::Nothing => {}
         }
-        if tell_after(one.finding(), &why) <= lasted && said {
+        if tell_after(one.finding(), &why) <= lasted && stands {
             self.tell_a_person(case_id, case, why);
         }
     }

@@ -9,7 +9,7 @@ use crate::decide::fixture::partition;
 use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::BrokerId;
 use crate::model::plan::Act;
-use crate::model::record::{Attention, Body, End, NotSent, Receipt};
+use crate::model::record::{Attention, Body, End, NotSent, Receipt, StepRefusal};
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
@@ -110,6 +110,31 @@ fn the_way_back_meets_electing_controllers_at_the_same_pace() {
     assert!((4..=9).contains(&tries), "{tries} tries");
     world.live(Duration::from_secs(15));
     assert_eq!(ends(&world).last(), Some(&End::Done), "{:?}", world.kinds());
+    assert!(world.kinds().contains(&"closed"), "{:?}", world.kinds());
+}
+
+#[test]
+fn a_right_that_is_missing_on_the_way_back_uses_up_no_tries_and_a_person_is_told_at_once() {
+    let act = ActPolicy { failback_after: Duration::from_secs(2), ..ActPolicy::default() };
+    let mut world = World::leading(Policy { act, ..policy(Mode::Auto) });
+    world.kill();
+    world.commit();
+    world.live(Duration::from_secs(1));
+    world.revive();
+    let before = world.outcomes().len();
+    for _ in 0..160 {
+        if world.answered < world.sent.len() {
+            world.answer(Receipt::Refused(StepRefusal::Denied));
+            world.commit();
+            assert_eq!(told_of_failure(&world), 1, "{:?}", world.kinds());
+        }
+        world.pass(Duration::from_millis(250));
+        world.commit();
+    }
+    let tries = world.outcomes().len() - before;
+    assert!((4..=9).contains(&tries), "{tries} tries in 40 s");
+    world.live(Duration::from_secs(60));
+    assert_eq!(ends(&world).last(), Some(&End::Done), "once the right is given: {:?}", world.kinds());
     assert!(world.kinds().contains(&"closed"), "{:?}", world.kinds());
 }
 

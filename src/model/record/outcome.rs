@@ -21,17 +21,22 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Tells whether nothing was sent: whatever was in the way (controllers that elect, facts that moved between the decision
-    /// and the last look), it was no try.
+    /// Tells whether nothing was changed for certain, as nothing was sent or Kafka refused all of it (controllers that elect, facts that
+    /// moved between the decision and the last look, a right that is missing): it was no try.
     #[must_use]
     pub fn is_untouched(&self) -> bool {
         let passed = |receipt: &Receipt| match receipt {
-            Receipt::NotSent(_) | Receipt::NotDue | Receipt::Refused(StepRefusal::Stale) => true,
-            Receipt::Done { .. } | Receipt::NotSeen | Receipt::Refused(_) | Receipt::Unanswered | Receipt::Skipped => {
-                false
-            }
+            Receipt::NotSent(_) | Receipt::NotDue | Receipt::Refused(_) => true,
+            Receipt::Done { .. } | Receipt::NotSeen | Receipt::Unanswered | Receipt::Skipped => false,
         };
         self.end == End::NotDone && self.steps.iter().all(|step| passed(&step.receipt))
+    }
+
+    /// Tells whether Kafka refused a step, for another reason than that the facts had moved: that does not pass with an election.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        let refused = |receipt: &Receipt| matches!(receipt, Receipt::Refused(why) if *why != StepRefusal::Stale);
+        self.steps.iter().any(|step| refused(&step.receipt))
     }
 }
 
