@@ -136,6 +136,20 @@ impl Peer {
         std::mem::take(&mut self.out)
     }
 
+    /// Takes records that belong together, in this order, and gives what follows: a leader writes them to its disk at once.
+    ///
+    /// Contract: as [`Peer::step`].
+    pub fn propose_all(&mut self, proposals: impl IntoIterator<Item = Proposal>) -> Vec<Output> {
+        if self.fault.is_some() {
+            return Vec::new();
+        }
+        for proposal in proposals {
+            self.enqueue(Input::Propose(proposal));
+        }
+        self.run();
+        std::mem::take(&mut self.out)
+    }
+
     /// Gives what can be told about this peer.
     #[must_use]
     pub fn status(&self) -> PeerStatus {

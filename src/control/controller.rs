@@ -9,7 +9,7 @@ use crate::decide::assemble::{Gathered, assemble, assemble_reports};
 use crate::decide::policy::Policy;
 use crate::decide::watch::{Noticed, Watch};
 use crate::model::ids::{Digest, Listener, NodeId, RaftIndex, RecordIndex, Term};
-use crate::model::observation::Report;
+use crate::model::observation::{Fact, Report};
 use crate::model::record::{Attention, Body, Record};
 use crate::model::snapshot::Snapshot;
 use crate::model::time::{LogTime, Timestamp};
@@ -127,6 +127,10 @@ impl Controller {
             Event::Observed(observation) => {
                 let noticed = self.watch.note(&observation);
                 self.noticed(now, noticed);
+                if let Fact::Pulse(_) = observation.fact {
+                    // Nothing new, perhaps: but one look follows the other while an echo is awaited.
+                    self.advance(now);
+                }
             }
             Event::Reported { from, report } => self.reported(now, from, report),
             Event::Role(role) => self.take_role(now, role),

@@ -26,10 +26,11 @@ use super::verify::Seen;
 use flight::At;
 pub(super) use flight::Cursor;
 
-/// How often the metadata log's positions are asked for while an echo is awaited.
+/// While an echo is awaited, one look at the metadata log's positions follows the answer of the one before; where there is none, after
+/// so long.
 ///
-/// A call takes 5-8 ms; live brokers were level when the write returned (`kafka.md` §13).
-const ECHO_LOOK_EVERY: Duration = Duration::from_millis(30);
+/// A call takes 2-8 ms; live brokers were level when the write returned (`kafka.md` §13).
+const ECHO_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How often leadership is read back until it is as wanted, and for how long. Native failover would have ended by then.
 const VERIFY_EVERY: Duration = Duration::from_millis(100);
@@ -101,9 +102,10 @@ impl Controller {
         };
         match at {
             At::Next | At::Confirmed => self.send_next(now),
-            At::Echo { since, look_due } => self.listen(now, since, look_due),
+            At::Echo { since } => self.listen(now, since),
+            At::Sent(_) => self.look_for_echo(now),
             At::Verifying { errand: None, due, .. } if due <= now.at => self.read_back(),
-            At::Sent(_) | At::Verifying { .. } | At::Continuing | At::Ending => {}
+            At::Verifying { .. } | At::Continuing | At::Ending => {}
         }
     }
 
@@ -121,8 +123,8 @@ impl Controller {
             When::AtOnce => self.send(now, &step),
             when if when.is_echo() && cursor.echoed == Some(when) => self.send(now, &step),
             When::EchoBehind | When::EchoLevelStillRed | When::EchoLevelGreen => {
-                cursor.at = At::Echo { since: now.at, look_due: now.at };
-                self.listen(now, now.at, now.at);
+                cursor.at = At::Echo { since: now.at };
+                self.listen(now, now.at);
             }
             When::Afterwards | When::AfterPrevious if cursor.at == At::Confirmed => self.send(now, &step),
             When::Afterwards | When::AfterPrevious => self.verify_or_end(now),
@@ -154,6 +156,7 @@ impl Controller {
             cursor.at = At::Sent(errand);
         }
         self.out.push(Effect::Apply { errand, step: Box::new(step.clone()), term, within });
+        self.look_for_echo(now);
     }
 
     pub(super) fn step_applied(&mut self, now: Now, errand: Errand, result: StepResult) {
@@ -186,7 +189,22 @@ impl Controller {
         self.flush(now);
     }
 
-    fn listen(&mut self, now: Now, since: Timestamp, look_due: Timestamp) {
+    /// Looks where the brokers are in the metadata log, if a step waits for that: from when the write is sent that they will follow, as
+    /// the time that is given to them counts from the first look that shows one of them there.
+    fn look_for_echo(&mut self, now: Now) {
+        let heard = self.watch.pulse_heard_at();
+        let Some(cursor) = self.lead.as_mut().and_then(|lead| lead.cursor.as_mut()) else { return };
+        let Some(broker) = cursor.broker.filter(|_| cursor.awaits_echo()) else { return };
+        let due = cursor
+            .looked
+            .is_none_or(|looked| ECHO_LOOK_EVERY <= now.at.since(looked) || heard.is_some_and(|heard| looked < heard));
+        if due {
+            cursor.looked = Some(now.at);
+            self.out.push(Effect::Look(LookNow::Pulse { not: BTreeSet::from([broker]) }));
+        }
+    }
+
+    fn listen(&mut self, now: Now, since: Timestamp) {
         let Some(lead) = self.lead.as_ref() else { return };
         let log_time = lead.log_time(now.at);
         let snapshot = self.reports_now(now.at, log_time);
@@ -204,12 +222,7 @@ impl Controller {
                 cursor.at = At::Next;
                 self.send_next(now);
             }
-            Branch::Wait { .. } => {
-                if look_due <= now.at {
-                    cursor.at = At::Echo { since, look_due: now.at.plus(ECHO_LOOK_EVERY) };
-                    self.out.push(Effect::Look(LookNow::Pulse { not: BTreeSet::from([broker]) }));
-                }
-            }
+            Branch::Wait { .. } => self.look_for_echo(now),
         }
     }
 

@@ -328,6 +328,12 @@ impl Watch {
         (self.lines.iter().map(of).collect(), self.doubt.level())
     }
 
+    /// Gives when a place in the metadata log was last heard of; none if never.
+    #[must_use]
+    pub fn pulse_heard_at(&self) -> Option<Timestamp> {
+        self.pulses.heard_at()
+    }
+
     /// Gives the newest readings of the cluster as a whole.
     #[must_use]
     pub fn readings(&self) -> &Readings {

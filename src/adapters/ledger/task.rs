@@ -115,11 +115,13 @@ impl Task {
     fn command(&mut self, command: Command) {
         match command {
             Command::Propose(entries) => {
+                let mut proposals = Vec::with_capacity(entries.len());
                 for entry in entries {
                     self.last_token = self.last_token.wrapping_add(1);
-                    let bytes = Bytes::from(entry);
-                    self.step(Input::Propose(Proposal { token: self.last_token, bytes }));
+                    proposals.push(Proposal { token: self.last_token, bytes: Bytes::from(entry) });
                 }
+                let outputs = self.peer.propose_all(proposals);
+                self.carry_out(outputs);
             }
             Command::Tell(to, words) => match serde_json::to_vec(&words) {
                 Ok(bytes) => self.send(to, PeerFrame::Words(Bytes::from(bytes))),

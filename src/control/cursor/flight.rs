@@ -31,6 +31,8 @@ pub(in crate::control) struct Cursor {
     verified: usize,
     /// What the echo made due.
     pub(super) echoed: Option<When>,
+    /// When it was last looked for.
+    pub(super) looked: Option<Timestamp>,
     pub(super) at: At,
     pub(super) marks: Vec<Mark>,
     /// The instant of the first red: the marks count from it.
@@ -45,7 +47,7 @@ pub(super) enum At {
     /// A step is out.
     Sent(Errand),
     /// The echo is awaited.
-    Echo { since: Timestamp, look_due: Timestamp },
+    Echo { since: Timestamp },
     /// What was done is being read back.
     Verifying { errand: Option<Errand>, since: Timestamp, due: Timestamp },
     /// The commit of `Continued` is awaited: then the next step, off the path of the failover, may be sent.
@@ -78,6 +80,7 @@ impl Cursor {
             steps: Vec::new(),
             verified: 0,
             echoed: None,
+            looked: None,
             at: At::Next,
             marks: Vec::new(),
             base,
@@ -95,6 +98,12 @@ impl Cursor {
 
     pub(super) fn next_step(&self) -> Option<&Step> {
         self.plan.steps.iter().find(|step| !self.steps.iter().any(|done| done.step == step.number))
+    }
+
+    /// Tells whether a step waits for the echo of one before it.
+    pub(super) fn awaits_echo(&self) -> bool {
+        let waits = |step: &Step| step.when.is_echo() && !self.steps.iter().any(|done| done.step == step.number);
+        self.echoed.is_none() && self.plan.steps.iter().any(waits)
     }
 
     pub(super) fn settle(&mut self, step: u16, receipt: Receipt) {

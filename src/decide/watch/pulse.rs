@@ -116,6 +116,10 @@ impl PulseWatch {
         }
     }
 
+    pub(super) fn heard_at(&self) -> Option<Timestamp> {
+        self.arrived_at
+    }
+
     /// Gives a broker's pulse; unknown where the newest reading is too old.
     pub(super) fn of(&self, broker: BrokerId, now: Timestamp, policy: &DetectPolicy) -> Pulse {
         let mut pulse = self.places.get(&broker).map(|place| place.pulse).unwrap_or_default();

@@ -71,6 +71,7 @@ pub(in crate::sim) struct Process {
 /// What is still to be carried, in order.
 enum Todo {
     Raft(Input),
+    Propose(Vec<Proposal>),
     Control(Event),
     Install(Vec<u8>),
     Freeze(RaftIndex),
@@ -207,6 +208,10 @@ impl Process {
                     let outputs = self.peer.step(input);
                     self.carry_out_raft(desk, outputs);
                 }
+                Todo::Propose(proposals) => {
+                    let outputs = self.peer.propose_all(proposals);
+                    self.carry_out_raft(desk, outputs);
+                }
                 Todo::Control(event) if self.saboteur.is_idle() => self.step(desk, event),
                 Todo::Control(event) => {
                     for event in self.saboteur.hears(event) {
@@ -276,11 +281,12 @@ impl Process {
         for effect in effects {
             match effect {
                 Effect::Propose(entries) => {
+                    let mut proposals = Vec::with_capacity(entries.len());
                     for entry in entries {
                         self.last_token = self.last_token.wrapping_add(1);
-                        let proposal = Proposal { token: self.last_token, bytes: Bytes::from(entry) };
-                        self.todo.push_back(Todo::Raft(Input::Propose(proposal)));
+                        proposals.push(Proposal { token: self.last_token, bytes: Bytes::from(entry) });
                     }
+                    self.todo.push_back(Todo::Propose(proposals));
                 }
                 Effect::Keep(kept) => {
                     self.kept = kept.raft;
