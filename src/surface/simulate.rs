@@ -24,7 +24,7 @@ pub struct SimulateArguments {
     #[arg(long)]
     random: bool,
     /// Where chance comes from.
-    #[arg(long, default_value_t = 1, requires = "random")]
+    #[arg(long, default_value_t = 1, requires = "random", conflicts_with = "file")]
     seed: u64,
     /// How many seeds, one after the other, beginning with that one; stops at the first that fails.
     #[arg(long, default_value_t = 1, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(1..))]
@@ -33,16 +33,16 @@ pub struct SimulateArguments {
     #[arg(long, default_value_t = 10, conflicts_with_all = ["hours", "file"])]
     minutes: u64,
     /// The same in hours.
-    #[arg(long, requires = "random")]
+    #[arg(long, requires = "random", conflicts_with = "file")]
     hours: Option<u64>,
     /// Brokers.
-    #[arg(long, default_value_t = 5, requires = "random", value_parser = clap::value_parser!(u16).range(1..=400))]
+    #[arg(long, default_value_t = 5, requires = "random", conflicts_with = "file", value_parser = clap::value_parser!(u16).range(1..=400))]
     brokers: u16,
     /// Partitions.
-    #[arg(long, default_value_t = 24, requires = "random", value_parser = clap::value_parser!(u32).range(1..=400_000))]
+    #[arg(long, default_value_t = 24, requires = "random", conflicts_with = "file", value_parser = clap::value_parser!(u32).range(1..=400_000))]
     partitions: u32,
     /// What is deliberately broken, to see that it is found.
-    #[arg(long, default_value = "none", requires = "random", value_parser = sabotage)]
+    #[arg(long, default_value = "none", requires = "random", conflicts_with = "file", value_parser = sabotage)]
     sabotage: Sabotage,
     /// Finds out which check reports which deliberate bug: in the scenarios of this folder, and in so many random worlds.
     #[arg(long, value_name = "FOLDER", conflicts_with = "random")]
@@ -124,4 +124,41 @@ impl SimulateArguments {
 
 fn sabotage(text: &str) -> Result<Sabotage, String> {
     if text == "none" { Ok(Sabotage::None) } else { text.parse().map_err(|error| format!("{error}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::SimulateArguments;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: SimulateArguments,
+    }
+
+    fn error(words: &str) -> String {
+        let line = Line::try_parse_from(words.split(' '));
+        line.map(|line| format!("{line:?}")).expect_err("it is refused").to_string()
+    }
+
+    #[test]
+    fn what_makes_a_random_world_is_refused_where_a_file_says_it() {
+        for option in [
+            "--seed 3",
+            "--seeds 3",
+            "--hours 1",
+            "--minutes 3",
+            "--brokers 3",
+            "--partitions 9",
+            "--sabotage log-of-one",
+        ] {
+            let said = error(&format!("simulate {option} x.scn"));
+            assert!(said.contains("cannot be used with"), "{option}: {said}");
+        }
+        Line::try_parse_from(["simulate", "--random", "--seed", "3", "--sabotage", "log-of-one"])
+            .expect("a random world");
+        Line::try_parse_from(["simulate", "x.scn"]).expect("a scenario");
+    }
 }
