@@ -23,7 +23,8 @@ lanes=()
 finish() {
   trap - EXIT INT TERM
   for lane in "${lanes[@]}"; do kill -KILL -- "-$lane" 2>/dev/null || true; done
-  [[ -z "$tested" ]] || printf '\nthe tests took %d min %02d s beyond their build\n' $((tested / 60)) $((tested % 60))
+  [[ -z "$tested" ]] || printf '\nthe tests took %d min %02d s beyond their build, those on real clusters %d min %02d s of these\n' \
+    $((tested / 60)) $((tested % 60)) $((in_front / 60)) $((in_front % 60))
   "$setup/skipped.sh" "$skipped"
 }
 trap finish EXIT
@@ -75,6 +76,7 @@ run_behind >"$target/tmp/tests-behind.log" 2>&1 &
 lanes+=($!)
 set +m
 step cargo test "${options[@]}" "${front[@]/#/--test=}" || failed+=("a test in front")
+in_front=$((SECONDS - begun))
 for place in beside behind; do
   wait "${lanes[0]}" || failed+=("a test $place")
   lanes=("${lanes[@]:1}")
