@@ -20,6 +20,17 @@ const OPEN_MAX: Duration = Duration::from_secs(60);
 const MOVES_MAX: u32 = 2;
 const FAILBACKS_MAX: u32 = 1;
 
+/// How often a partition was moved in one case, away from its broker and back.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moved {
+    away: u32,
+    back: u32,
+}
+
+fn strikes(scene: Scene<'_>, broker: BrokerId) -> u32 {
+    scene.troubles.strikes.get(&Some(broker)).copied().unwrap_or_default()
+}
+
 /// Tells whether the controllers take a broker for active.
 fn is_active(scene: Scene<'_>, broker: BrokerId) -> bool {
     let known = scene.kafka.truth().registrations().get(&broker).map(|known| known.standing);
@@ -64,6 +75,9 @@ impl Checks {
 
     pub(super) fn opened(&mut self, scene: Scene<'_>, record: &Record) {
         let (Body::Opened(finding) | Body::Reclassified { to: finding, .. }) = &record.body else { return };
+        if let (Body::Opened(_), Some(case)) = (&record.body, record.case) {
+            self.struck.insert(case, (finding.broker, strikes(scene, finding.broker)));
+        }
         self.finds.found(finding.broker, finding.kind, scene.now);
         if is_well(scene, finding.broker) {
             self.finds.wrong();
@@ -129,18 +143,26 @@ impl Checks {
         partition: PartitionId,
     ) -> Result<(), Violation> {
         self.count("L6");
-        let (counts, most) = match origin {
-            Origin::Finding { .. } => (&mut self.moves, MOVES_MAX),
-            Origin::Failback { .. } => (&mut self.failbacks, FAILBACKS_MAX),
+        let faults = self.faults_of(scene, case);
+        let moved = self.moved.entry((case, partition)).or_default();
+        let (count, most) = match origin {
+            Origin::Finding { .. } => (&mut moved.away, MOVES_MAX),
+            Origin::Failback { .. } => (&mut moved.back, FAILBACKS_MAX),
             // People may ask as often as they like.
             Origin::Undo { .. } => return Ok(()),
         };
-        let count = counts.entry((case, partition)).or_default();
         *count = count.saturating_add(1);
-        if most < *count {
+        let (count, most) = (*count, most.saturating_mul(faults));
+        if most < count {
             return scene.deny("L6", None, || format!("case {case} moved {partition} {count} times, at most {most}"));
         }
         Ok(())
+    }
+
+    /// Gives how many faults a case is about: the one that opened it, and each that struck its broker before it was closed.
+    fn faults_of(&self, scene: Scene<'_>, case: CaseId) -> u32 {
+        let Some((broker, before)) = self.struck.get(&case) else { return 1 };
+        strikes(scene, *broker).saturating_sub(*before).saturating_add(1)
     }
 
     /// Gives what has not come to its end, although everything has been well for long.

@@ -8,7 +8,7 @@ use crate::decide::deliberate::{Replayed, replay};
 use crate::decide::policy::{Mode, Policy};
 use crate::model::advice::{self, Opinion, Settled, Why};
 use crate::model::ids::{BrokerId, CaseId, NodeId};
-use crate::model::plan::{Act, Class, Intention, Origin, Plan, PlanDigest};
+use crate::model::plan::{Act, Class, Intention, Origin, Plan};
 use crate::model::record::{Decision, DecisionVerdict, Record};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Snapshot;
@@ -38,15 +38,19 @@ impl Checks {
     }
 
     /// This is what the adviser really says.
-    pub(in crate::sim) fn advised(&mut self, case: CaseId, plan: PlanDigest, opinion: &Opinion) {
-        self.advice.insert((case, plan), opinion.outcome.clone());
+    pub(in crate::sim) fn advised(&mut self, case: CaseId, opinion: &Opinion) {
+        self.advice.entry(case).or_default().push(opinion.outcome.clone());
+    }
+
+    /// Gives all that it said of a case: a leader that is gone and does not know it yet may ask of the same plan as the next one.
+    fn said_of(&self, case: Option<CaseId>) -> impl Iterator<Item = &advice::Outcome> {
+        case.and_then(|case| self.advice.get(&case)).into_iter().flatten()
     }
 
     /// An opinion is recorded: what the adviser said, and nothing else.
     pub(super) fn quoted(&mut self, scene: Scene<'_>, record: &Record, opinion: &Opinion) -> Result<(), Violation> {
         self.count("4");
-        let mut said = self.advice.iter().filter(|((case, _), _)| Some(*case) == record.case);
-        if said.any(|(_, outcome)| *outcome == opinion.outcome) {
+        if self.said_of(record.case).any(|outcome| *outcome == opinion.outcome) {
             return Ok(());
         }
         scene.deny("4", Some(record.by), || "an opinion is recorded that no adviser gave".to_owned())
@@ -126,8 +130,9 @@ impl Checks {
         }
         self.count("4");
         let unheard = |verdict| {
-            let mut said = self.advice.iter().filter(|((case, _), _)| Some(*case) == record.case);
-            !said.any(|(_, outcome)| matches!(outcome, advice::Outcome::Said(said) if said.verdict == verdict))
+            let says =
+                |outcome: &advice::Outcome| matches!(outcome, advice::Outcome::Said(said) if said.verdict == verdict);
+            !self.said_of(record.case).any(says)
         };
         let untrue = match decision.advice {
             Some(Settled::Hold(_)) => have == 0 && !asked_for,

@@ -104,7 +104,9 @@ pub(in crate::sim) struct Scene<'a> {
 pub(in crate::sim) struct Troubles {
     /// Faults under way, by broker; none names the whole of Kafka (controllers, paths).
     pub(in crate::sim) under_way: BTreeMap<Option<BrokerId>, u32>,
-    /// When a fault last began or ended.
+    /// How many faults of each have begun.
+    pub(in crate::sim) strikes: BTreeMap<Option<BrokerId>, u32>,
+    /// When one last began or ended.
     pub(in crate::sim) touched: BTreeMap<Option<BrokerId>, Timestamp>,
     /// How long the last fault of each lasted.
     pub(in crate::sim) lasted: BTreeMap<Option<BrokerId>, Duration>,
@@ -200,13 +202,14 @@ pub(in crate::sim) struct Checks {
     /// When each node last said of a broker that it is red.
     reds: BTreeMap<(NodeId, BrokerId), Timestamp>,
     /// What the adviser really said.
-    advice: BTreeMap<(CaseId, PlanDigest), advice::Outcome>,
+    advice: BTreeMap<CaseId, Vec<advice::Outcome>>,
     open: BTreeMap<PlanDigest, Timestamp>,
     last_acts: BTreeMap<BrokerId, (LogTime, CaseId)>,
     approvals: BTreeMap<PlanDigest, BTreeSet<Person>>,
     plans: BTreeMap<PlanDigest, (CaseId, Plan)>,
-    moves: BTreeMap<(CaseId, PartitionId), u32>,
-    failbacks: BTreeMap<(CaseId, PartitionId), u32>,
+    moved: BTreeMap<(CaseId, PartitionId), cases::Moved>,
+    /// Each case's broker, and how many faults of it had begun when the case was opened.
+    struck: BTreeMap<CaseId, (BrokerId, u32)>,
     /// What must be found of whom.
     expected: BTreeMap<BrokerId, Expected>,
     finds: Finds,
@@ -251,8 +254,8 @@ impl Default for Checks {
             last_acts: BTreeMap::new(),
             approvals: BTreeMap::new(),
             plans: BTreeMap::new(),
-            moves: BTreeMap::new(),
-            failbacks: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            struck: BTreeMap::new(),
             expected: BTreeMap::new(),
             finds: Finds::default(),
             core: Core::default(),

@@ -80,7 +80,7 @@ impl World {
                 Out::Advise(case, plan, brief, prompt) => {
                     self.checks.asked(scene!(self), from, &prompt)?;
                     let (after, opinion) = self.setup.adviser.opinion(&brief, &mut self.chances.adviser);
-                    self.checks.advised(case, plan, &opinion);
+                    self.checks.advised(case, &opinion);
                     self.later(from, self.now.plus(after), Stimulus::Advised(case, plan, Box::new(opinion)));
                 }
                 Out::Answer(ticket, answer) => {

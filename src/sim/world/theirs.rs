@@ -27,6 +27,8 @@ impl World {
         for key in keys(fault) {
             let count = self.troubles.under_way.entry(key).or_default();
             *count = count.saturating_add(1);
+            let strikes = self.troubles.strikes.entry(key).or_default();
+            *strikes = strikes.saturating_add(1);
             self.troubles.touched.insert(key, self.now);
             self.troubles.lasted.remove(&key);
         }
