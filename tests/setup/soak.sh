@@ -27,5 +27,5 @@ for worker in $(seq "$(nproc)"); do one "$worker" & workers+=($!); done
 failed=0
 for worker in "${workers[@]}"; do wait "$worker" || failed=1; done
 
-cat "$out"/*.ndjson | python3 "$(dirname "${BASH_SOURCE[0]}")/worlds.py"
+cat "$out"/*.ndjson | python3 "$(dirname "${BASH_SOURCE[0]}")/worlds.py" || failed=1
 exit "$failed"

@@ -44,7 +44,7 @@ step cargo clippy --locked --bin tanist -- --deny warnings
 options=(--locked --features lab)
 compute() { CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test "${options[@]}" --no-run "${behind[@]/#/--test=}" "$@"; }
 step compute
-mapfile -t computing < <(compute --quiet --message-format=json | "$setup/executables.py" test)
+mapfile -t computing < <(compute --quiet --message-format=json | "$setup/executables.py")
 ((${#computing[@]} == ${#behind[@]})) || { echo "the optimised build gave ${#computing[@]} tests, not ${#behind[@]}"; exit 1; }
 optimised="$target/tmp/tanist-optimised"
 cp "$target/debug/tanist" "$optimised"

@@ -1,5 +1,5 @@
 """Sums up random worlds, a line of JSON each on standard input: how many, how long, what befell them, what was recorded, how
-well faults were found (right and in time, late, missed; wrong is a finding about a broker that nothing had befallen), what failed."""
+well faults were found (right and in time, late, missed; wrong is a finding about a broker that nothing had befallen), what failed. Exit status 1 if anything did."""
 
 import collections
 import json
@@ -17,3 +17,4 @@ print("faults and findings: " + ", ".join(f"{what} {count}" for what, count in f
 for run in runs:
     if run["violation"]:
         print("seed", run["seed"], "fails:", run["violation"])
+sys.exit(any(run["violation"] for run in runs))
