@@ -63,6 +63,18 @@ pub struct Proposal {
     pub bytes: Bytes,
 }
 
+impl Proposal {
+    /// Gives the entries of one batch names, each the one after the last that was given.
+    #[must_use]
+    pub fn batch(entries: Vec<Vec<u8>>, last_token: &mut u64) -> Vec<Self> {
+        let named = |entry| {
+            *last_token = last_token.wrapping_add(1);
+            Self { token: *last_token, bytes: Bytes::from(entry) }
+        };
+        entries.into_iter().map(named).collect()
+    }
+}
+
 /// Names one [`Persist`]; rises by one with each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PersistToken(pub u64);

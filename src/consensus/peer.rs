@@ -115,8 +115,7 @@ impl Peer {
             peer.out.push(Output::InstallSnapshot { index: applied, state: snapshot.state });
         }
         peer.out.push(Output::MembersChanged(snapshot.members));
-        peer.run();
-        let outputs = std::mem::take(&mut peer.out);
+        let outputs = peer.run();
         Ok((peer, outputs))
     }
 
@@ -132,8 +131,7 @@ impl Peer {
         } else {
             self.enqueue(input);
         }
-        self.run();
-        std::mem::take(&mut self.out)
+        self.run()
     }
 
     /// Takes records that belong together, in this order, and gives what follows: a leader writes them to its disk at once.
@@ -146,8 +144,7 @@ impl Peer {
         for proposal in proposals {
             self.enqueue(Input::Propose(proposal));
         }
-        self.run();
-        std::mem::take(&mut self.out)
+        self.run()
     }
 
     /// Gives what can be told about this peer.
@@ -170,8 +167,9 @@ impl Peer {
         }
     }
 
-    /// Works until nothing is left to do or the disk must answer first.
-    fn run(&mut self) {
+    /// Works until nothing is left to do or the disk must answer first; gives what follows from it.
+    #[must_use]
+    fn run(&mut self) -> Vec<Output> {
         while self.pending.is_none() && self.fault.is_none() {
             self.timer.enforce(&mut self.raw.raft);
             self.announce();
@@ -186,6 +184,7 @@ impl Peer {
                 break;
             }
         }
+        std::mem::take(&mut self.out)
     }
 
     fn enqueue(&mut self, input: Input) {

@@ -115,11 +115,7 @@ impl Task {
     fn command(&mut self, command: Command) {
         match command {
             Command::Propose(entries) => {
-                let mut proposals = Vec::with_capacity(entries.len());
-                for entry in entries {
-                    self.last_token = self.last_token.wrapping_add(1);
-                    proposals.push(Proposal { token: self.last_token, bytes: Bytes::from(entry) });
-                }
+                let proposals = Proposal::batch(entries, &mut self.last_token);
                 let outputs = self.peer.propose_all(proposals);
                 self.carry_out(outputs);
             }

@@ -281,12 +281,7 @@ impl Process {
         for effect in effects {
             match effect {
                 Effect::Propose(entries) => {
-                    let mut proposals = Vec::with_capacity(entries.len());
-                    for entry in entries {
-                        self.last_token = self.last_token.wrapping_add(1);
-                        proposals.push(Proposal { token: self.last_token, bytes: Bytes::from(entry) });
-                    }
-                    self.todo.push_back(Todo::Propose(proposals));
+                    self.todo.push_back(Todo::Propose(Proposal::batch(entries, &mut self.last_token)));
                 }
                 Effect::Keep(kept) => {
                     self.kept = kept.raft;
