@@ -126,9 +126,10 @@ impl Controller {
             }
             Event::Observed(observation) => {
                 let noticed = self.watch.note(&observation);
+                let news = noticed.changed;
                 self.noticed(now, noticed);
-                if let Fact::Pulse(_) = observation.fact {
-                    // Nothing new, perhaps: but one look follows the other while an echo is awaited.
+                if !news && matches!(observation.fact, Fact::Pulse(_)) {
+                    // Nothing new, but one look follows the other while an echo is awaited.
                     self.advance(now);
                 }
             }

@@ -21,7 +21,7 @@ use super::advising::Subject;
 use super::controller::{Controller, Now};
 use super::event::{Effect, Errand, StepResult, Views};
 use super::lead::CaseRef;
-use super::rest::{Rest, rest_max};
+use super::rest::Rest;
 use super::verify::Seen;
 use flight::At;
 pub(super) use flight::Cursor;
@@ -316,16 +316,13 @@ impl Controller {
         let end = end.unwrap_or_else(|| cursor.end());
         let (case, plan) = (cursor.case, cursor.digest);
         let outcome = Outcome { plan, steps: cursor.steps.clone(), end, timeline: cursor.marks.clone() };
-        let (untouched, refused, most) = (outcome.is_untouched(), outcome.is_refused(), rest_max(&outcome));
+        let rest = self.rest_after(now.at, case, &outcome);
         if end != End::Done {
             self.out.push(Effect::Warn(format!("plan {} of case {case} ended {end:?}", plan.short())));
         }
         self.write(CaseRef::Is(case), Body::Outcome(outcome));
-        if !untouched {
-            self.rested_enough(case);
-        } else if self.let_rest(now.at, case, most) == Rest::Short && !refused {
-            return;
+        if rest != Rest::Short {
+            self.tell_of_failure(case, plan, end);
         }
-        self.tell_of_failure(case, plan, end);
     }
 }

@@ -9,7 +9,7 @@ use crate::model::record::Inaction;
 use crate::model::time::Timestamp;
 
 /// How often a non-decision that goes on is written down again.
-pub(super) const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
+const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
 
 /// After how long a reason that was written down a moment ago, before another one took its place, is written down once more: then it is
 /// the one that stays.

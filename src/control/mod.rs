@@ -1,10 +1,9 @@
 //! THE CONTROLLER without I/O: `step(now, event) -> effects`, cases, execution cursor, cool-downs.
 //!
 //! Reading order: [`event`] (what it hears and wants), [`state`] (what the records amount to), `controller` (the door),
-//! `lead` (what only the leader holds), `round` (one round of decisions), `held` (non-decisions
-//! that go on), `recovery` (the way back), `advising`, `cursor` (a plan
-//! in flight), `verify` (read back and reconciled), `asks` and `views` (operators), [`pace`] (how often a node looks, and how
-//! long it waits), [`turn`] (whom a hand asks first).
+//! `lead` (what only the leader holds), `round` (one round of decisions), `held` (non-decisions that
+//! go on), `recovery` (the way back), `advising`, `cursor` (a plan in flight), `verify` (read back and reconciled), `asks` and
+//! `views` (operators), [`pace`] (how often a node looks, and how long it waits), [`turn`] (whom a hand asks first).
 
 mod advising;
 mod asks;

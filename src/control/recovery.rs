@@ -106,14 +106,13 @@ impl Controller {
         let waiting_since = *lead.waits.entry(id).or_insert(now.at);
         let held = lead.held.entry(id).or_insert_with(|| Held::new(now.at, &why));
         let stands = held.says(&why);
-        match held.note(now.at, &why, stands) {
-            Say::Anew => {
-                lead.write(CaseRef::Is(id), Body::StillHeld { why: why.clone(), rounds: 1, over: Duration::ZERO })
-            }
-            Say::Still { rounds, over } => {
-                lead.write(CaseRef::Is(id), Body::StillHeld { why: why.clone(), rounds, over })
-            }
-            Say::Nothing => {}
+        let say = match held.note(now.at, &why, stands) {
+            Say::Anew => Some((1, Duration::ZERO)),
+            Say::Still { rounds, over } => Some((rounds, over)),
+            Say::Nothing => None,
+        };
+        if let Some((rounds, over)) = say {
+            lead.write(CaseRef::Is(id), Body::StillHeld { why: why.clone(), rounds, over });
         }
         if patience <= now.at.since(waiting_since) {
             let what = Attention::Finding { kind: case.finding.kind, broker: case.finding.broker, why };

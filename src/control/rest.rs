@@ -1,5 +1,5 @@
-//! Rests: a case of which nothing could be sent, or was refused, is tried again at a pace, and for as long as that lasts; what is worth a short
-//! wait before the first plan; and how long nothing is done before a person is told.
+//! Rests: a case of which nothing could be sent, or was refused, is tried again at a pace, and for as long as that lasts; what is
+//! worth a short wait before the first plan; and how long nothing is done before a person is told.
 //!
 //! Deliberately no count: controllers that elect for a minute are no reason to leave a case to a person for good. A person is
 //! told, and the tries go on. Forgotten with the leader: the next one may try at once.
@@ -48,9 +48,11 @@ pub(super) const DOUBT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a case rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
+    /// Not at all: something was sent.
+    None,
     /// As long as controllers take to elect.
     Short,
-    /// Longer: whatever is in the way does not pass by itself.
+    /// Longer, or Kafka refused it: whatever is in the way does not pass by itself.
     Long,
 }
 
@@ -61,14 +63,20 @@ impl Controller {
         rest.is_some_and(|(until, _)| now < *until)
     }
 
-    /// Nothing of an intent could be sent (an election among the controllers takes a second or two), or Kafka refused it: it is
-    /// no try, and the case rests a little longer each time.
-    pub(super) fn let_rest(&mut self, now: Timestamp, case: CaseId, most: Duration) -> Rest {
-        let Some(lead) = self.lead.as_mut() else { return Rest::Short };
+    /// An intent has ended. Where nothing of it could be sent (an election among the controllers takes a second or two), or Kafka
+    /// refused it, it was no try, and the case rests a little longer each time; where something was sent, whatever is in the way next
+    /// is met with short rests again.
+    pub(super) fn rest_after(&mut self, now: Timestamp, case: CaseId, outcome: &Outcome) -> Rest {
+        let Some(lead) = self.lead.as_mut() else { return Rest::None };
+        if !outcome.is_untouched() {
+            lead.rests.remove(&case);
+            return Rest::None;
+        }
+        let refused = outcome.is_refused();
         let (until, last) = lead.rests.entry(case).or_insert((now, REST_FIRST / 2));
-        *last = last.saturating_mul(2).min(most);
+        *last = last.saturating_mul(2).min(if refused { REST_REFUSED_MAX } else { REST_MAX });
         *until = now.plus(*last);
-        if *last <= REST_SHORT_MAX { Rest::Short } else { Rest::Long }
+        if *last <= REST_SHORT_MAX && !refused { Rest::Short } else { Rest::Long }
     }
 
     /// A round has planned: the next one waits, on a cluster that is large enough for that to matter.
@@ -78,18 +86,6 @@ impl Controller {
             lead.planned_until = now.plus(rest);
         }
     }
-
-    /// Something of an intent was sent: whatever is in the way next is met with short rests again.
-    pub(super) fn rested_enough(&mut self, case: CaseId) {
-        if let Some(lead) = self.lead.as_mut() {
-            lead.rests.remove(&case);
-        }
-    }
-}
-
-/// Gives how long a case may rest after an intent of which nothing was changed.
-pub(super) fn rest_max(outcome: &Outcome) -> Duration {
-    if outcome.is_refused() { REST_REFUSED_MAX } else { REST_MAX }
 }
 
 /// Tells whether a plan would pass over a replica for no other reason than that its log end has not arrived yet: only the

@@ -39,16 +39,30 @@ fn fence(world: &mut World) {
     }
 }
 
-/// Nothing can be sent for so long, as the controllers elect; and each time this is seen.
-fn electing(world: &mut World, span: Duration, seen: fn(&mut World)) {
+/// For so long this comes of whatever is to be sent; and each time that is seen.
+fn in_vain(world: &mut World, span: Duration, receipt: &Receipt, mut seen: impl FnMut(&mut World)) {
     for _ in 0..span.as_millis() / 250 {
         seen(world);
         if world.answered < world.sent.len() {
-            world.answer(Receipt::NotSent(NotSent::Unreachable));
+            world.answer(receipt.clone());
         }
         world.pass(Duration::from_millis(250));
         world.commit();
     }
+}
+
+/// Nothing can be sent, as the controllers elect.
+const ELECTING: Receipt = Receipt::NotSent(NotSent::Unreachable);
+
+/// The victim was lost and is back, and what it led is to be given back to it in 2 s.
+fn on_the_way_back() -> World {
+    let act = ActPolicy { failback_after: Duration::from_secs(2), ..ActPolicy::default() };
+    let mut world = World::leading(Policy { act, ..policy(Mode::Auto) });
+    world.kill();
+    world.commit();
+    world.live(Duration::from_secs(1));
+    world.revive();
+    world
 }
 
 #[test]
@@ -86,11 +100,11 @@ fn controllers_that_elect_use_up_no_tries_and_a_person_is_told_once() {
     let mut world = World::leading(policy(Mode::Auto));
     world.kill();
     world.commit();
-    let seen: fn(&mut World) = |world| {
+    let seen = |world: &mut World| {
         world.kill();
         world.shape();
     };
-    electing(&mut world, Duration::from_secs(8), seen);
+    in_vain(&mut world, Duration::from_secs(8), &ELECTING, seen);
     let tries = world.outcomes().len();
     assert!((4..=6).contains(&tries), "{tries} tries in 8 s");
     assert_eq!(told_of_failure(&world), 1, "{:?}", world.kinds());
@@ -98,14 +112,9 @@ fn controllers_that_elect_use_up_no_tries_and_a_person_is_told_once() {
 
 #[test]
 fn the_way_back_meets_electing_controllers_at_the_same_pace() {
-    let act = ActPolicy { failback_after: Duration::from_secs(2), ..ActPolicy::default() };
-    let mut world = World::leading(Policy { act, ..policy(Mode::Auto) });
-    world.kill();
-    world.commit();
-    world.live(Duration::from_secs(1));
-    world.revive();
+    let mut world = on_the_way_back();
     let before = world.outcomes().len();
-    electing(&mut world, Duration::from_secs(40), |_| ());
+    in_vain(&mut world, Duration::from_secs(40), &ELECTING, |_| ());
     let tries = world.outcomes().len() - before;
     assert!((4..=9).contains(&tries), "{tries} tries");
     world.live(Duration::from_secs(15));
@@ -115,22 +124,12 @@ fn the_way_back_meets_electing_controllers_at_the_same_pace() {
 
 #[test]
 fn a_right_that_is_missing_on_the_way_back_uses_up_no_tries_and_a_person_is_told_at_once() {
-    let act = ActPolicy { failback_after: Duration::from_secs(2), ..ActPolicy::default() };
-    let mut world = World::leading(Policy { act, ..policy(Mode::Auto) });
-    world.kill();
-    world.commit();
-    world.live(Duration::from_secs(1));
-    world.revive();
+    let mut world = on_the_way_back();
     let before = world.outcomes().len();
-    for _ in 0..160 {
-        if world.answered < world.sent.len() {
-            world.answer(Receipt::Refused(StepRefusal::Denied));
-            world.commit();
-            assert_eq!(told_of_failure(&world), 1, "{:?}", world.kinds());
-        }
-        world.pass(Duration::from_millis(250));
-        world.commit();
-    }
+    in_vain(&mut world, Duration::from_secs(40), &Receipt::Refused(StepRefusal::Denied), |world| {
+        let refused = before < world.outcomes().len();
+        assert_eq!(told_of_failure(world), usize::from(refused), "{:?}", world.kinds());
+    });
     let tries = world.outcomes().len() - before;
     assert!((4..=9).contains(&tries), "{tries} tries in 40 s");
     world.live(Duration::from_secs(60));
