@@ -226,7 +226,7 @@ impl Checks {
             scene.deny("8", Some(node), || format!("fences a life of {broker} that plan {short} does not mean"))?;
         }
         let truth = scene.kafka.truth();
-        let troubled = [Some(broker), None].iter().any(|key| scene.troubles.under_way.get(key).is_some_and(|n| 0 < *n));
+        let troubled = [Some(broker), None].into_iter().any(|key| scene.troubles.is_under_way(key));
         if troubled || !truth.works(broker) {
             return Ok(());
         }

@@ -8,7 +8,6 @@ use crate::model::plan::Origin;
 use crate::model::record::{Body, Record};
 use crate::model::time::Timestamp;
 use crate::model::topology::Standing;
-use crate::sim::node::Machine;
 
 use super::found::ECHOES_FOR;
 use super::{Checks, Expected, Scene, Signs, Violation};
@@ -39,10 +38,7 @@ fn is_active(scene: Scene<'_>, broker: BrokerId) -> bool {
 
 /// Tells whether nothing has befallen a broker for long, nor Kafka as a whole, nor us.
 fn is_well(scene: Scene<'_>, broker: BrokerId) -> bool {
-    scene.troubles.calm(broker, scene.now, ECHOES_FOR)
-        && ECHOES_FOR <= scene.now.since(scene.troubles.ours)
-        && scene.machines.values().all(Machine::is_well)
-        && scene.net.all_good()
+    scene.troubles.calm(broker, scene.now, ECHOES_FOR) && scene.ours_well_for(ECHOES_FOR)
 }
 
 impl Checks {

@@ -99,6 +99,15 @@ pub(in crate::sim) struct Scene<'a> {
     pub(in crate::sim) muted: Option<&'a str>,
 }
 
+impl Scene<'_> {
+    /// Tells whether nothing has been wrong with us for so long, nor is now.
+    pub(in crate::sim) fn ours_well_for(&self, span: Duration) -> bool {
+        self.machines.values().all(Machine::is_well)
+            && self.net.all_good()
+            && span <= self.now.since(self.troubles.ours)
+    }
+}
+
 /// Since when what has been well, as whoever breaks things knows it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::sim) struct Troubles {
@@ -117,20 +126,24 @@ pub(in crate::sim) struct Troubles {
 }
 
 impl Troubles {
+    /// Tells whether a fault of it is under way.
+    pub(in crate::sim) fn is_under_way(&self, key: Option<BrokerId>) -> bool {
+        self.under_way.get(&key).is_some_and(|count| 0 < *count)
+    }
+
     /// Tells whether nothing has been wrong with a broker, nor with Kafka as a whole, for so long.
     pub(in crate::sim) fn calm(&self, broker: BrokerId, now: Timestamp, span: Duration) -> bool {
         [Some(broker), None].into_iter().all(|key| {
             let quiet = self.touched.get(&key).is_none_or(|at| span <= now.since(*at));
-            quiet && self.under_way.get(&key).is_none_or(|count| *count == 0)
+            quiet && !self.is_under_way(key)
         })
     }
 
     /// Tells whether all that was wrong with a broker lately is over and was too short for anybody to call it a failure.
     pub(in crate::sim) fn blip(&self, broker: BrokerId, now: Timestamp, span: Duration) -> bool {
-        let none = |key| self.under_way.get(&key).is_none_or(|count| *count == 0);
         let short = |key| self.lasted.get(&key).is_some_and(|lasted| *lasted <= BLIP_MAX);
         let others = self.touched.get(&None).is_none_or(|at| span <= now.since(*at));
-        none(Some(broker)) && none(None) && short(Some(broker)) && others
+        !self.is_under_way(Some(broker)) && !self.is_under_way(None) && short(Some(broker)) && others
     }
 
     /// Tells whether nothing at all has been wrong with Kafka for so long.

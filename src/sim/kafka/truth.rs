@@ -117,6 +117,12 @@ impl Truth<'_> {
         self.kafka.position(id).map(|position| position.log_end)
     }
 
+    /// Tells whether a broker leads any partition.
+    #[must_use]
+    pub fn leads(&self, id: BrokerId) -> bool {
+        self.partitions().any(|one| self.partition(one).is_some_and(|one| one.leader == Some(id)))
+    }
+
     /// Tells whether a broker's process runs, serves, and its disk answers.
     #[must_use]
     pub fn works(&self, id: BrokerId) -> bool {

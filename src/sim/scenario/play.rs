@@ -252,9 +252,7 @@ impl Player {
         let truth = world.kafka().truth();
         let topic = truth.topics().next().map(|(id, _)| id).unwrap_or_default();
         let holds = match what {
-            Expectation::LeadsNothing(broker) => {
-                !truth.partitions().any(|id| truth.partition(id).is_some_and(|one| one.leader == Some(*broker)))
-            }
+            Expectation::LeadsNothing(broker) => !truth.leads(*broker),
             Expectation::LedBy(partition, broker) => {
                 truth.partition(partition_of(topic, *partition)).is_some_and(|one| one.leader == Some(*broker))
             }

@@ -10,7 +10,7 @@ use crate::sim::kafka::fault::{Fault, Impossible, Target};
 use crate::sim::kafka::talk::{Asker, Door, Line, Request};
 use crate::sim::node::Machine;
 
-use super::World;
+use super::{World, scene};
 
 /// How long all must have been well for a bound to hold: nobody doubts itself, every pulse is trusted.
 const WELL_FOR: Duration = Duration::from_secs(25);
@@ -20,7 +20,12 @@ impl World {
     ///
     /// Errors: a target does not exist or cannot suffer it.
     pub fn inflict(&mut self, fault: &Fault) -> Result<(), Impossible> {
-        let (expected, struck) = (self.to_be_found(fault), self.struck(fault));
+        let struck = self.struck(fault);
+        // Only of a fault that strikes one broker and nothing else can it be said by when it must be found.
+        let expected = match struck.as_slice() {
+            [(broker, Some(signs))] if fault.targets.len() == 1 && self.bound_holds(*broker) => Some((*broker, *signs)),
+            _ => None,
+        };
         self.kafka.inflict(self.now, fault)?;
         self.listen();
         self.checks.expect_nothing();
@@ -81,36 +86,22 @@ impl World {
         state.is_some_and(|state| !state.cases.values().any(|case| case.finding.broker == broker))
     }
 
-    /// Gives what a fault of a single broker must be found to be, and by when, where everything else has been well for long.
-    fn to_be_found(&self, fault: &Fault) -> Option<(BrokerId, Signs)> {
-        let broker = match fault.targets.iter().collect::<Vec<_>>().as_slice() {
-            [Target::Broker(broker)] => *broker,
-            _ => return None,
-        };
-        let signs = signs_of(fault.kind);
-        let truth = self.kafka.truth();
-        let ours_well = self.machines.values().all(Machine::is_well)
-            && self.net.all_good()
-            && WELL_FOR <= self.now.since(self.troubles.ours)
-            && self.has_no_case_of(broker);
-        let well = self.leads(broker) && ours_well && truth.works(broker) && self.troubles.all_calm(self.now, WELL_FOR);
-        (well && !signs.is_empty()).then(|| (broker, (signs, self.learnt_of(broker))))
+    /// Tells whether everything has been well for long, and nothing is open about a broker: then a bound holds.
+    fn bound_holds(&self, broker: BrokerId) -> bool {
+        scene!(self).ours_well_for(WELL_FOR)
+            && self.troubles.all_calm(self.now, WELL_FOR)
+            && self.has_no_case_of(broker)
     }
 
     /// Gives each broker that a fault strikes, with what it must be found to be: nothing of one that led nothing, or was sick already.
     fn struck(&self, fault: &Fault) -> Vec<(BrokerId, Option<Signs>)> {
         let signs = signs_of(fault.kind);
         let of = |broker: BrokerId| {
-            let sick = self.troubles.under_way.get(&Some(broker)).is_some_and(|count| 0 < *count);
-            let told = !signs.is_empty() && !sick && self.kafka.truth().works(broker) && self.leads(broker);
+            let (sick, truth) = (self.troubles.is_under_way(Some(broker)), self.kafka.truth());
+            let told = !signs.is_empty() && !sick && truth.works(broker) && truth.leads(broker);
             (broker, told.then(|| (signs, self.learnt_of(broker))))
         };
         keys(fault).into_iter().flatten().map(of).collect()
-    }
-
-    fn leads(&self, broker: BrokerId) -> bool {
-        let truth = self.kafka.truth();
-        truth.partitions().any(|id| truth.partition(id).is_some_and(|one| one.leader == Some(broker)))
     }
 
     /// Gives by how much a broker's own pauses have raised its tau, at whichever node they have raised it most. Nothing may have
