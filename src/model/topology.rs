@@ -100,6 +100,21 @@ impl Topology {
             (id, partition, topic)
         })
     }
+
+    /// Gives who hosts which of these partitions, or of all where none is named, each broker's in order.
+    #[must_use]
+    pub fn hosted(&self, only: &BTreeSet<PartitionId>) -> BTreeMap<BrokerId, Vec<PartitionId>> {
+        let mut hosted: BTreeMap<BrokerId, Vec<PartitionId>> = BTreeMap::new();
+        let mut take = |id: &PartitionId, partition: &Partition| {
+            partition.replicas.iter().for_each(|broker| hosted.entry(*broker).or_default().push(*id));
+        };
+        if only.is_empty() {
+            self.partitions.iter().for_each(|(id, partition)| take(id, partition));
+        } else {
+            only.iter().filter_map(|id| Some((id, self.partitions.get(id)?))).for_each(|(id, one)| take(id, one));
+        }
+        hosted
+    }
 }
 
 impl PartitionSet {
@@ -247,5 +262,30 @@ mod tests {
                 assert_eq!(one.cmp(other), place.cmp(&other_place), "{one:?} against {other:?}");
             }
         }
+    }
+
+    #[test]
+    fn who_hosts_what_is_told_of_those_named_or_of_all() {
+        let topic = TopicId([1; 16]);
+        let id = |number| PartitionId { topic, number };
+        let list = |brokers: &[i32]| Partition {
+            leader: None,
+            leader_epoch: LeaderEpoch(0),
+            replicas: brokers.iter().map(|id| BrokerId(*id)).collect(),
+            isr: BTreeSet::new(),
+            elr: BTreeSet::new(),
+            reassigning: false,
+        };
+        let partitions = [(id(0), list(&[2, 1])), (id(1), list(&[3])), (id(2), list(&[1, 3]))];
+        let topology = Topology { partitions: partitions.into_iter().collect(), ..Topology::default() };
+        let told = |only: &[PartitionId]| format!("{:?}", topology.hosted(&only.iter().copied().collect()));
+        let all = BTreeMap::from([
+            (BrokerId(1), vec![id(0), id(2)]),
+            (BrokerId(2), vec![id(0)]),
+            (BrokerId(3), vec![id(1), id(2)]),
+        ]);
+        assert_eq!(told(&[]), format!("{all:?}"));
+        let named = BTreeMap::from([(BrokerId(1), vec![id(2)]), (BrokerId(3), vec![id(2)])]);
+        assert_eq!(told(&[id(2), id(7)]), format!("{named:?}"), "one that is gone is hosted by nobody");
     }
 }

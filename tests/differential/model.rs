@@ -531,7 +531,7 @@ fn taken(answer: Result<Answer, Silence>) -> Result<(), Silence> {
 
 fn end(answer: &Result<Answer, Silence>, id: PartitionId) -> Result<i64, Silence> {
     match answer {
-        Ok(Answer::LogEnds(ends)) => match ends.get(&id) {
+        Ok(Answer::LogEnds(ends)) => match ends.iter().find(|(of, _)| *of == id).map(|(_, end)| end) {
             Some(Ok(end)) => Ok(i64::try_from(end.offset.0).unwrap()),
             Some(Err(code)) => Err(Silence::Error(code.name().to_owned())),
             None => Err(Silence::Silent),

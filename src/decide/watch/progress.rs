@@ -81,7 +81,13 @@ impl Suspicion {
         if reading.sent_at < self.red_at {
             return;
         }
-        for (partition, end) in reading.log_ends.iter().filter(|(partition, _)| self.led.contains(partition)) {
+        // Both are in order: a look at all of a large broker's logs is walked once.
+        let mut led = self.led.iter().peekable();
+        for (partition, end) in &reading.log_ends {
+            while led.next_if(|one| *one < partition).is_some() {}
+            if led.next_if_eq(&partition).is_none() {
+                continue;
+            }
             let fresh = Seen { end: *end, sent_at: reading.sent_at, growth: Growth::NotCompared };
             self.seen.entry((*partition, reading.broker)).or_insert_with(|| fresh).compare(*end, reading.sent_at);
         }

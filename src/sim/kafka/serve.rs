@@ -1,12 +1,11 @@
 //! What brokers and controllers answer, and what brokers answer from their own, perhaps stale, view.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::code::Code;
 use super::happening::{Errand, Happening};
 use super::plan::Version;
-use super::state::{Disk, Phase, Process, Socket};
+use super::state::{Disk, Phase, Place, Process, Socket};
 use super::talk::{Answer, Door, Fenced, LogDirs, Request};
 use super::{Kafka, timing};
 use crate::model::ids::{BrokerId, ControllerId, Offset, PartitionId};
@@ -168,25 +167,26 @@ impl Kafka {
     }
 
     fn log_ends(&mut self, id: BrokerId, wanted: &[PartitionId]) -> Answer {
-        let places = if wanted.is_empty() {
-            self.hosted(id)
-        } else {
-            wanted.iter().filter_map(|id| self.catalogue.places.get(id).copied()).collect()
-        };
-        let mut ends: BTreeMap<PartitionId, Result<LogEnd, Code>> =
-            wanted.iter().map(|id| (*id, Err(Code::UnknownTopicOrPartition))).collect();
-        for place in places {
-            self.settle(place);
-            let Some(partition) = self.partition(place) else { continue };
-            let end = match partition.replica(id) {
-                Some(replica) => {
-                    Ok(LogEnd { offset: Offset(replica.log.end()), leader_epoch: Some(replica.view.leader_epoch) })
-                }
-                None => Err(self.disowns(id, partition.id)),
-            };
-            ends.insert(partition.id, end);
+        if wanted.is_empty() {
+            let places = self.hosted(id);
+            return Answer::LogEnds(places.into_iter().filter_map(|place| self.log_end(id, place)).collect());
         }
-        Answer::LogEnds(ends)
+        let end = |partition: &PartitionId| {
+            let place = self.catalogue.places.get(partition).copied();
+            let known = place.and_then(|place| self.log_end(id, place));
+            known.unwrap_or((*partition, Err(Code::UnknownTopicOrPartition)))
+        };
+        Answer::LogEnds(wanted.iter().map(end).collect())
+    }
+
+    /// Gives the end of a broker's log of a partition, or why it has none; nothing where there is no such partition any more.
+    fn log_end(&mut self, id: BrokerId, place: Place) -> Option<(PartitionId, Result<LogEnd, Code>)> {
+        self.settle(place);
+        let partition = self.partition(place)?;
+        let end = partition
+            .replica(id)
+            .map(|replica| LogEnd { offset: Offset(replica.log.end()), leader_epoch: Some(replica.view.leader_epoch) });
+        Some((partition.id, end.ok_or_else(|| self.disowns(id, partition.id))))
     }
 
     /// Describes log dirs, which asks the file system: a blocked disk lets it wait.

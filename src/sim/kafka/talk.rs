@@ -201,8 +201,8 @@ pub enum Answer {
     Cluster(BTreeMap<BrokerId, Fenced>),
     /// The positions in the metadata log.
     Quorum(Quorum),
-    /// The log ends, or why there is none.
-    LogEnds(BTreeMap<PartitionId, Result<LogEnd, Code>>),
+    /// The log ends in any order, or why there is none.
+    LogEnds(Vec<(PartitionId, Result<LogEnd, Code>)>),
     /// The broker's log dirs.
     LogDirs(LogDirs),
     /// The reassignments in flight.

@@ -34,17 +34,12 @@ impl Probe {
     ) {
         let Some(topology) = self.topology.clone() else { return };
         let brokers: Vec<BrokerId> = self.brokers.keys().filter(|id| !not.contains(id)).copied().collect();
+        let mut hosted = topology.hosted(partitions);
         for broker in brokers {
             self.count(desk.now(), broker);
-            let hosts = |id: &&PartitionId| {
-                topology.partitions.get(*id).is_some_and(|partition| partition.replicas.contains(&broker))
-            };
-            let named: Vec<PartitionId> = partitions.iter().filter(hosts).copied().collect();
-            if named.is_empty() && !partitions.is_empty() {
-                // Nothing of it is here: production's request would name nothing, and tell nothing.
-                continue;
+            if let Some(named) = hosted.remove(&broker) {
+                self.read_offsets(desk, broker, named);
             }
-            self.read_offsets(desk, broker, named);
         }
     }
 

@@ -1,6 +1,6 @@
 //! P6 and P8 of one broker: the log ends of its replicas, and its log dirs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::adapters::clock;
 use crate::adapters::kafka::wire::{EndOffset, LogDir, ReplicaSide, TopicPartition, WireError};
 use crate::model::ids::{LeaderEpoch, Offset, PartitionId, TopicId};
 use crate::model::observation::{Fact, LogDirsReading, LogEnd, OffsetsReading, ProbeKind};
-use crate::model::topology::Topology;
+use crate::model::topology::{Partition, Topology};
 
 /// How many partitions one request names: about 400 kB of request.
 const PARTITIONS_PER_REQUEST: usize = 10_000;
@@ -32,17 +32,18 @@ pub(super) async fn watch_offsets(shared: Arc<Shared>, broker: Arc<Broker>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if broker.may_ask() {
-            read_offsets(&shared, &broker, &BTreeSet::new()).await;
-        }
+        let Some(topology) = shared.topology().filter(|_| broker.may_ask()) else { continue };
+        let hosts = |(id, of): (&PartitionId, &Partition)| of.replicas.contains(&broker.id).then_some(*id);
+        let wanted: Vec<PartitionId> = topology.partitions.iter().filter_map(hosts).collect();
+        read_offsets(&shared, &broker, &topology, &wanted).await;
     }
 }
 
-/// Looks at one broker's log ends once; at these partitions only, if any are named.
-pub(super) async fn read_offsets(shared: &Shared, broker: &Broker, only: &BTreeSet<PartitionId>) {
-    let Some(topology) = shared.topology() else { return };
-    let wanted: Vec<TopicPartition> = hosted(&topology, broker, only);
-    let ids = ids_by_name(&topology);
+/// Looks once at the log ends of these of a broker's replicas.
+pub(super) async fn read_offsets(shared: &Shared, broker: &Broker, topology: &Topology, wanted: &[PartitionId]) {
+    let named = |id: &PartitionId| Some(TopicPartition::new(topology.topics.get(&id.topic)?.name.clone(), id.number));
+    let wanted: Vec<TopicPartition> = wanted.iter().filter_map(named).collect();
+    let ids = ids_by_name(topology);
     let sent_at = clock::timestamp();
     let mut log_ends = BTreeMap::new();
     for chunk in wanted.chunks(PARTITIONS_PER_REQUEST) {
@@ -80,7 +81,8 @@ async fn read_log_dirs(shared: &Shared, broker: &Broker) {
     };
     match dirs.await {
         Ok(answer) => {
-            let ids = shared.topology().map(|topology| ids_by_name(&topology)).unwrap_or_default();
+            let topology = shared.topology();
+            let ids = topology.as_deref().map(ids_by_name).unwrap_or_default();
             let failed = answer.body.iter().filter(|dir| dir.error.is_some()).count();
             let failed_dirs = u32::try_from(failed).unwrap_or(u32::MAX);
             let bytes = sizes(&answer.body, &ids);
@@ -96,31 +98,21 @@ async fn blind(shared: &Shared, broker: &Broker, probe: ProbeKind, error: &WireE
     shared.tell(Fact::Blind { broker: Some(broker.id), probe, why: blindness(error) }).await;
 }
 
-fn hosted(topology: &Topology, broker: &Broker, only: &BTreeSet<PartitionId>) -> Vec<TopicPartition> {
-    let wanted = topology
-        .partitions
-        .iter()
-        .filter(|(id, partition)| partition.replicas.contains(&broker.id) && (only.is_empty() || only.contains(id)));
-    wanted
-        .filter_map(|(id, _)| Some(TopicPartition::new(topology.topics.get(&id.topic)?.name.clone(), id.number)))
-        .collect()
+fn ids_by_name(topology: &Topology) -> BTreeMap<&str, TopicId> {
+    topology.topics.iter().map(|(id, topic)| (topic.name.as_str(), *id)).collect()
 }
 
-fn ids_by_name(topology: &Topology) -> BTreeMap<String, TopicId> {
-    topology.topics.iter().map(|(id, topic)| (topic.name.clone(), *id)).collect()
-}
-
-fn log_end(end: EndOffset, ids: &BTreeMap<String, TopicId>) -> Option<(PartitionId, LogEnd)> {
-    let id = PartitionId { topic: *ids.get(&end.partition.topic)?, number: end.partition.partition };
+fn log_end(end: EndOffset, ids: &BTreeMap<&str, TopicId>) -> Option<(PartitionId, LogEnd)> {
+    let id = PartitionId { topic: *ids.get(end.partition.topic.as_str())?, number: end.partition.partition };
     let offset = Offset(u64::try_from(end.end_offset.ok()?).ok()?);
     Some((id, LogEnd { offset, leader_epoch: end.leader_epoch.map(LeaderEpoch) }))
 }
 
-fn sizes(dirs: &[LogDir], ids: &BTreeMap<String, TopicId>) -> BTreeMap<PartitionId, u64> {
+fn sizes(dirs: &[LogDir], ids: &BTreeMap<&str, TopicId>) -> BTreeMap<PartitionId, u64> {
     let replicas = dirs.iter().flat_map(|dir| &dir.replicas).filter(|replica| !replica.future);
     replicas
         .filter_map(|replica| {
-            let topic = *ids.get(&replica.partition.topic)?;
+            let topic = *ids.get(replica.partition.topic.as_str())?;
             let size = u64::try_from(replica.size_bytes).ok()?;
             Some((PartitionId { topic, number: replica.partition.partition }, size))
         })
