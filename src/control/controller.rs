@@ -77,6 +77,8 @@ pub struct Controller {
     /// What the present step wants done.
     pub(super) out: Vec<Effect>,
     report_due: Timestamp,
+    /// Whether this node has said that nobody tells it the cluster's shape.
+    pub(super) said_unseen: bool,
     /// Whether any leader was followed since this process started: if not, the whole trio may have been down.
     pub(super) followed: Followed,
 }
@@ -107,6 +109,7 @@ impl Controller {
             errands: 0,
             out: Vec::new(),
             report_due: Timestamp(0),
+            said_unseen: false,
             followed: Followed::Nobody,
             options,
         }
@@ -122,6 +125,7 @@ impl Controller {
                 if self.report_due <= now.at {
                     self.tell(now);
                 }
+                self.look_at_unseen(now);
                 self.lead_tick(now);
             }
             Event::Observed(observation) => {

@@ -24,6 +24,12 @@ pub(super) fn sentences(view: &StatusView) -> Vec<String> {
     reasons.into_iter().map(sentence).collect()
 }
 
+/// Gives one thing that a node does not see, why, and what to do about it, in a line.
+#[must_use]
+pub fn unseen(probe: ProbeKind, why: Blindness) -> String {
+    format!("{}: {}: {}", probed(probe), blindness(why), cure(why, None))
+}
+
 /// Gives what a probe looks at.
 pub(super) fn probed(probe: ProbeKind) -> &'static str {
     match probe {

@@ -15,6 +15,7 @@ mod why;
 mod words;
 
 pub use answer::answer;
+pub use blind::unseen;
 pub use history::warning;
 pub use why::{MINUTE_MS, Read, moment_ms, why};
 

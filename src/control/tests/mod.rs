@@ -10,5 +10,6 @@ mod reconciled;
 mod records;
 mod told;
 mod tries;
+mod unseen;
 mod views;
 mod world;

@@ -187,7 +187,7 @@ impl World {
         }
     }
 
-    fn fact(&mut self, fact: Fact) {
+    pub(super) fn fact(&mut self, fact: Fact) {
         let at = self.now().at;
         self.event(Event::Observed(Observation { at, fact }));
     }
