@@ -39,6 +39,6 @@ fn a_failing_run_shrinks_to_a_scenario_that_fails_alike() {
     let shrunk = shrink(&plan, episodes.clone(), violation.clone());
     assert!(shrunk.episodes.len() <= 2, "{:?}", shrunk.episodes);
     assert!(shrunk.episodes.len() < episodes.len());
-    let played = replay(&plan.scenario(&shrunk.episodes, &shrunk.violation)).expect("its own text is a scenario");
+    let played = replay(&plan.failing(&shrunk.episodes, &shrunk.violation)).expect("its own text is a scenario");
     assert_eq!(played.violation.map(|one| one.number), Some(violation.number), "{}", played.text);
 }

@@ -28,6 +28,7 @@ pub(super) fn simulate(what: Simulation, output: Output, to: &mut dyn Write) -> 
             let scan = Scan { scenarios: scenarios(&folder)?, seeds, span, known };
             sabotages(&scan, page.as_deref(), (output, to))
         }
+        Simulation::Whole { plan } => whole(&plan, (output, to)),
         Simulation::Random { plan, seeds, save } => random(&plan, seeds, save.as_deref(), (output, to)),
     }
 }
@@ -135,6 +136,16 @@ fn scenarios(folder: &Path) -> anyhow::Result<Scenarios> {
     Ok(found)
 }
 
+fn whole(plan: &RandomPlan, (output, to): (Output, &mut dyn Write)) -> anyhow::Result<ExitStatus> {
+    if output == Output::Json {
+        let what = "--whole tells a scenario, which is no JSON: leave `-o json` out, or `--whole`".to_owned();
+        return Err(Failure { status: ExitStatus::Usage, what }.into());
+    }
+    let played = replay(&plan.whole())?;
+    write!(to, "{}", played.text)?;
+    Ok(if played.failures.is_empty() { ExitStatus::Yes } else { ExitStatus::No })
+}
+
 fn random(
     plan: &RandomPlan,
     seeds: u64,
@@ -156,7 +167,7 @@ fn random(
         }
         if let Some(violation) = ran.violation {
             let shrunk = shrink(&plan, episodes, violation);
-            let text = plan.scenario(&shrunk.episodes, &shrunk.violation);
+            let text = plan.failing(&shrunk.episodes, &shrunk.violation);
             let recorded = replay(&text).map_or_else(|_| text_of("unreadable", &[]), |played| played.text);
             match save {
                 Some(file) => {

@@ -53,6 +53,9 @@ pub struct SimulateArguments {
     /// Where a failing run, shrunk to what it needs, is written as a scenario.
     #[arg(long, requires = "random", value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Tells the run of that seed whole, as a scenario with its timeline, whatever becomes of it.
+    #[arg(long, requires = "random", conflicts_with_all = ["seeds", "save"])]
+    whole: bool,
 }
 
 /// What the arguments mean.
@@ -77,6 +80,11 @@ pub enum Simulation {
         span: Duration,
         /// Where the page is written.
         page: Option<PathBuf>,
+    },
+    /// One run in which things go wrong by chance is told whole.
+    Whole {
+        /// The world.
+        plan: RandomPlan,
     },
     /// Things go wrong by chance.
     Random {
@@ -118,6 +126,9 @@ impl SimulateArguments {
             partitions: self.partitions,
             sabotage: self.sabotage,
         };
+        if self.whole {
+            return Simulation::Whole { plan };
+        }
         Simulation::Random { plan, seeds: self.seeds, save: self.save }
     }
 }

@@ -176,11 +176,20 @@ impl RandomPlan {
         commands
     }
 
-    /// Gives these episodes as a scenario file, its answers still to be written.
+    /// Gives the episodes of a run that fails as a scenario file, its answers still to be written.
     #[must_use]
-    pub fn scenario(&self, episodes: &[Episode], why: &Violation) -> String {
+    pub fn failing(&self, episodes: &[Episode], why: &Violation) -> String {
         let title = format!("Found by seed {} after {}: {why}", self.seed, Span(self.span));
         text_of(&title, &self.commands(episodes))
+    }
+
+    /// Gives the whole run as a scenario file, its answers still to be written.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        text_of(
+            &format!("All that befalls the world of seed {} in {}", self.seed, Span(self.span)),
+            &self.commands(&self.episodes()),
+        )
     }
 }
 
