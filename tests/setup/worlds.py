@@ -1,5 +1,5 @@
 """Sums up random worlds, a line of JSON each on standard input: how many, how long, what befell them, what was recorded, how
-well faults were found (right and in time, late, missed; wrong is a finding about a broker that nothing had befallen), what failed. Exit status 1 if anything did."""
+well faults were found (right and in time, late, missed; wrong is a finding that claims something of a broker that nothing had befallen), what failed. Exit status 1 if anything did."""
 
 import collections
 import json

@@ -23,7 +23,7 @@ pub struct Found {
     pub late: u64,
     /// Faults that lasted longer than their bound and were over before they were found.
     pub missed: u64,
-    /// Findings about a broker that nothing had befallen, when all was well with Kafka as a whole and with us.
+    /// Findings that claim something of a broker that nothing had befallen, when all was well with Kafka as a whole and with us.
     pub wrong: u64,
 }
 
@@ -64,7 +64,7 @@ impl Finds {
         }
     }
 
-    /// A finding is recorded about a broker that nothing has befallen.
+    /// A finding claims something of a broker that nothing has befallen.
     pub(super) fn wrong(&mut self) {
         self.sums.wrong = self.sums.wrong.saturating_add(1);
     }

@@ -2,7 +2,7 @@
 //!
 //! Deliberately short words and no digests: an operator reads this, and the records hold the rest.
 
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Say};
 use crate::model::ids::{BrokerId, CaseId, PartitionId};
 use crate::model::observation::Light;
 use crate::model::plan::{Act, Plan};
@@ -71,13 +71,16 @@ fn found(case: &str, finding: &Finding) -> String {
         .votes
         .iter()
         .filter_map(|(node, vote)| {
-            let light = match vote.light? {
-                Light::RedRefused => "refused",
-                Light::RedSilent => "silent",
-                Light::Yellow => "late",
-                Light::Green => "green",
-                Light::Recovering => "recovering",
-                Light::Unknown(_) => "unknown",
+            let light = match (vote.light, vote.says) {
+                (Some(Light::RedRefused), _) => "refused",
+                (Some(Light::RedSilent), _) => "silent",
+                (Some(Light::Yellow), _) => "late",
+                (Some(Light::Green), _) => "green",
+                (Some(Light::Recovering), _) => "recovering",
+                (Some(Light::Unknown(_)), _) => "unknown",
+                (None, Say::Abstains) => "doubts itself",
+                // Too old a report, or one without that broker: nothing was seen.
+                (None, _) => return None,
             };
             Some(format!("{node} {light}"))
         })
