@@ -28,7 +28,7 @@ pub(super) struct Figure {
     pub(super) fault: Breakage,
     pub(super) partitions: i32,
     pub(super) run: u32,
-    /// How many runs its cluster had served before.
+    /// How many runs its cluster had served before, the one that warms it included; 0 only where none did.
     runs_before: u32,
     watched_ms: u64,
     /// From sending the oracle's act to its answer; none where it sends none.

@@ -71,7 +71,7 @@ pub(super) struct Stand {
     topic: TopicView,
     /// What fills the topic of the other brokers; ends with the stand.
     _beside: JoinSet<()>,
-    /// How many runs it has served.
+    /// How many runs it has served, the first of which only warmed it.
     runs: u32,
 }
 
