@@ -6,7 +6,6 @@
 #[cfg(feature = "lab")]
 #[path = "../common/alone.rs"]
 mod alone;
-mod gaps;
 #[cfg(feature = "lab")]
 mod live;
 mod model;
@@ -59,12 +58,6 @@ fn the_model_does_what_was_recorded(kafka: &str) {
             }
         }
     }
-    let gaps = gaps::read();
-    let open = |(_, difference): &(u64, Difference)| !gaps.iter().any(|gap| gap.covers(kafka, difference));
-    for gap in gaps.iter().filter(|gap| !found.iter().any(|(_, difference)| gap.covers(kafka, difference))) {
-        println!("{kafka}: closed, as far as this release shows: {gap}");
-    }
-    found.retain(open);
     assert!(found.is_empty(), "{}", report(kafka, &found));
 }
 
@@ -83,28 +76,17 @@ fn the_model_does_what_kafka_3_9_1_did() {
     the_model_does_what_was_recorded("3.9.1");
 }
 
-/// How many cells of each release no cluster has played yet: to be brought to nothing, never up.
-fn missing(kafka: &str) -> usize {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential/missing.txt");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let told = text.lines().find_map(|line| line.strip_prefix(kafka)).unwrap_or_else(|| panic!("{kafka} in {text}"));
-    told.trim().parse().unwrap()
-}
-
 #[test]
 fn every_cell_is_recorded_or_empty_for_a_reason() {
     for kafka in RELEASES {
         let recording = recording_of(kafka);
-        let mut lacking = 0;
         for state in State::ALL {
             for action in Action::ALL {
                 let played = table::reason_empty(state, action).is_none();
                 let recorded = recording.lines.contains_key(&(state, action));
-                assert!(played || !recorded, "{kafka} {state}/{action} is recorded, and empty in the table");
-                lacking += usize::from(played && !recorded);
+                assert_eq!(played, recorded, "{kafka} {state}/{action}: played by the table, against recorded");
             }
         }
-        assert_eq!(lacking, missing(kafka), "{kafka}: cells that are not recorded, against missing.txt");
     }
 }
 

@@ -11,7 +11,7 @@ use tanist::model::topology::{Standing, Topology};
 use tanist::sim::differential::reading::{
     CellReading, Moving, Partition, PartitionState, Pulse, Reading, Registered, Silence, View,
 };
-use tanist::sim::differential::script::{BROKERS, Election, Life, NewTopic, Size};
+use tanist::sim::differential::script::{BROKERS, Election, Life, NewTopic, Size, replayed_after};
 use tanist::sim::differential::{Action, Batch, Class, Deed, Ground, Line as Recorded, Order, Recorder, Stage, Until};
 use tanist::sim::kafka::Kafka;
 use tanist::sim::kafka::code::Code;
@@ -25,7 +25,6 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 const REPLICAS_WAIT: Duration = Duration::from_millis(1_500);
 const TAKEN_WITHIN: Duration = Duration::from_millis(2_000);
 const CALL_WITHIN: Duration = Duration::from_secs(10);
-const REPLAYED: Duration = Duration::from_millis(300);
 const REPLICATED: Duration = Duration::from_millis(400);
 const PULSES: usize = 3;
 const PULSE_EVERY: Duration = Duration::from_millis(300);
@@ -36,12 +35,7 @@ const FAR: i64 = 1_000_000;
 
 /// Gives the model's Kafka of that release.
 pub(crate) fn version(kafka: &str) -> Version {
-    match kafka {
-        "3.9.1" => Version::V3_9,
-        "4.1.0" => Version::V4_1,
-        "4.3.1" => Version::V4_3,
-        other => panic!("the model knows no Kafka {other}"),
-    }
+    Version::of(kafka).unwrap_or_else(|| panic!("the model knows no Kafka {kafka}"))
 }
 
 /// Plays one batch on a fresh model.
@@ -56,6 +50,7 @@ pub(crate) fn play(version: Version, batch: &Batch, seed: u64) -> Vec<Recorded> 
 
 struct Player {
     kafka: Kafka,
+    replayed_after: Duration,
     now: Timestamp,
     cells: Vec<Action>,
     ids: BTreeMap<Action, PartitionId>,
@@ -87,6 +82,7 @@ impl Player {
         };
         let mut player = Self {
             kafka: Kafka::new(&plan, seed),
+            replayed_after: replayed_after(version),
             now: plan.start,
             cells: batch.cells.clone(),
             ids: BTreeMap::new(),
@@ -389,7 +385,7 @@ impl Player {
     }
 
     fn note(&mut self, stage: Stage, asked: &[BrokerId], recorder: &mut Recorder) {
-        self.pass(REPLAYED);
+        self.pass(self.replayed_after);
         let mut reading = self.truth();
         if stage != Stage::Before {
             for cell in self.cells.clone() {

@@ -20,6 +20,7 @@ use crate::lab::admin::chain;
 use crate::lab::cluster::Cluster;
 use crate::lab::options::{ClusterOptions, Disk, KAFKA_DEFAULT, Timing};
 use crate::sim::differential::{Batch, Ground, Line, Recording};
+use crate::sim::kafka::plan::Version;
 use player::Player;
 
 /// What to record.
@@ -57,6 +58,7 @@ pub async fn run(args: DifferentialArgs) -> Result<(), LabError> {
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
         return Err(LabError::Usage(format!("no state {unknown:?}: {}", names.join(", "))));
     }
+    args.kafka.iter().try_for_each(|kafka| pretended(kafka).map(|_| ()))?;
     for kafka in &args.kafka {
         let path = args.record.join(format!("kafka-{kafka}.ndjson"));
         let mut recording = read(&path)?;
@@ -120,8 +122,15 @@ async fn play(
     Ok(())
 }
 
+/// Gives the version of the model that is held against this release.
+fn pretended(kafka: &str) -> Result<Version, LabError> {
+    Version::of(kafka)
+        .ok_or_else(|| LabError::Usage(format!("the model pretends to be no Kafka {kafka}: 4.3, 4.1 or 3.9")))
+}
+
 async fn start(kafka: &str, ground: Ground) -> Result<Player, LabError> {
-    Player::of(Cluster::start(options(kafka, ground)).await?).await
+    let version = pretended(kafka)?;
+    Player::of(Cluster::start(options(kafka, ground)).await?, version).await
 }
 
 /// Gives the cluster that a state is made in.

@@ -21,13 +21,12 @@ use crate::lab::names::Listener;
 use crate::model::ids::BrokerId;
 use crate::model::topology::Standing;
 use crate::sim::differential::reading::{CellReading, Moving, Reading};
-use crate::sim::differential::script::{Election, Life, NewTopic, Size, Until};
+use crate::sim::differential::script::{Election, Life, NewTopic, Size, Until, replayed_after};
 use crate::sim::differential::{Action, Batch, Blow, Class, Deed, Line, Order, Recorder, Stage};
+use crate::sim::kafka::plan::Version;
 
 const CALL_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(30);
-/// What the brokers need to replay what the controller has written.
-const REPLAYED: Duration = Duration::from_millis(300);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
 const MADE_WITHIN: Duration = Duration::from_secs(20);
 /// How far off a life is that has never been.
@@ -41,6 +40,7 @@ pub(super) struct Player {
     truth: Truth,
     /// How many batches it has played: topics are never named twice.
     played: u32,
+    replayed_after: Duration,
 }
 
 /// One batch on its way.
@@ -57,11 +57,11 @@ impl Player {
     /// Takes a cluster over.
     ///
     /// Errors: [`LabError::Kafka`] without an active controller.
-    pub(super) async fn of(cluster: Cluster) -> Result<Self, LabError> {
+    pub(super) async fn of(cluster: Cluster, version: Version) -> Result<Self, LabError> {
         let controller = active(&cluster).await?;
         let mut truth = Truth::default();
         truth.catch_up(&controller).await?;
-        Ok(Self { cluster, controller, truth, played: 0 })
+        Ok(Self { cluster, controller, truth, played: 0, replayed_after: replayed_after(version) })
     }
 
     /// Plays a batch and leaves the cluster whole.
@@ -323,7 +323,7 @@ impl Play<'_> {
     }
 
     async fn note(&mut self, stage: Stage, asked: &[BrokerId]) -> Result<(), LabError> {
-        time::sleep(REPLAYED).await;
+        time::sleep(self.player.replayed_after).await;
         let mut reading = self.truth().await?;
         if stage != Stage::Before {
             self.moves(&mut reading).await;

@@ -54,7 +54,9 @@ const STARTS: &str =
 const FIRST_BACK: &str = "which follower joins first decides which replicas the move still waits for";
 const JOINING: &str = "a new replica outwaits the fetch backoff of an error: it joins before or after the look";
 const LEADING: &str = "a record comes while the broker is just about to lead, or is refused and not written";
-const IN_FLIGHT: &str = "a fetch that was under way when the links froze still brings the last record";
+const IN_FLIGHT: &str = "a fetch that was under way when links froze or a process stopped still brings the last record";
+
+const HELD_UP: &str = "writes that a stalled disk holds up leave a thread for a question about log ends, or none";
 
 const fn anywhere(field: Field, texts: &'static [&'static str], reason: &'static str) -> Allowance {
     Allowance { states: &[], actions: &[], stages: &[], field, brokers: &[], texts, reason }
@@ -106,12 +108,21 @@ pub const ALLOWANCES: &[Allowance] = &[
     first_back(&[Action::RemoveToOne], &["replicas 2, isr 2, elr"]),
     joining(Field::Path, &[], &["replicas 1 2 3, isr", "replicas 3 2, isr 2 3", "replicas 3 2 1, isr", ""]),
     joining(Field::Moving, &[], &["adding 3", ""]),
-    joining(Field::Views, &["2", "3"], &["leader 2, isr 2", "leader 3, isr 2"]),
+    joining(Field::Views, &["2", "3"], &["leader 2, isr 2", "leader 2 (old), isr 2", "leader 3, isr 2"]),
     joining(Field::One, &["2", "3"], &["ok", "NOT_LEADER_OR_FOLLOWER"]),
     joining(Field::All, &["2", "3"], &["ok", "NOT_ENOUGH_REPLICAS", "REQUEST_TIMED_OUT", "NOT_LEADER_OR_FOLLOWER"]),
     joining(Field::Ends, &[], &["ahead", "behind", "level"]),
     leading(Field::One, &["2"], &["ok", "NOT_LEADER_OR_FOLLOWER"]),
     leading(Field::All, &["2"], &["ok", "NOT_LEADER_OR_FOLLOWER", "REQUEST_TIMED_OUT"]),
     leading(Field::Ends, &["1"], &["ahead", "behind", "level"]),
-    Allowance { states: &[State::Leaderless], ..anywhere(Field::Ends, &["behind", "level"], IN_FLIGHT) },
+    Allowance {
+        states: &[State::DiskStalled],
+        stages: &[Stage::Later],
+        brokers: &["1"],
+        ..anywhere(Field::Ends, &["behind", "level", "silent"], HELD_UP)
+    },
+    Allowance {
+        states: &[State::Leaderless, State::UnderMinIsr],
+        ..anywhere(Field::Ends, &["behind", "level"], IN_FLIGHT)
+    },
 ];

@@ -11,6 +11,7 @@ use super::recording::Stage;
 use super::state::State;
 use super::table;
 use crate::model::ids::BrokerId;
+use crate::sim::kafka::plan::Version;
 
 /// Cells that share one trouble.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,6 +157,15 @@ const ZOMBIE: Duration = Duration::from_secs(5);
 const FETCHED: Duration = Duration::from_millis(2_500);
 /// Long enough for an ISR to shrink (tuned lag of 5 s, looked at every 2.5 s).
 const LAG: Duration = Duration::from_secs(9);
+
+/// Beyond what a look waits for by rule: a busy machine.
+const AMPLE: Duration = Duration::from_millis(255);
+
+/// Gives what a look waits for: brokers have acted on what the controllers have written.
+#[must_use]
+pub fn replayed_after(version: Version) -> Duration {
+    version.heard_within().saturating_add(AMPLE)
+}
 
 impl Batch {
     /// Gives every batch of the table, in the order in which they are played.

@@ -6,7 +6,7 @@ use super::build::spread;
 use super::change::{Change, Election, State};
 use super::code::Code;
 use super::happening::{Errand, Happening};
-use super::plan::{Switch, Version};
+use super::plan::{Flow, Switch, Version};
 use super::state::{Existence, Fence, Place, Process, Registered, Topic};
 use super::talk::{Answer, Door, ElectionKind, Layout, NewTopic, Order, Reassigning, ReplicaCount, Request};
 use super::{Kafka, times, timing};
@@ -276,6 +276,7 @@ impl Kafka {
             self.settle(*place);
             if let Some(partition) = self.partitions.get_mut(place.0) {
                 partition.standing = Existence::Deleted;
+                partition.flow = Flow::default();
                 self.catalogue.places.remove(&partition.id);
             }
         }

@@ -66,8 +66,11 @@ impl Kafka {
 
     /// Who does not read goes on believing what was before a change. Who reads knows it within [`timing::METADATA_LAG`], which
     /// is taken for at once here: a copy of the whole shape for each change would cost more than these milliseconds are worth.
+    /// Of 3.9 it is half a second, and worth it.
     pub(super) fn pin_views(&mut self) {
-        let unpinned = |broker: &Broker| broker.has_loaded() && broker.view.is_none() && broker.reads_since.is_none();
+        let late = self.version == Version::V3_9;
+        let unpinned =
+            |broker: &Broker| broker.has_loaded() && broker.view.is_none() && (late || broker.reads_since.is_none());
         if !self.brokers.values().any(unpinned) {
             return;
         }
@@ -78,7 +81,7 @@ impl Kafka {
     }
 
     fn plan_applying(&mut self, id: BrokerId, batch: &Batch) {
-        let read = self.soon(timing::METADATA_LAG);
+        let read = self.soon(self.version.apply_lag());
         let (mut elected, mut others) = (0_usize, 0_usize);
         for (place, state) in &batch.changes {
             let view = self.partition(*place).and_then(|partition| partition.replica(id));
@@ -103,7 +106,9 @@ impl Kafka {
             return;
         }
         let Some(batch) = broker.queue.pop_front() else { return };
-        broker.view = None;
+        if broker.queue.is_empty() {
+            broker.view = None;
+        }
         let mut touched = Vec::new();
         for (place, state) in &batch.changes {
             let concerned = state.replicas.contains(&id)

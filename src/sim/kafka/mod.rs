@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chance::Chance;
-use crate::model::ids::{BrokerId, ControllerId};
+use crate::model::ids::{BrokerId, ControllerId, PartitionId};
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
 use fault::{Fault, Impossible};
@@ -257,12 +257,26 @@ impl Kafka {
         self.now.plus(span)
     }
 
+    /// Gives a partition, also one that is deleted: brokers that have not heard of that still hold it.
     fn partition(&self, place: Place) -> Option<&Partition> {
-        self.partitions.get(place.0).filter(|partition| partition.standing == Existence::Exists)
+        self.partitions.get(place.0)
     }
 
     fn partition_mut(&mut self, place: Place) -> Option<&mut Partition> {
-        self.partitions.get_mut(place.0).filter(|partition| partition.standing == Existence::Exists)
+        self.partitions.get_mut(place.0)
+    }
+
+    fn exists(&self, place: Place) -> bool {
+        self.partition(place).is_some_and(|partition| partition.standing == Existence::Exists)
+    }
+
+    /// Gives where a broker finds a partition: one that exists, or one that it has not heard is deleted.
+    fn place_at(&self, id: BrokerId, partition: PartitionId) -> Option<Place> {
+        let held = || {
+            let mut hosted = self.brokers.get(&id)?.hosted.iter();
+            hosted.find(|place| self.partition(**place).is_some_and(|one| one.id == partition))
+        };
+        self.catalogue.places.get(&partition).or_else(held).copied()
     }
 
     fn hosted(&self, id: BrokerId) -> Vec<Place> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::talk::Layout;
+use super::timing;
 use crate::model::ids::{BrokerId, ClusterId, ControllerId, Rack, TopicId};
 use crate::model::time::Timestamp;
 
@@ -67,6 +68,28 @@ pub enum Version {
     V4_1,
     /// 4.3.1: as 4.1 with the completion rule of KAFKA-19975.
     V4_3,
+}
+
+impl Version {
+    /// Gives the version that pretends to be this release, if any does.
+    #[must_use]
+    pub fn of(release: &str) -> Option<Self> {
+        let all = [("3.9.", Self::V3_9), ("4.1.", Self::V4_1), ("4.3.", Self::V4_3)];
+        all.into_iter().find(|(begins, _)| release.starts_with(begins)).map(|(_, version)| version)
+    }
+
+    /// Gives how long brokers that read the metadata log need at most until they act on what is written there.
+    #[must_use]
+    pub fn heard_within(self) -> Duration {
+        self.apply_lag().1
+    }
+
+    pub(super) fn apply_lag(self) -> timing::Range {
+        match self {
+            Self::V3_9 => timing::APPLY_LAG_3_9,
+            Self::V4_1 | Self::V4_3 => timing::METADATA_LAG,
+        }
+    }
 }
 
 /// The settings of brokers and controllers that matter to a failover, under Kafka's names.

@@ -20,7 +20,7 @@ impl Kafka {
         else {
             return;
         };
-        let leads = self.catalogue.places.get(&partition).copied().filter(|place| self.leads(*place, id));
+        let leads = self.place_at(id, partition).filter(|place| self.leads(*place, id));
         let Some(place) = leads else {
             return self.answer(socket, Answer::Refused(self.disowns(id, partition)), timing::PING_WORK);
         };
@@ -139,7 +139,7 @@ impl Kafka {
     }
 
     pub(super) fn fetch(&mut self, id: BrokerId, partition: PartitionId, offset: Offset) -> Answer {
-        let Some(place) = self.catalogue.places.get(&partition).copied() else {
+        let Some(place) = self.place_at(id, partition) else {
             return Answer::Refused(Code::UnknownTopicOrPartition);
         };
         self.settle(place);

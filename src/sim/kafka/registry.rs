@@ -93,8 +93,8 @@ impl Kafka {
         broker.view = None;
         broker.ended = Ended::Uncleanly;
         for place in self.hosted(id) {
-            let kept = self.partition(place).is_some_and(|partition| partition.state.replicas.contains(&id));
-            if !kept {
+            let listed = self.partition(place).is_some_and(|partition| partition.state.replicas.contains(&id));
+            if !(listed && self.exists(place)) {
                 // Set aside as a stray: nobody reads it again.
                 self.drop_replica(place, id);
             }

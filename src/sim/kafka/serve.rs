@@ -172,7 +172,7 @@ impl Kafka {
             return Answer::LogEnds(places.into_iter().filter_map(|place| self.log_end(id, place)).collect());
         }
         let end = |partition: &PartitionId| {
-            let place = self.catalogue.places.get(partition).copied();
+            let place = self.place_at(id, *partition);
             let known = place.and_then(|place| self.log_end(id, place));
             known.unwrap_or((*partition, Err(Code::UnknownTopicOrPartition)))
         };

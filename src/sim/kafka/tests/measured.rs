@@ -71,6 +71,11 @@ fn other_versions_take_as_long() {
                 disk-freeze b1              | fence 3        | 3.35 3.0-3.6  | 3.35 3.0-3.6
                 kill b1                     | none 0         | 8.5 7.0-10.3  | 8.5 7.0-10.3";
     check(Version::V4_1, rows);
+    // Its brokers act on a change up to half a second later (before KIP-1166).
+    let rows = "kill b1                     | unregister 1   | 1.3 1.0-2.1   | 1.3 1.0-2.1
+                stop b1                     | fence 1        | 1.3 1.0-2.1   | 1.3 1.0-2.1
+                disk-freeze b1              | fence 3        | 3.35 3.0-4.1  | 3.35 3.0-4.1
+                kill b1                     | none 0         | 8.5 7.0-10.8  | 8.5 7.0-10.8";
     check(Version::V3_9, rows);
     check(Version::V4_1, "replication-freeze b1 | fence 50 | 50.3 50-50.9 | 0 0-0.1");
     // Without ELR nobody may lead once the only one in sync is fenced; it un-fences itself and leads again, alone.
