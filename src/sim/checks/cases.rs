@@ -36,9 +36,10 @@ fn is_active(scene: Scene<'_>, broker: BrokerId) -> bool {
     known == Some(Standing::Active)
 }
 
-/// Tells whether nothing has befallen a broker for long, nor Kafka as a whole, nor us.
+/// Tells whether nothing has befallen a broker for long, nor Kafka as a whole, nor us. One that the controllers have fenced is away: a
+/// shutdown that a sick disk elsewhere held up ends long after it was begun.
 fn is_well(scene: Scene<'_>, broker: BrokerId) -> bool {
-    scene.troubles.calm(broker, scene.now, ECHOES_FOR) && scene.ours_well_for(ECHOES_FOR)
+    is_active(scene, broker) && scene.troubles.calm(broker, scene.now, ECHOES_FOR) && scene.ours_well_for(ECHOES_FOR)
 }
 
 impl Checks {
