@@ -76,7 +76,7 @@ pub struct BrokerMetrics {
 }
 
 /// What others are told of at once when it changes: small numbers that only grow are left to the regular report.
-type Gist = (BTreeMap<BrokerId, (Light, Stand, u32, Stand)>, u8);
+type Gist = (Vec<(BrokerId, (Light, Stand, u32, Stand))>, u8);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stand {
@@ -221,7 +221,8 @@ impl Watch {
     fn follow(&mut self, at: Timestamp, before: &Gist, mut looks: Vec<LookNow>) -> Noticed {
         let lights: Vec<(BrokerId, Light)> = self.lines.iter().map(|(broker, line)| (*broker, line.light())).collect();
         for (broker, light) in lights {
-            let was = before.0.get(&broker).map(|(light, ..)| *light);
+            let at_before = before.0.binary_search_by_key(&broker, |(id, _)| *id).ok();
+            let was = at_before.and_then(|place| before.0.get(place)).map(|(_, (light, ..))| *light);
             if light.is_red() && !was.is_some_and(Light::is_red) {
                 looks.extend(self.begin_suspicion(broker, at));
             } else if !light.is_red() && self.suspicions.remove(&broker).is_some() {
