@@ -79,7 +79,7 @@ impl Kafka {
     /// Gives what becomes of a partition whose leader asks for another ISR; none where the controller refuses, or nothing is
     /// to be changed.
     fn altered(&self, place: Place, id: BrokerId) -> Option<State> {
-        let partition = self.partition(place).filter(|_| self.exists(place))?;
+        let partition = self.existing(place)?;
         let own = partition.replica(id)?;
         let leading = own.leading.as_ref()?;
         let state = &partition.state;

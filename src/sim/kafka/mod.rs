@@ -266,8 +266,9 @@ impl Kafka {
         self.partitions.get_mut(place.0)
     }
 
-    fn exists(&self, place: Place) -> bool {
-        self.partition(place).is_some_and(|partition| partition.standing == Existence::Exists)
+    /// Gives a partition as the controllers know it.
+    fn existing(&self, place: Place) -> Option<&Partition> {
+        self.partition(place).filter(|partition| partition.standing == Existence::Exists)
     }
 
     /// Gives where a broker finds a partition: one that exists, or one that it has not heard is deleted.

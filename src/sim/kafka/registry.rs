@@ -93,8 +93,8 @@ impl Kafka {
         broker.view = None;
         broker.ended = Ended::Uncleanly;
         for place in self.hosted(id) {
-            let listed = self.partition(place).is_some_and(|partition| partition.state.replicas.contains(&id));
-            if !(listed && self.exists(place)) {
+            let kept = self.existing(place).is_some_and(|partition| partition.state.replicas.contains(&id));
+            if !kept {
                 // Set aside as a stray: nobody reads it again.
                 self.drop_replica(place, id);
             }

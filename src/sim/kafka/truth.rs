@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Kafka;
 use super::fault::Path;
 pub use super::state::Lost;
-use super::state::{Disk, Existence, Fence, Gate, Leaving, Partition, Process, Registered, Route};
+use super::state::{Disk, Fence, Gate, Leaving, Partition, Process, Registered, Route};
 use super::talk::{Acks, RecordId};
 use crate::model::ids::{BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, TopicId};
 use crate::model::topology::Standing;
@@ -173,7 +173,6 @@ impl Truth<'_> {
     }
 
     fn find(&self, id: PartitionId) -> Option<&Partition> {
-        let place = self.kafka.catalogue.places.get(&id)?;
-        self.kafka.partitions.get(place.0).filter(|partition| partition.standing == Existence::Exists)
+        self.kafka.existing(*self.kafka.catalogue.places.get(&id)?)
     }
 }
