@@ -1,11 +1,11 @@
 //! The beginning: a cluster that has been up for long.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::Kafka;
 use super::change::State;
-use super::happening::{Chore, Due, Duty, Happening, Reign};
+use super::happening::{Chore, Duty, Happening, Reign};
 use super::plan::{BrokerPlan, KafkaPlan, Switch, TopicPlan};
 use super::state::{
     Broker, Catalogue, Controller, Disk, Ended, Existence, Fence, Following, Gate, Leaving, Life, Owed, Partition,
@@ -15,6 +15,7 @@ use super::talk::Layout;
 use super::{log::Log, timing};
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, TopicId};
 use crate::model::topology::Topology;
+use crate::sim::agenda::Agenda;
 use crate::sim::chance::Chance;
 
 /// The metadata log of a new cluster holds some records before the first broker registers; their number says nothing.
@@ -32,8 +33,7 @@ impl Kafka {
             version: plan.version,
             settings: plan.settings,
             now: plan.start,
-            due: BinaryHeap::<Due>::new(),
-            numbered: 0,
+            due: Agenda::default(),
             chance: Chance::child(seed, "kafka"),
             heard: Vec::new(),
             calls: 0,

@@ -1,43 +1,11 @@
-//! What is due: the entries of the model's own queue, ordered by time and then by who was there first.
+//! What is due: the entries of the model's own queue.
 //!
 //! An entry names whose it is (a reign, a life), so that what a dead process had planned never happens.
-
-use std::cmp::Ordering;
 
 use super::state::{Life, Place, Socket};
 use super::talk::{Answer, Call, Request};
 use crate::model::ids::{BrokerId, ControllerId};
 use crate::model::time::Timestamp;
-
-/// What happens at one moment.
-#[derive(Debug)]
-pub(super) struct Due {
-    pub(super) at: Timestamp,
-    /// Ties are decided by who was there first.
-    pub(super) number: u64,
-    pub(super) what: Happening,
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    /// The earliest is the greatest: heaps give the greatest first.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
-}
 
 /// Something that happens inside.
 #[derive(Debug)]

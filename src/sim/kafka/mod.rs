@@ -28,16 +28,17 @@ mod tests;
 mod timing;
 pub mod truth;
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agenda::Agenda;
 use super::chance::Chance;
 use crate::model::ids::{BrokerId, ControllerId, PartitionId};
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
 use fault::{Fault, Impossible};
-use happening::{Chore, Due, Duty, Happening, Reign};
+use happening::{Chore, Duty, Happening, Reign};
 use plan::{Settings, Version};
 use state::{
     Broker, Catalogue, Connection, Controller, Existence, Life, Partition, Passage, Place, Process, Registered, Route,
@@ -52,8 +53,7 @@ pub struct Kafka {
     version: Version,
     settings: Settings,
     now: Timestamp,
-    due: BinaryHeap<Due>,
-    numbered: u64,
+    due: Agenda<Happening>,
     chance: Chance,
     heard: Vec<Heard>,
     calls: u64,
@@ -97,17 +97,17 @@ impl Kafka {
     /// Tells when something inside happens next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.peek().map(|due| due.at)
+        self.due.next_at()
     }
 
     /// Lets everything happen that is due up to and including `now`, in order.
     ///
     /// Contract: time never runs backwards; an earlier `now` than before changes nothing.
     pub fn advance(&mut self, now: Timestamp) {
-        while self.due.peek().is_some_and(|due| due.at <= now) {
-            if let Some(due) = self.due.pop() {
-                self.now = self.now.max(due.at);
-                self.happen(due.what);
+        while self.next_due().is_some_and(|at| at <= now) {
+            if let Some((at, what)) = self.due.take() {
+                self.now = self.now.max(at);
+                self.happen(what);
             }
         }
         self.now = self.now.max(now);
@@ -236,8 +236,7 @@ impl Kafka {
     }
 
     fn at(&mut self, at: Timestamp, what: Happening) {
-        self.numbered = self.numbered.saturating_add(1);
-        self.due.push(Due { at: at.max(self.now), number: self.numbered, what });
+        self.due.put(at.max(self.now), what);
     }
 
     fn after(&mut self, range: timing::Range, what: Happening) {
