@@ -1,9 +1,11 @@
 //! The pace of a node: how often it looks and ticks, and how long it waits for what it has asked.
 //!
-//! Deliberately constants and no behaviour: the driver and the adapters keep this pace in real time, the simulation in
+//! Deliberately constants and hardly any behaviour: the driver and the adapters keep this pace in real time, the simulation in
 //! virtual time, and neither may differ from the other.
 
 use std::time::Duration;
+
+use crate::model::observation::Blindness;
 
 /// How often each probe looks, and how long it waits.
 ///
@@ -24,7 +26,7 @@ pub struct Rhythm {
     pub pulse: Duration,
     /// P6: between two looks at a broker's log ends.
     pub offsets: Duration,
-    /// P8: between two looks at a broker's log dirs, the reassignments, and the topics' settings.
+    /// P8: between two looks at a broker's log dirs (but see [`Rhythm::next_dirs`]), the reassignments, and the topics' settings.
     pub rounds: Duration,
     /// Every other request is given up after this.
     pub within: Duration,
@@ -43,6 +45,18 @@ impl Default for Rhythm {
             rounds: Duration::from_secs(30),
             within: Duration::from_secs(2),
         }
+    }
+}
+
+impl Rhythm {
+    /// P8: how long after a look at a broker's log dirs that ended so (none: it told them) the next one follows.
+    ///
+    /// A broker that could not be asked or did not answer is asked again at the pace of its log ends: a status that calls it
+    /// unseen for half a minute after it is back sends people to look for what is not there. What it refuses is no sooner granted.
+    #[must_use]
+    pub fn next_dirs(&self, unseen: Option<Blindness>) -> Duration {
+        let soon = matches!(unseen, Some(Blindness::NotTried | Blindness::NobodyAnswered));
+        if soon { self.offsets.min(self.rounds) } else { self.rounds }
     }
 }
 
@@ -78,3 +92,19 @@ pub const CAPPED_AFTER: u32 = 3;
 
 /// Between two searches for the active controller.
 pub const SEARCH_EVERY: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_did_not_answer_about_log_dirs_is_asked_again_soon_and_whoever_refused_is_not() {
+        let rhythm = Rhythm::default();
+        for unseen in [Blindness::NotTried, Blindness::NobodyAnswered] {
+            assert_eq!(rhythm.next_dirs(Some(unseen)), rhythm.offsets, "{unseen:?}");
+        }
+        for told in [None, Some(Blindness::Denied), Some(Blindness::Unsupported)] {
+            assert_eq!(rhythm.next_dirs(told), rhythm.rounds, "{told:?}");
+        }
+    }
+}

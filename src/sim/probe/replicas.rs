@@ -36,8 +36,8 @@ impl Probe {
         let brokers: Vec<BrokerId> = self.brokers.keys().filter(|id| !not.contains(id)).copied().collect();
         let mut hosted = topology.hosted(partitions);
         for broker in brokers {
-            self.count(desk.now(), broker);
             if let Some(named) = hosted.remove(&broker) {
+                self.count(desk.now(), broker);
                 self.read_offsets(desk, broker, named);
             }
         }
@@ -70,12 +70,16 @@ impl Probe {
         if self.topology.is_none() {
             return desk.later(KNOWN_YET_EVERY, Stimulus::Look(ProbeTimer::LogDirs(broker)));
         }
-        if self.may_ask(desk.now(), broker) {
-            let sent_at = desk.now();
-            let line = desk.line(Door::Broker(broker), DIRS);
-            self.ask(desk, line, Request::DescribeLogDirs, What::LogDirs { broker, sent_at });
+        if !self.may_ask(desk.now(), broker) {
+            return self.next_dirs(desk, broker, Some(Blindness::NotTried));
         }
-        desk.later(self.options.rhythm.rounds, Stimulus::Look(ProbeTimer::LogDirs(broker)));
+        let sent_at = desk.now();
+        let line = desk.line(Door::Broker(broker), DIRS);
+        self.ask(desk, line, Request::DescribeLogDirs, What::LogDirs { broker, sent_at });
+    }
+
+    fn next_dirs(&self, desk: &mut Desk<'_>, broker: BrokerId, unseen: Option<Blindness>) {
+        desk.later(self.options.rhythm.next_dirs(unseen), Stimulus::Look(ProbeTimer::LogDirs(broker)));
     }
 
     pub(super) fn log_dirs_read(
@@ -85,6 +89,7 @@ impl Probe {
         sent_at: Timestamp,
         reply: Result<Answer, Blindness>,
     ) {
+        self.next_dirs(desk, broker, reply.as_ref().err().copied());
         match reply {
             Ok(Answer::LogDirs(dirs)) => {
                 let reading = LogDirsReading {

@@ -10,7 +10,7 @@ use super::shared::{Broker, Shared, blindness};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{EndOffset, LogDir, ReplicaSide, TopicPartition, WireError};
 use crate::model::ids::{LeaderEpoch, Offset, PartitionId, TopicId};
-use crate::model::observation::{Fact, LogDirsReading, LogEnd, OffsetsReading, ProbeKind};
+use crate::model::observation::{Blindness, Fact, LogDirsReading, LogEnd, OffsetsReading, ProbeKind};
 use crate::model::topology::{Partition, Topology};
 
 /// How many partitions one request names: about 400 kB of request.
@@ -54,7 +54,10 @@ pub(super) async fn read_offsets(shared: &Shared, broker: &Broker, topology: &To
         };
         match ends.await {
             Ok(answer) => log_ends.extend(answer.body.into_iter().filter_map(|end| log_end(end, &ids))),
-            Err(error) => return blind(shared, broker, ProbeKind::Offsets, &error).await,
+            Err(error) => {
+                blind(shared, broker, ProbeKind::Offsets, &error).await;
+                return;
+            }
         }
     }
     shared.tell(Fact::Offsets(OffsetsReading { broker: broker.id, sent_at, log_ends })).await;
@@ -63,17 +66,14 @@ pub(super) async fn read_offsets(shared: &Shared, broker: &Broker, topology: &To
 /// Looks at one broker's log dirs until the probe ends.
 pub(super) async fn watch_log_dirs(shared: Arc<Shared>, broker: Arc<Broker>) {
     topology_known(&shared).await;
-    let mut ticks = interval(shared.options.rhythm.rounds);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
-        if broker.may_ask() {
-            read_log_dirs(&shared, &broker).await;
-        }
+        let unseen = if broker.may_ask() { read_log_dirs(&shared, &broker).await } else { Some(Blindness::NotTried) };
+        sleep(shared.options.rhythm.next_dirs(unseen)).await;
     }
 }
 
-async fn read_log_dirs(shared: &Shared, broker: &Broker) {
+/// Looks once; says why not, where it told nothing.
+async fn read_log_dirs(shared: &Shared, broker: &Broker) -> Option<Blindness> {
     let sent_at = clock::timestamp();
     let dirs = async {
         let connection = broker.dirs.connection().await?;
@@ -89,13 +89,16 @@ async fn read_log_dirs(shared: &Shared, broker: &Broker) {
             let all_cordoned = !answer.body.is_empty() && answer.body.iter().all(|dir| dir.cordoned);
             let reading = LogDirsReading { broker: broker.id, sent_at, failed_dirs, all_cordoned, bytes };
             shared.tell(Fact::LogDirs(reading)).await;
+            None
         }
-        Err(error) => blind(shared, broker, ProbeKind::LogDirs, &error).await,
+        Err(error) => Some(blind(shared, broker, ProbeKind::LogDirs, &error).await),
     }
 }
 
-async fn blind(shared: &Shared, broker: &Broker, probe: ProbeKind, error: &WireError) {
-    shared.tell(Fact::Blind { broker: Some(broker.id), probe, why: blindness(error) }).await;
+async fn blind(shared: &Shared, broker: &Broker, probe: ProbeKind, error: &WireError) -> Blindness {
+    let why = blindness(error);
+    shared.tell(Fact::Blind { broker: Some(broker.id), probe, why }).await;
+    why
 }
 
 fn ids_by_name(topology: &Topology) -> BTreeMap<&str, TopicId> {
