@@ -1,18 +1,19 @@
 //! Failures that the trio cures: a leader that is dead, frozen, or cut off from its clients.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tanist::adapters::clock;
 use tanist::adapters::kafka::wire::Acks;
 use tanist::lab::Fault;
 use tanist::lab::trio::NODES;
+use tanist::model::ids::BrokerEpoch;
 use tanist::model::operator::Entry;
 use tanist::model::plan::{Act, Origin};
 use tanist::model::record::{Body, Closing, DecisionVerdict, End, Inaction};
 use tanist::model::ruling::Objection;
 use tanist::model::topology::Standing;
 
-use crate::stage::{Intent, Play, Stage, VICTIM, intents, opened, struck_whole_broker};
+use crate::stage::{Intent, LOOK_EVERY, Play, Stage, VICTIM, intents, opened, struck_whole_broker};
 
 /// Kafka alone takes 7 to 10 s for a kill or a stop: whoever is faster was helped.
 pub(crate) const BEFORE_KAFKA: Duration = Duration::from_secs(6);
@@ -57,29 +58,47 @@ pub(crate) async fn a_stopped_leader_is_replaced_and_gets_its_partitions_back(st
     stage.end(play).await;
 }
 
-pub(crate) async fn a_broker_cut_off_from_clients_is_never_fenced(stage: &Stage) {
-    let play = stage.play("reject").await;
-    let life = stage.cluster.broker_epoch(VICTIM).unwrap();
-    let process = stage.cluster.broker_pid(VICTIM);
-    let fault = Fault::client_cut(VICTIM);
-    let at = stage.cluster.inflict(&fault).unwrap();
-    let took = stage.serves(&play, Acks::All, at).await;
-    assert!(took < CUT_WITHIN, "acks=all after {took:?}");
-    while at.elapsed() < CUT_FOR {
-        let status = stage.await_status("a leader's word", |_| true).await;
-        let standing = status.brokers.iter().find(|one| one.id == VICTIM).map(|one| one.standing);
-        assert_eq!(standing, Some(Standing::Active), "{:?} after the cut", at.elapsed());
+/// A broker that clients cannot reach: its partitions are led by others, and for a minute it must be left as it is.
+pub(crate) struct CutOff {
+    play: Play,
+    fault: Fault,
+    at: Instant,
+    life: BrokerEpoch,
+    process: Option<u32>,
+}
+
+impl CutOff {
+    pub(crate) async fn cured(stage: &Stage) -> Self {
+        let play = stage.play("reject").await;
+        let (life, process) = (stage.cluster.broker_epoch(VICTIM).unwrap(), stage.cluster.broker_pid(VICTIM));
+        let fault = Fault::client_cut(VICTIM);
+        let at = stage.cluster.inflict(&fault).unwrap();
+        let took = stage.serves(&play, Acks::All, at).await;
+        assert!(took < CUT_WITHIN, "acks=all after {took:?}");
+        let elected = |intent: &Intent| intent.plan.steps.iter().any(|step| matches!(step.act, Act::Elect { .. }));
+        let cured = cured(stage, &play, 1).await;
+        assert!(elected(&cured), "{cured:?}");
+        Self { play, fault, at, life, process }
     }
-    let elected = |intent: &Intent| intent.plan.steps.iter().any(|step| matches!(step.act, Act::Elect { .. }));
-    let cured = cured(stage, &play, 1).await;
-    assert!(elected(&cured), "{cured:?}");
-    stage.cluster.heal(&fault).unwrap();
-    returned(stage, &play).await;
-    let acts = intents(&stage.records(1, &play).await);
-    assert!(!acts.iter().any(struck_whole_broker), "{acts:?}");
-    assert_eq!(stage.cluster.broker_epoch(VICTIM).unwrap(), life, "it never had to register again");
-    assert_eq!(stage.cluster.broker_pid(VICTIM), process, "nobody restarted it");
-    stage.end(play).await;
+
+    pub(crate) async fn never_fenced(&self, stage: &Stage) {
+        while self.at.elapsed() < CUT_FOR {
+            let status = stage.await_status("a leader's word", |_| true).await;
+            let standing = status.brokers.iter().find(|one| one.id == VICTIM).map(|one| one.standing);
+            assert_eq!(standing, Some(Standing::Active), "{:?} after the cut", self.at.elapsed());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    pub(crate) async fn healed(self, stage: &Stage) {
+        stage.cluster.heal(&self.fault).unwrap();
+        returned(stage, &self.play).await;
+        let acts = intents(&stage.records(1, &self.play).await);
+        assert!(!acts.iter().any(struck_whole_broker), "{acts:?}");
+        assert_eq!(stage.cluster.broker_epoch(VICTIM).unwrap(), self.life, "it never had to register again");
+        assert_eq!(stage.cluster.broker_pid(VICTIM), self.process, "nobody restarted it");
+        stage.end(self.play).await;
+    }
 }
 
 pub(crate) async fn public_interfaces_alone_bring_acks_1_back(stage: &Stage) {

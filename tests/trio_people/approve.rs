@@ -32,7 +32,7 @@ fn an_approver_carries_out_what_is_offered_and_refuses_what_comes_back() {
         let roles = format!("roles = {{ {user:?} = \"reader\" }}");
         let desk = Desk::open_with_third(ground, options("approve"), &roles).await;
         desk.settled().await;
-        let fault = ground.kill_victim();
+        let fault = ground.freeze_victim();
         let plan = offered(&desk, 2).await;
         let offered_after = fault.elapsed();
         let role = desk.says(3, &["plan", "approve", &plan], 1).await;

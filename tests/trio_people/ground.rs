@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::alone::alone;
 
-/// The broker that dies in every case.
+/// The broker that fails in every case.
 pub(crate) const VICTIM: BrokerId = BrokerId(1);
 
 /// Sooner than Kafka's own fencing (7 to 10 s after the fault): whoever recovers before was moved by the trio.
@@ -64,7 +64,7 @@ pub(crate) fn on_ground(case: impl AsyncFnOnce(&Ground)) {
 }
 
 impl Ground {
-    /// Starts the brokers that are dead and waits until all serve.
+    /// Starts the brokers that are dead, lets go on the one that is stopped, and waits until all serve.
     pub(crate) async fn heal(&self) {
         for broker in self.cluster.brokers() {
             if self.cluster.broker_pid(broker).is_none() {
@@ -72,6 +72,7 @@ impl Ground {
                 self.cluster.await_ready(broker).await.unwrap();
             }
         }
+        self.cluster.heal(&Fault::stop(VICTIM)).unwrap();
         self.cluster.await_every_broker(PATIENCE).await.unwrap();
     }
 
@@ -118,6 +119,12 @@ impl Ground {
     /// Kills the victim; gives when.
     pub(crate) fn kill_victim(&self) -> Instant {
         self.cluster.inflict(&Fault::kill(VICTIM)).unwrap()
+    }
+
+    /// Freezes the victim, where it is no matter how it fails: it is back ten seconds sooner, as Kafka keeps the dead one's place
+    /// until its session ends. Gives when.
+    pub(crate) fn freeze_victim(&self) -> Instant {
+        self.cluster.inflict(&Fault::stop(VICTIM)).unwrap()
     }
 
     /// Gives how long after the fault every partition of the topic took a record from all replicas in sync.

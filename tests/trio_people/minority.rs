@@ -29,7 +29,7 @@ fn a_leader_cut_off_from_its_peers_does_not_act_and_catches_up_once_healed() {
         })
         .await;
         let known = desk.records(cut).await.len();
-        let fault = ground.kill_victim();
+        let fault = ground.freeze_victim();
         let took = ground.recovered(&topic, fault).await;
         println!("one of three cut off: acks=all after {took:?}");
         assert!(took < BEFORE_KAFKA, "two of three act: {took:?}");

@@ -17,7 +17,7 @@ fn a_paused_trio_does_nothing_and_says_so_and_acts_once_it_is_resumed() {
         let desk = Desk::open(ground, options("auto")).await;
         let (leader, follower) = desk.settled().await;
         desk.says(follower, &["pause", "--reason", "a change of cables"], 0).await;
-        let fault = ground.kill_victim();
+        let fault = ground.freeze_victim();
         desk.await_record(leader, "a decision that the pause holds", is_held_by_pause).await;
         assert_eq!(desk.intents(leader).await, 0);
         let held = fault.elapsed();
@@ -38,7 +38,7 @@ fn a_file_on_one_node_pauses_all_until_it_is_removed_there() {
         let file = desk.trio.data_dir(follower).unwrap().join("PAUSE");
         std::fs::write(&file, "").unwrap();
         await_paused(&desk, leader, true).await;
-        let fault = ground.kill_victim();
+        let fault = ground.freeze_victim();
         desk.await_record(leader, "a decision that the pause holds", is_held_by_pause).await;
         let refused = desk.says(leader, &["resume"], 4).await;
         assert!(refused.out.contains("PAUSE"), "{}", refused.out);
@@ -57,7 +57,7 @@ fn undo_puts_the_recorded_order_of_a_case_back() {
         let topic = ground.topic().await;
         let desk = Desk::open(ground, options("auto").with("act", "failback_after", "\"1h\"")).await;
         let (leader, follower) = desk.settled().await;
-        let fault = ground.kill_victim();
+        let fault = ground.freeze_victim();
         println!("undo: acks=all after {:?}", ground.recovered(&topic, fault).await);
         let done = desk.await_record(leader, "an outcome", is_done).await;
         let case = format!("c-{}", done["record"]["case"].as_u64().unwrap_or_else(|| panic!("{done:#}")));

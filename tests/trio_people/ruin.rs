@@ -91,7 +91,7 @@ fn a_node_whose_disk_is_full_says_so_and_the_others_act() {
         let desk = Desk::begin(trio, folder).await;
         desk.settled().await;
         small.fill();
-        let fault = ground.kill_victim();
+        let fault = ground.freeze_victim();
         let took = ground.recovered(&topic, fault).await;
         println!("one disk of three full: acks=all after {took:?}");
         assert!(took < BEFORE_KAFKA, "two of three act: {took:?}");
@@ -137,7 +137,7 @@ fn a_trio_of_another_cluster_touches_nothing_and_says_which_two_it_met() {
         .await;
         println!("another cluster: {trouble}");
         let before = ground.cluster.topic(&topic.name).await.unwrap();
-        let fault = ground.kill_victim();
+        let fault = ground.freeze_victim();
         let took = ground.recovered(&topic, fault).await;
         assert!(BEFORE_KAFKA <= took, "only Kafka itself may move: {took:?}");
         let after = ground.cluster.topic(&topic.name).await.unwrap();
