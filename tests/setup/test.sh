@@ -2,27 +2,32 @@
 # Every check and every test. Checks go one after the other until one fails; tests all run, whatever fails. However it ends, what was
 # skipped is printed last, and before it how long the tests took beyond their build.
 #
-# Tests live in three lanes, as a real cluster mostly waits. In front, one after the other, are those on a real cluster. Beside them,
-# with a tenth of their weight, are the others that real time can break: against a deadline, with sockets, with a model. Behind both,
-# at idle priority, are those that only compute, from a build of their own that is optimised (they take a third of the time), and the
-# thousand random worlds. What the lanes beside and behind print is shown whole, after the one in front. A target that is not named
-# here is beside, as is the library. Two clusters at a time take two thirds of the time, and whole runs then have a case in which
-# somebody was late.
+# First what only computes and is long, on all cores: every scenario and a thousand random worlds, from a build of their own that is
+# optimised (they take a third of the time). They have five minutes; worlds that were not played by then are counted as skipped.
+#
+# Then come the others, in three lanes, as a real cluster mostly waits. In front, one after the other, are those on a real cluster.
+# Beside them, with a tenth of their weight, are the others that real time can break: against a deadline, with sockets, with a model.
+# Behind both, at idle priority, is what else only computes, optimised too. What the lanes beside and behind print is shown whole,
+# after the one in front. A target that is not named here is beside, as is the library. Two clusters at a time take two thirds of the
+# time, and whole runs then have a case in which somebody was late.
 set -euo pipefail
 target="${1:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
 skipped="${2:?usage: test.sh TARGET-FOLDER FILE-OF-SKIPPED-TESTS}"
 setup="$(dirname "${BASH_SOURCE[0]}")"
 front=(differential kafka_probe kafka_wire lab trio_auto trio_people)
-behind=(consensus recorded sabotage scenarios simulation)
+behind=(consensus recorded sabotage simulation)
 worlds=1000
+worlds_within=300
 # No more worlds are begun so late (seconds after the start of this script), that the whole ends in time on a slow machine, too.
-worlds_until=1980
+worlds_until=1620
+played=""
 tested=""
 lanes=()
 
 finish() {
   trap - EXIT INT TERM
   for lane in "${lanes[@]}"; do kill -KILL -- "-$lane" 2>/dev/null || true; done
+  [[ -z "$played" ]] || printf '\nscenarios and random worlds took %d min %02d s\n' $((played / 60)) $((played % 60))
   [[ -z "$tested" ]] || printf '\nthe tests took %d min %02d s beyond their build, those on real clusters %d min %02d s of these\n' \
     $((tested / 60)) $((tested % 60)) $((in_front / 60)) $((in_front % 60))
   "$setup/skipped.sh" "$skipped"
@@ -42,15 +47,24 @@ step cargo clippy --locked --features lab --all-targets -- --deny warnings
 step cargo clippy --locked --bin tanist -- --deny warnings
 # First the optimised one: whoever is built last leaves the program that tests on a real cluster start.
 options=(--locked --features lab)
-compute() { CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test "${options[@]}" --no-run "${behind[@]/#/--test=}" "$@"; }
+compute() { CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test "${options[@]}" --no-run --test=scenarios "${behind[@]/#/--test=}" "$@"; }
 step compute
-mapfile -t computing < <(compute --quiet --message-format=json | "$setup/executables.py")
-((${#computing[@]} == ${#behind[@]})) || { echo "the optimised build gave ${#computing[@]} tests, not ${#behind[@]}"; exit 1; }
+paths="$(compute --quiet --message-format=json | "$setup/executables.py" scenarios "${behind[@]}")"
+mapfile -t computing <<<"$paths"
 optimised="$target/tmp/tanist-optimised"
 cp "$target/debug/tanist" "$optimised"
+# As cargo runs it, which would compile it anew for another profile.
+run_computing() { CARGO_MANIFEST_DIR="$PWD" "$@"; }
 mapfile -t beside < <(printf '%s\n' tests/*.rs tests/*/main.rs | sed -E 's|^tests/||; s|/main\.rs$||; s|\.rs$||' |
-  grep -vxF "$(printf '%s\n' "${front[@]}" "${behind[@]}")")
+  grep -vxF "$(printf '%s\n' scenarios "${front[@]}" "${behind[@]}")")
 step cargo test "${options[@]}" --no-run --lib --bins "${front[@]/#/--test=}" "${beside[@]/#/--test=}"
+
+failed=()
+begun=$SECONDS
+step run_computing "${computing[0]}" || failed+=("a scenario")
+within=$((worlds_until < begun + worlds_within ? worlds_until - begun : worlds_within))
+step "$setup/worlds.sh" "$optimised" "$worlds" 10 $((0 < within ? within : 1)) "$skipped" || failed+=("a random world")
+played=$((SECONDS - begun))
 
 options+=(--no-fail-fast)
 run_beside() {
@@ -58,16 +72,12 @@ run_beside() {
 }
 run_behind() {
   local status=0 test
-  # As cargo runs them, which would compile them anew for another profile.
-  for test in "${computing[@]}"; do CARGO_MANIFEST_DIR="$PWD" chrt --idle 0 "$test" || status=1; done
+  for test in "${computing[@]:1}"; do run_computing chrt --idle 0 "$test" || status=1; done
   chrt --idle 0 cargo test "${options[@]}" --doc || status=1
   chrt --idle 0 "$setup/traces.sh" "$target/debug/tanist" "$optimised" || status=1
-  local within=$((worlds_until - SECONDS))
-  chrt --idle 0 "$setup/worlds.sh" "$optimised" "$worlds" 10 $((0 < within ? within : 1)) "$skipped" || status=1
   return "$status"
 }
 begun=$SECONDS
-failed=()
 # Each a group of its own, to be stopped as a whole; in the session of this script, as the kernel may weigh sessions and not processes.
 set -m
 run_beside >"$target/tmp/tests-beside.log" 2>&1 &
