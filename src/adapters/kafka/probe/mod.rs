@@ -125,14 +125,7 @@ async fn serve_looks(shared: Arc<Shared>, pulse: Arc<Pulse>, mut asked: mpsc::Re
                 looks.spawn(async move { shape::look_at_reassignments(&again.0, &again.1).await });
             }
             LookNow::Offsets { not, partitions } => {
-                let Some(topology) = shared.topology() else { continue };
-                let mut hosted = topology.hosted(&partitions);
-                for broker in shared.brokers().into_iter().filter(|broker| !not.contains(&broker.id)) {
-                    let Some(wanted) = hosted.remove(&broker.id) else { continue };
-                    let (shared, topology) = (Arc::clone(&shared), Arc::clone(&topology));
-                    broker.count();
-                    looks.spawn(async move { replicas::read_offsets(&shared, &broker, &topology, &wanted).await });
-                }
+                looks.spawn(async move { replicas::look_at_offsets(shared, &not, &partitions).await });
             }
         }
     }

@@ -1,15 +1,16 @@
 //! P6 and P8 of one broker: the log ends of its replicas, and its log dirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::shared::{Broker, Shared, blindness};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{EndOffset, LogDir, ReplicaSide, TopicPartition, WireError};
-use crate::model::ids::{LeaderEpoch, Offset, PartitionId, TopicId};
+use crate::model::ids::{BrokerId, LeaderEpoch, Offset, PartitionId, TopicId};
 use crate::model::observation::{Blindness, Fact, LogDirsReading, LogEnd, OffsetsReading, ProbeKind};
 use crate::model::topology::{Partition, Topology};
 
@@ -39,8 +40,22 @@ pub(super) async fn watch_offsets(shared: Arc<Shared>, broker: Arc<Broker>) {
     }
 }
 
+/// Looks once at the log ends of these partitions' replicas (none named: of all) on every broker but these, all at once.
+pub(super) async fn look_at_offsets(shared: Arc<Shared>, not: &BTreeSet<BrokerId>, partitions: &BTreeSet<PartitionId>) {
+    let Some(topology) = shared.topology() else { return };
+    let mut hosted = topology.hosted(partitions);
+    let mut looks = JoinSet::new();
+    for broker in shared.brokers().into_iter().filter(|broker| !not.contains(&broker.id)) {
+        let Some(wanted) = hosted.remove(&broker.id) else { continue };
+        let (shared, topology) = (Arc::clone(&shared), Arc::clone(&topology));
+        broker.count();
+        looks.spawn(async move { read_offsets(&shared, &broker, &topology, &wanted).await });
+    }
+    looks.join_all().await;
+}
+
 /// Looks once at the log ends of these of a broker's replicas.
-pub(super) async fn read_offsets(shared: &Shared, broker: &Broker, topology: &Topology, wanted: &[PartitionId]) {
+async fn read_offsets(shared: &Shared, broker: &Broker, topology: &Topology, wanted: &[PartitionId]) {
     let named = |id: &PartitionId| Some(TopicPartition::new(topology.topics.get(&id.topic)?.name.clone(), id.number));
     let wanted: Vec<TopicPartition> = wanted.iter().filter_map(named).collect();
     let ids = ids_by_name(topology);
