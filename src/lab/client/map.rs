@@ -54,12 +54,15 @@ impl Map {
     }
 }
 
-/// Keeps asking all `brokers` about `topic` until the set is dropped.
+/// Keeps asking all `brokers` about `topic` until the set is dropped: each `every` so long, one after the other in that time, so that
+/// news are seen sooner than each is asked.
 pub(super) fn follow(brokers: &[SocketAddr], topic: &str, every: Duration) -> (watch::Receiver<Map>, JoinSet<()>) {
     let (news, map) = watch::channel(Map::default());
     let mut tasks = JoinSet::new();
-    for broker in brokers {
-        tasks.spawn(ask_one(*broker, topic.to_owned(), every, news.clone()));
+    let turns = u32::try_from(brokers.len()).unwrap_or(1).max(1);
+    for (broker, turn) in brokers.iter().zip(0_u32..) {
+        let later = every.saturating_mul(turn).checked_div(turns).unwrap_or_default();
+        tasks.spawn(ask_one(*broker, topic.to_owned(), (later, every), news.clone()));
     }
     (map, tasks)
 }
@@ -67,7 +70,8 @@ pub(super) fn follow(brokers: &[SocketAddr], topic: &str, every: Duration) -> (w
 /// A broker that serves answers within milliseconds; under load, 500 partitions take some tens.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-async fn ask_one(broker: SocketAddr, topic: String, every: Duration, news: watch::Sender<Map>) {
+async fn ask_one(broker: SocketAddr, topic: String, (later, every): (Duration, Duration), news: watch::Sender<Map>) {
+    time::sleep(later).await;
     let names = [topic];
     let mut open: Option<Connection> = None;
     loop {

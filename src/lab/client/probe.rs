@@ -78,8 +78,8 @@ impl Probe {
 
     /// Follows the leaders; large topics less often, or the question itself would load the brokers that are measured.
     fn follow(&self) -> (watch::Receiver<Map>, JoinSet<()>) {
-        let hundreds = u32::try_from(self.partitions.len() / 100).unwrap_or(u32::MAX);
-        map::follow(&self.brokers, &self.topic, self.every.saturating_mul(hundreds.saturating_add(1)))
+        let large = u32::try_from(self.partitions.len() / 250).unwrap_or(u32::MAX);
+        map::follow(&self.brokers, &self.topic, self.every.saturating_mul(large.saturating_add(1)))
     }
 
     async fn watch(&self, acks: Acks, fault: Instant, watch: Duration, map: watch::Receiver<Map>) -> Recovery {
