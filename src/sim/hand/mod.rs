@@ -114,8 +114,6 @@ enum Stage {
 enum Sending {
     Reorder,
     Prefer,
-    /// A fence reads the log's end first.
-    Position,
     Fence,
     Unregister,
 }
@@ -173,7 +171,7 @@ impl Hand {
         match act {
             Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => self.refresh(desk, errand),
             Act::Fence { .. } if self.options.controllers.is_empty() => self.fail(desk, errand, Failed::Unreachable),
-            Act::Fence { .. } => self.send(desk, errand, Sending::Position),
+            Act::Fence { .. } => self.send(desk, errand, Sending::Fence),
             Act::Unregister { .. } => self.send(desk, errand, Sending::Unregister),
         }
     }

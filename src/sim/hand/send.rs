@@ -87,9 +87,7 @@ impl Hand {
         };
         let line = desk.line(door, HAND);
         let call = desk.ask(line, request.clone());
-        if what != Sending::Position {
-            desk.note(Note::Touches { errand, call, request: Box::new(request) });
-        }
+        desk.note(Note::Touches { errand, call, request: Box::new(request) });
         self.calls.insert(call, errand);
         self.enter(desk, errand, Stage::Sent { what, peers, door, call }, left);
     }
@@ -109,7 +107,6 @@ impl Hand {
                 let kind = if uncleanly { ElectionKind::Unclean } else { ElectionKind::Preferred };
                 Request::Elect { kind, partitions: Some(partitions) }
             }
-            (Sending::Position, _) => Request::DescribeQuorum,
             (Sending::Fence, Act::Fence { broker, epoch }) => {
                 // A saboteur fences whatever life is registered now.
                 let newest = || desk.kafka.truth().registrations().get(broker).map(|one| one.epoch);
@@ -154,7 +151,6 @@ impl Hand {
             (Sending::Reorder | Sending::Prefer, Answer::Outcomes(outcomes)) => {
                 self.outcomes(desk, errand, what, &outcomes);
             }
-            (Sending::Position, Answer::Quorum(_)) => self.send(desk, errand, Sending::Fence),
             (Sending::Fence, Answer::Fenced) | (Sending::Unregister, Answer::Unregistered) => {
                 self.finish(errand, receipt(&[], &[]), None);
             }

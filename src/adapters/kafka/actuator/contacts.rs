@@ -44,6 +44,8 @@ struct Known {
     names: BTreeMap<TopicId, String>,
     /// Who is asked for the next change.
     turn: Turn<Endpoint>,
+    /// Where the metadata log's committed end was when a controller last said so.
+    committed: Option<i64>,
 }
 
 impl Contacts {
@@ -92,8 +94,9 @@ impl Contacts {
     async fn is_active(&self, peer: &Endpoint) -> Result<bool, WireError> {
         let asked = tokio::time::timeout(TRY_FOR, async { self.to(peer).await?.quorum(TRY_FOR).await }).await;
         match asked {
-            Ok(Ok(_)) => {
+            Ok(Ok(answer)) => {
                 self.note_answered(peer).await;
+                self.learn_committed(answer.body.high_watermark).await;
                 Ok(true)
             }
             Ok(Err(WireError::Refused { .. })) => Ok(false),
@@ -219,6 +222,16 @@ impl Contacts {
         for topic in topology.topics.iter().filter(|topic| topic.error.is_none()) {
             known.names.insert(TopicId(*topic.id.as_bytes()), topic.name.clone());
         }
+    }
+
+    pub(super) async fn learn_committed(&self, committed: Option<i64>) {
+        let mut known = self.known.lock().await;
+        known.committed = committed.or(known.committed);
+    }
+
+    /// Gives where the metadata log's committed end was when it was last heard of.
+    pub(super) async fn committed(&self) -> Option<i64> {
+        self.known.lock().await.committed
     }
 
     /// Gives the names of topics; those not known are left out.

@@ -194,16 +194,14 @@ impl KafkaHand {
         refusals(ready, &outcomes, |code| (code == ErrorCode::ElectionNotNeeded).then_some(()))
     }
 
+    /// Sends the heartbeat that asks to be fenced. The position in the metadata log that it names is one of the last seconds, or the
+    /// beginning: Kafka looks at it where a broker is to be let in or to shut down, and the broker's own next heartbeat names its own.
     async fn fence(&self, broker: BrokerId, epoch: BrokerEpoch, mandate: Mandate<'_>) -> Result<Receipt, ApplyError> {
         if !self.contacts.has_controllers() {
             return Err(ApplyError::Unreachable("fencing needs \"bootstrap.controllers\"; none is set".to_owned()));
         }
         let none = BTreeSet::new();
-        let offset = self
-            .send(&none, mandate, |connection, within| async move {
-                Ok(connection.quorum(within).await?.body.high_watermark.unwrap_or_default())
-            })
-            .await?;
+        let offset = self.contacts.committed().await.unwrap_or_default();
         let fenced = self
             .send(&none, mandate, |connection, within| async move {
                 Ok(connection.fence(broker.0, epoch.0, offset, within).await?.body.fenced)
