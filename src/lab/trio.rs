@@ -246,6 +246,12 @@ impl Trio {
         )
     }
 
+    /// Gives the program that the nodes run.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.options.program
+    }
+
     /// Runs one command of the program against a node and gives what it said.
     ///
     /// Errors: [`LabError::Command`] where it does not end in time.

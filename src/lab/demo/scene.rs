@@ -233,13 +233,16 @@ impl Scene {
 
     /// Prints how to look at what stays up.
     pub(super) fn print_how_to_look(&self) {
-        println!("\neverything stays up until Ctrl-C; ask any node:");
+        let program = typed(self.trio.program());
+        println!("\neverything stays up until Ctrl-C; ask any node from another terminal:");
         for id in NODES {
             if let Ok(config) = self.trio.config(id) {
-                println!("  tanist status --config {}", config.display());
+                println!("  {program} status --config {}", config.display());
             }
         }
-        println!("also: tanist audit list, tanist why b1, tanist why orders-0, with the same --config");
+        println!(
+            "also, with the same --config: audit list, why b1, why orders-0, plan list, pause --reason ..., resume"
+        );
     }
 
     /// Waits until the cool-downs of the last act are over, so that the next one is not held.
@@ -353,4 +356,11 @@ fn dropped_text(dropped: &Dropped) -> String {
         Dropped::Reason { place, why } => format!("reason {}: {}", place + 1, word(why)),
         Dropped::Text { place, why } => format!("the words of reason {}: {}", place + 1, word(why)),
     }
+}
+
+/// Gives what to type here for a program: nobody has one on the path that was just built.
+fn typed(program: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let short = here.and_then(|here| program.strip_prefix(here).map(Path::to_owned).ok());
+    short.unwrap_or_else(|| program.to_owned()).display().to_string()
 }
