@@ -28,7 +28,7 @@ finish() {
   trap - EXIT INT TERM
   for lane in "${lanes[@]}"; do kill -KILL -- "-$lane" 2>/dev/null || true; done
   [[ -z "$played" ]] || printf '\nscenarios and random worlds took %d min %02d s\n' $((played / 60)) $((played % 60))
-  [[ -z "$tested" ]] || printf '\nthe tests took %d min %02d s beyond their build, those on real clusters %d min %02d s of these\n' \
+  [[ -z "$tested" ]] || printf '\nthe other tests took %d min %02d s beyond their build, those on real clusters %d min %02d s of these\n' \
     $((tested / 60)) $((tested % 60)) $((in_front / 60)) $((in_front % 60))
   "$setup/skipped.sh" "$skipped"
 }

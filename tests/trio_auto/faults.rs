@@ -13,7 +13,7 @@ use tanist::model::record::{Body, Closing, DecisionVerdict, End, Inaction};
 use tanist::model::ruling::Objection;
 use tanist::model::topology::Standing;
 
-use crate::stage::{Intent, LOOK_EVERY, Play, Stage, VICTIM, intents, opened, struck_whole_broker};
+use crate::stage::{Intent, Play, Stage, VICTIM, intents, opened, struck_whole_broker, until};
 
 /// Kafka alone takes 7 to 10 s for a kill or a stop: whoever is faster was helped.
 pub(crate) const BEFORE_KAFKA: Duration = Duration::from_secs(6);
@@ -82,12 +82,13 @@ impl CutOff {
     }
 
     pub(crate) async fn never_fenced(&self, stage: &Stage) {
-        while self.at.elapsed() < CUT_FOR {
+        until("time enough to fence it wrongly", async || {
             let status = stage.await_status("a leader's word", |_| true).await;
             let standing = status.brokers.iter().find(|one| one.id == VICTIM).map(|one| one.standing);
             assert_eq!(standing, Some(Standing::Active), "{:?} after the cut", self.at.elapsed());
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+            (CUT_FOR <= self.at.elapsed()).then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn healed(self, stage: &Stage) {

@@ -139,6 +139,7 @@ async fn each_failure_gets_the_act_it_deserves_and_nothing_acknowledged_is_lost(
     if wanted(name) && healed.is_none() {
         failed.push(name);
     }
+    stage.settle().await;
     stage.keep_history("history-fence.ndjson").await;
     assert!(failed.is_empty(), "failed: {failed:?}");
 }

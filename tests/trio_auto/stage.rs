@@ -23,7 +23,7 @@ pub(crate) const VICTIM: BrokerId = BrokerId(1);
 pub(crate) const PARTITIONS: i32 = 6;
 /// Longer than anything here takes on a busy machine; what must be quick has a bound of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(150);
+const LOOK_EVERY: Duration = Duration::from_millis(150);
 const RECORDS_PER_S: u32 = 200;
 
 /// Gives the settings of a trio that may do everything that mode auto does.

@@ -224,7 +224,7 @@ impl Contacts {
         }
     }
 
-    pub(super) async fn learn_committed(&self, committed: Option<i64>) {
+    async fn learn_committed(&self, committed: Option<i64>) {
         let mut known = self.known.lock().await;
         known.committed = committed.or(known.committed);
     }
