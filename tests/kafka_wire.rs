@@ -117,6 +117,8 @@ async fn every_call_works_on_a_real_cluster() {
     log_dirs_tell_the_size_of_a_replica(&hands).await;
     a_reorder_and_an_election_move_the_leader(&hands).await;
     a_reorder_that_would_drop_a_replica_is_refused(&hands).await;
+    a_broker_takes_settings_of_its_own_only(&hands).await;
+    a_throttle_slows_a_copy_and_nothing_else(&hands).await;
     an_observer_reads_the_metadata_log(&cluster, &hands).await;
     fencing_another_incarnation_is_refused(&cluster, &hands).await;
     fencing_the_incarnation_moves_its_leadership(&cluster, &hands).await;
@@ -290,6 +292,76 @@ async fn a_reorder_that_would_drop_a_replica_is_refused(hands: &Hands) {
         Err(error) => error.code(),
     };
     assert_eq!(code, Some(ErrorCode::InvalidReplicationFactor));
+}
+
+async fn a_broker_takes_settings_of_its_own_only(hands: &Hands) {
+    let rate = [("leader.replication.throttled.rate", Some("1000"))];
+    let said = async |peer: &Connection, of| body(peer.alter(&Configured::Broker(of), &rate, WITHIN).await).remove(0);
+    let other = said(&hands.brokers[1], 1).await;
+    assert_eq!(
+        (other.of, other.error),
+        (Configured::Broker(1), Some(ErrorCode::InvalidRequest)),
+        "{:?}",
+        other.message
+    );
+    let nobody = said(hands.active_controller().await, 9).await;
+    assert_eq!(nobody.error, Some(ErrorCode::BrokerIdNotRegistered), "{:?}", nobody.message);
+    throttle(hands, Some("1000")).await;
+    let told = async || {
+        let read = body(hands.brokers[0].settings(&[Configured::Broker(1)], &[rate[0].0], WITHIN).await);
+        read.found.into_iter().find_map(|setting| setting.value)
+    };
+    eventually("broker 1 has heard of its rate", || async { told().await.filter(|rate| rate == "1000") }).await;
+    throttle(hands, None).await;
+    eventually("the rate is gone", || async { told().await.is_none().then_some(()) }).await;
+}
+
+/// Sets what broker 1 gives as a leader, asking it itself.
+async fn throttle(hands: &Hands, rate: Option<&str>) {
+    let set = [("leader.replication.throttled.rate", rate)];
+    let altered = body(hands.brokers[0].alter(&Configured::Broker(1), &set, WITHIN).await);
+    assert_eq!(altered[0].error, None, "{:?}", altered[0].message);
+}
+
+/// Six records of 900 kB under 1 MB/s: a few come at once, the others one a second. The model of Kafka is held against the same.
+async fn a_throttle_slows_a_copy_and_nothing_else(hands: &Hands) {
+    let name = "wire-throttled";
+    let copied = TopicPartition::new(name, 0);
+    let whose = ["leader.replication.throttled.replicas", "follower.replication.throttled.replicas"];
+    let settings = whose.map(|setting| (setting.to_owned(), "*".to_owned())).to_vec();
+    let topic = NewTopic { name: name.to_owned(), replicas: vec![vec![1, 2], vec![1, 2]], settings };
+    assert_eq!(body(hands.any().create_topics(&[topic], WITHIN).await)[0].error, None);
+    eventually("broker 1 takes six records of 900 kB", || async {
+        let record = [(copied.clone(), Bytes::from(vec![b'x'; 900_000]))];
+        let appended = body(hands.brokers[0].produce(&record, Acks::All, WITHIN).await);
+        appended[0].offset.is_ok_and(|offset| offset == 5).then_some(())
+    })
+    .await;
+    throttle(hands, Some("1000000")).await;
+    let began = clock::now();
+    let order = |partition: i32, list: &[i32]| Order {
+        partition: TopicPartition::new(name, partition),
+        replicas: Some(list.to_vec()),
+    };
+    let ordered = body(hands.any().reassign(&[order(0, &[1, 2, 3])], ReplicaCount::Free, WITHIN).await);
+    assert_eq!(ordered[0].error, None, "{:?}", ordered[0].message);
+
+    let ordered = body(hands.any().reassign(&[order(1, &[2, 1])], ReplicaCount::Kept, WITHIN).await);
+    assert_eq!(ordered[0].error, None, "{:?}", ordered[0].message);
+    let elected = body(hands.any().elect(ElectionKind::Preferred, &[TopicPartition::new(name, 1)], WITHIN).await);
+    assert_eq!(elected[0].error, None, "a throttle holds up no election: {:?}", elected[0].message);
+    let under_way = body(hands.any().reassignments(WITHIN).await);
+    assert_eq!(under_way.iter().map(|one| &one.partition).collect::<Vec<_>>(), [&copied]);
+
+    eventually("broker 3 has its copy", || async {
+        body(hands.any().reassignments(WITHIN).await).is_empty().then_some(())
+    })
+    .await;
+    let took = began.elapsed();
+    println!("a copy of 5.4 MB under 1 MB/s took {took:?}");
+    assert!(Duration::from_secs(2) < took, "{took:?}: not held up");
+    throttle(hands, None).await;
+    assert_eq!(body(hands.any().delete_topics(&[name.to_owned()], WITHIN).await)[0].error, None);
 }
 
 async fn an_observer_reads_the_metadata_log(cluster: &Cluster, hands: &Hands) {

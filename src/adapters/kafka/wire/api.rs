@@ -40,6 +40,8 @@ pub enum Api {
     ElectLeaders,
     /// Changes replica lists.
     AlterPartitionReassignments,
+    /// Changes settings of topics and brokers.
+    IncrementalAlterConfigs,
     /// Drops a broker's registration.
     UnregisterBroker,
     /// A heartbeat in a broker's name: fences it.
@@ -81,7 +83,7 @@ impl fmt::Display for Versions {
 
 impl Api {
     /// Every request, for tables and tests.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ApiVersions,
         Self::Metadata,
         Self::DescribeTopicPartitions,
@@ -98,6 +100,7 @@ impl Api {
         Self::DeleteTopics,
         Self::ElectLeaders,
         Self::AlterPartitionReassignments,
+        Self::IncrementalAlterConfigs,
         Self::UnregisterBroker,
         Self::BrokerHeartbeat,
     ];
@@ -120,6 +123,7 @@ impl Api {
             // 5 (Kafka 4.3) tells which are cordoned.
             Self::DescribeLogDirs => (35, 4, 5, Touch::Looks),
             Self::ElectLeaders => (43, 2, 2, Touch::Changes),
+            Self::IncrementalAlterConfigs => (44, 1, 1, Touch::Changes),
             // 1 (Kafka 4.1) can forbid a change of the replication factor.
             Self::AlterPartitionReassignments => (45, 0, 1, Touch::Changes),
             Self::ListPartitionReassignments => (46, 0, 0, Touch::Looks),

@@ -42,6 +42,7 @@ fn read(api: Api, version: i16, bytes: Bytes) -> Result<String, Malformed> {
         Api::DeleteTopics => shown(api, version, bytes, admin::decode_delete),
         Api::ElectLeaders => shown(api, version, bytes, moves::decode_elect),
         Api::AlterPartitionReassignments => shown(api, version, bytes, moves::decode_reassign),
+        Api::IncrementalAlterConfigs => shown(api, version, bytes, admin::decode_altered),
         Api::UnregisterBroker => shown(api, version, bytes, fences::decode_unregister),
         Api::BrokerHeartbeat => shown(api, version, bytes, fences::decode_fence),
     }
@@ -71,6 +72,7 @@ fn every_answer_says_what_the_codec_crate_wrote() {
         ElectLeaders v2: [PartitionOutcome { partition: TopicPartition { topic: "t", partition: 0 }, error: Some(ElectionNotNeeded), message: Some("not needed") }] throttle=0 error=None message=None
         AlterPartitionReassignments v0: [PartitionOutcome { partition: TopicPartition { topic: "t", partition: 2 }, error: None, message: None }] throttle=0 error=None message=Some("")
         AlterPartitionReassignments v1: [PartitionOutcome { partition: TopicPartition { topic: "t", partition: 2 }, error: None, message: None }] throttle=0 error=None message=Some("")
+        IncrementalAlterConfigs v1: [Altered { of: Topic("t"), error: None, message: Some("") }, Altered { of: Broker(3), error: Some(InvalidRequest), message: Some("no") }] throttle=0 error=None message=None
         UnregisterBroker v0: () throttle=0 error=Some(BrokerIdNotRegistered) message=Some("")
         BrokerHeartbeat v0: Fenced { caught_up: false, fenced: true, should_shut_down: false } throttle=0 error=None message=None
     "#]]);

@@ -37,7 +37,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use admin::{Configured, NewTopic, Setting, Settings, TopicOutcome};
+pub use admin::{Altered, Configured, NewTopic, Setting, Settings, TopicOutcome};
 pub use api::{Api, Rights, Touch, Versions};
 pub use cluster::{Allowed, ClusterView, Endpoints, Operation, RegisteredBroker};
 pub use connection::{Answer, Connection, Options};

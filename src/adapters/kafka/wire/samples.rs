@@ -5,8 +5,9 @@ use kafka_protocol::messages::{
     AlterPartitionReassignmentsResponse, ApiKey, ApiVersionsResponse, BrokerHeartbeatResponse, BrokerId,
     CreateTopicsResponse, DeleteTopicsResponse, DescribeClusterResponse, DescribeConfigsResponse,
     DescribeLogDirsResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse, ElectLeadersResponse,
-    FetchResponse, FetchSnapshotResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse, MetadataResponse,
-    ProduceResponse, ProducerId, TopicName, UnregisterBrokerResponse,
+    FetchResponse, FetchSnapshotResponse, IncrementalAlterConfigsResponse, ListOffsetsResponse,
+    ListPartitionReassignmentsResponse, MetadataResponse, ProduceResponse, ProducerId, TopicName,
+    UnregisterBrokerResponse,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use uuid::Uuid;
@@ -227,6 +228,17 @@ fn created() -> CreateTopicsResponse {
     ])
 }
 
+fn altered() -> IncrementalAlterConfigsResponse {
+    use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
+    let done = AlterConfigsResourceResponse::default().with_resource_type(2).with_resource_name(text("t"));
+    let refused = AlterConfigsResourceResponse::default()
+        .with_resource_type(4)
+        .with_resource_name(text("3"))
+        .with_error_code(42)
+        .with_error_message(Some(text("no")));
+    IncrementalAlterConfigsResponse::default().with_responses(vec![done, refused])
+}
+
 fn deleted() -> DeleteTopicsResponse {
     use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
     let gone = DeletableTopicResult::default().with_name(Some(topic("t"))).with_topic_id(Uuid::from_u128(3));
@@ -302,6 +314,7 @@ pub(super) fn samples() -> Vec<Sample> {
         sample(Api::ElectLeaders, 2, &elected()),
         sample(Api::AlterPartitionReassignments, 0, &kept),
         sample(Api::AlterPartitionReassignments, 1, &reassigned().with_allow_replication_factor_change(false)),
+        sample(Api::IncrementalAlterConfigs, 1, &altered()),
         sample(Api::UnregisterBroker, 0, &UnregisterBrokerResponse::default().with_error_code(102)),
         sample(Api::BrokerHeartbeat, 0, &fenced),
     ]

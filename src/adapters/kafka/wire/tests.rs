@@ -260,6 +260,7 @@ async fn a_read_only_connection_sends_no_request_that_changes_kafka() {
         connection.produce(&[], Acks::All, LONG).await.unwrap_err(),
         connection.create_topics(&[], LONG).await.unwrap_err(),
         connection.delete_topics(&[], LONG).await.unwrap_err(),
+        connection.alter(&super::Configured::Broker(1), &[], LONG).await.unwrap_err(),
     ];
     let changing = Api::ALL.iter().filter(|api| api.touch() == super::Touch::Changes).count();
     assert_eq!(refused.len(), changing, "a request that changes Kafka is missing from this test");
