@@ -27,6 +27,10 @@ struct Facts<'a> {
     policy: &'a Policy,
 }
 
+/// Kafka itself fences nobody so soon after the last heartbeat: who is out of every ISR by then has left them in good order, and whoever
+/// told us first had not heard of it yet (before 4.0 brokers hear of a change up to half a second late).
+const UNFENCED_FOR: Duration = Duration::from_secs(2);
+
 /// Whether the shape of the cluster is known to be younger than the first red.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ShapeAge {
@@ -205,6 +209,9 @@ fn keep(case: Option<&OpenCase>, facts: &Facts<'_>) -> Option<FindingKind> {
     let Some(case) = case.filter(|_| !facts.tally.well()) else { return found };
     match (case.kind, found) {
         (_, Some(FindingKind::Recovering)) => found,
+        // An older view says that it is in sync with others still: who has handed over is never in sync again without being up first.
+        (FindingKind::BrokerStopped, Some(FindingKind::BrokerCrashed)) => Some(case.kind),
+        (FindingKind::BrokerCrashed, Some(FindingKind::BrokerStopped)) if facts.tally.red_for < UNFENCED_FOR => found,
         (FindingKind::BrokerCrashed | FindingKind::BrokerSilent, _) => Some(case.kind),
         (FindingKind::ClientPathCut, Some(FindingKind::BrokerCrashed | FindingKind::BrokerSilent)) => found,
         (FindingKind::ClientPathCut, _) => Some(case.kind),

@@ -287,6 +287,35 @@ fn a_case_is_renamed_when_more_becomes_known() {
 }
 
 #[test]
+fn a_crash_turns_out_to_be_a_stop_only_before_kafka_could_have_fenced_it() {
+    let handed_over = |red_for: &str| {
+        let left = red("refused", "missing beats 1").replace("led b1 of 1,2,3 isr 1,2,3", "led b2 of 1,2,3 isr 2,3");
+        left.replace("900ms", red_for).replace("800ms", red_for).replace("yellow 100ms", &format!("refused {red_for}"))
+    };
+    check(
+        &format!("{}case b1 c-5 broker_crashed open\n", handed_over("1s")),
+        expect![[r#"
+            BrokerStopped b1: n1 Red, n2 Red, n3 Red
+        "#]],
+    );
+    check(
+        &format!("{}case b1 c-5 broker_crashed open\n", handed_over("2s")),
+        expect![[r#"
+            BrokerCrashed b1: n1 Red, n2 Red, n3 Red
+        "#]],
+    );
+    check(
+        &format!(
+            "{}case b1 c-5 broker_stopped open\n",
+            red("refused", "missing beats 1").replace("led b1 of", "led b2 of")
+        ),
+        expect![[r#"
+        BrokerStopped b1: n1 Red, n2 Red, n3 Unsure
+    "#]],
+    );
+}
+
+#[test]
 fn of_a_trio_two_are_always_needed() {
     let mut text = plain(REFUSED);
     text.push_str("n2 unheard\nn3 unheard\n");
