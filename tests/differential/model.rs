@@ -8,17 +8,18 @@ use std::time::Duration;
 use tanist::model::ids::{BrokerEpoch, BrokerId, ControllerId, PartitionId, TopicId};
 use tanist::model::time::Timestamp;
 use tanist::model::topology::{Standing, Topology};
+use tanist::sim::differential::deed::{Election, Life, Size};
 use tanist::sim::differential::reading::{
     CellReading, Moving, Partition, PartitionState, Pulse, Reading, Registered, Silence, View,
 };
-use tanist::sim::differential::script::{BROKERS, Election, Life, NewTopic, Size, replayed_after};
+use tanist::sim::differential::script::{BROKERS, CHUNKS, NewTopic, replayed_after};
 use tanist::sim::differential::{Action, Batch, Class, Deed, Ground, Line as Recorded, Order, Recorder, Stage, Until};
 use tanist::sim::kafka::Kafka;
 use tanist::sim::kafka::code::Code;
 use tanist::sim::kafka::plan::{KafkaPlan, Settings, Version};
 use tanist::sim::kafka::talk::{
-    Acks, Answer, Asker, Call, Door, ElectionKind, Heard, Layout, Line, NewTopic as MadeTopic, News, Order as Wanted,
-    RecordId, ReplicaCount, Request,
+    Acks, Answer, Asker, Call, Copies, Door, ElectionKind, Heard, Layout, Line, NewTopic as MadeTopic, News,
+    Order as Wanted, Rates, RecordId, ReplicaCount, Request, Throttled,
 };
 
 const ANSWER_WITHIN: Duration = Duration::from_millis(700);
@@ -31,6 +32,8 @@ const PULSE_EVERY: Duration = Duration::from_millis(300);
 /// What a cluster does between its start and the first batch.
 const WARM: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(30);
+/// As many of the model's records as one chunk holds, a hundred bytes each.
+const CHUNK_RECORDS: u32 = 9_000;
 const FAR: i64 = 1_000_000;
 
 /// Gives the model's Kafka of that release.
@@ -104,7 +107,8 @@ impl Player {
     fn carry_out(&mut self, order: Order, recorder: &mut Recorder) {
         match order {
             Order::Topics(topics) => self.make(&topics, recorder),
-            Order::Write => self.write(),
+            Order::Write => self.write(Acks::Leader, 0),
+            Order::Fill => (0..CHUNKS).for_each(|_| self.write(Acks::All, CHUNK_RECORDS - 1)),
             Order::Inflict(blow) => {
                 self.kafka.inflict(self.now, &blow.fault()).unwrap();
                 self.watch();
@@ -209,13 +213,13 @@ impl Player {
         }
     }
 
-    fn write(&mut self) {
+    fn write(&mut self, acks: Acks, bulk: u32) {
         let led: Vec<(Action, BrokerId)> =
             self.cells.iter().filter_map(|cell| Some((*cell, self.state(*cell)?.leader?))).collect();
         let asked: Vec<_> = led
             .into_iter()
             .map(|(cell, leader)| {
-                (cell, Door::Broker(leader), self.produce(cell, Acks::Leader, CALL_WITHIN), CALL_WITHIN)
+                (cell, Door::Broker(leader), self.produce(cell, acks, bulk, CALL_WITHIN), CALL_WITHIN)
             })
             .collect();
         for (cell, answer) in self.gather(asked) {
@@ -223,9 +227,9 @@ impl Player {
         }
     }
 
-    fn produce(&mut self, cell: Action, acks: Acks, within: Duration) -> Request {
+    fn produce(&mut self, cell: Action, acks: Acks, bulk: u32, within: Duration) -> Request {
         self.records += 1;
-        Request::Produce { partition: self.id(cell), acks, record: RecordId(self.records), within }
+        Request::Produce { partition: self.id(cell), acks, record: RecordId(self.records), bulk, within }
     }
 
     fn id(&self, cell: Action) -> PartitionId {
@@ -320,6 +324,13 @@ impl Player {
                 Request::Fence { broker: *broker, epoch: BrokerEpoch(epoch) }
             }
             Deed::Unregister(broker) => Request::Unregister(*broker),
+            Deed::CountCopies => {
+                let throttled = Throttled { leader: Copies::All, follower: Copies::All };
+                Request::SetThrottled { topic: partition.topic, throttled }
+            }
+            Deed::Rate(broker, per_s) => {
+                Request::SetRates { broker: *broker, rates: Rates { leader: *per_s, follower: None } }
+            }
         };
         let by_name = matches!(deed, Deed::DeleteTopic);
         let answer = word(self.ask_controller(request));
@@ -404,7 +415,7 @@ impl Player {
         for cell in self.cells.clone() {
             for broker in asked {
                 for acks in [Acks::Leader, Acks::All] {
-                    let produce = self.produce(cell, acks, REPLICAS_WAIT);
+                    let produce = self.produce(cell, acks, 0, REPLICAS_WAIT);
                     let what = What::Taken(cell, *broker, acks);
                     questions.push((what, Door::Broker(*broker), produce, TAKEN_WITHIN));
                 }

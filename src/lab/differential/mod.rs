@@ -3,6 +3,7 @@
 //! One cluster plays many batches, on fresh topics, and is made whole in between; a batch that fails takes its cluster with it.
 //! What is recorded already is not played again, so that a broken-off recording goes on where it stopped.
 
+mod ask;
 mod look;
 mod player;
 mod truth;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time;
 
+use super::ask;
 use super::look::{self, Names};
 use super::truth::{Place, Truth};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
-    Acks, Connection, ElectionKind, ErrorCode, NewTopic as WireTopic, Order as WireOrder, PartitionOutcome,
-    PartitionView, ReplicaCount, TopicFilter, TopicPartition, WireError,
+    Acks, Connection, NewTopic as WireTopic, PartitionView, TopicFilter, TopicPartition, WireError,
 };
 use crate::lab::LabError;
 use crate::lab::admin::{self, chain};
@@ -21,16 +21,14 @@ use crate::lab::names::Listener;
 use crate::model::ids::BrokerId;
 use crate::model::topology::Standing;
 use crate::sim::differential::reading::{CellReading, Moving, Reading};
-use crate::sim::differential::script::{Election, Life, NewTopic, Size, Until, replayed_after};
+use crate::sim::differential::script::{CHUNK_BYTES, CHUNKS, NewTopic, Until, replayed_after};
 use crate::sim::differential::{Action, Batch, Blow, Class, Deed, Line, Order, Recorder, Stage};
 use crate::sim::kafka::plan::Version;
 
-const CALL_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const CALL_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(30);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
 const MADE_WITHIN: Duration = Duration::from_secs(20);
-/// How far off a life is that has never been.
-const FAR: i64 = 1_000_000;
 
 /// A cluster under play.
 #[derive(Debug)]
@@ -110,7 +108,14 @@ impl Play<'_> {
     async fn carry_out(&mut self, order: Order) -> Result<(), LabError> {
         match order {
             Order::Topics(topics) => self.make(&topics).await,
-            Order::Write => self.write().await,
+            Order::Write => self.write(&Bytes::from_static(b"before"), Acks::Leader).await,
+            Order::Fill => {
+                let chunk = Bytes::from(vec![b'x'; CHUNK_BYTES]);
+                for _ in 0..CHUNKS {
+                    self.write(&chunk, Acks::All).await?;
+                }
+                Ok(())
+            }
             Order::Inflict(blow) => self.player.cluster.inflict(&fault(blow)?).map(|_| ()),
             Order::Heal(blow) => self.player.cluster.heal(&fault(blow)?),
             Order::Prepare(cells, deed) => self.prepare(&cells, &deed).await,
@@ -176,7 +181,7 @@ impl Play<'_> {
     }
 
     /// Appends one record to every cell's partition, each at its leader.
-    async fn write(&mut self) -> Result<(), LabError> {
+    async fn write(&mut self, value: &Bytes, acks: Acks) -> Result<(), LabError> {
         self.player.truth.catch_up(&self.player.controller).await?;
         let mut led: BTreeMap<BrokerId, Vec<String>> = BTreeMap::new();
         for name in self.names.values() {
@@ -185,22 +190,28 @@ impl Play<'_> {
             }
         }
         for (leader, names) in led {
-            self.write_to(leader, names).await?;
+            self.write_to(leader, names, value, acks).await?;
         }
         Ok(())
     }
 
     /// A broker tells that it leads a moment before it does: those that it refuses are sent again for a while.
-    async fn write_to(&self, leader: BrokerId, mut names: Vec<String>) -> Result<(), LabError> {
+    async fn write_to(
+        &self,
+        leader: BrokerId,
+        mut names: Vec<String>,
+        value: &Bytes,
+        acks: Acks,
+    ) -> Result<(), LabError> {
         let failed = |answer: String| LabError::Kafka { act: format!("write to {leader}"), answer };
         let address = self.player.cluster.broker_address(leader, Listener::Clients);
         let address = address.ok_or_else(|| failed("no address".to_owned()))?;
         let connection = admin::open(address).await.map_err(|error| failed(chain(&error)))?;
         let deadline = clock::now() + WRITTEN_WITHIN;
         loop {
-            let record = |name: String| (TopicPartition::new(name, 0), Bytes::from_static(b"before"));
+            let record = |name: String| (TopicPartition::new(name, 0), value.clone());
             let records: Vec<(TopicPartition, Bytes)> = names.into_iter().map(record).collect();
-            let answer = connection.produce(&records, Acks::Leader, CALL_WITHIN).await;
+            let answer = connection.produce(&records, acks, CALL_WITHIN).await;
             let appended = answer.map_err(|error| failed(chain(&error)))?.body;
             let refused: Vec<_> = appended.into_iter().filter(|one| one.offset.is_err()).collect();
             if refused.is_empty() {
@@ -233,56 +244,10 @@ impl Play<'_> {
         }
     }
 
-    /// Sends one deed to the active controller; gives `ok`, an error's name, or what kept the answer away.
     async fn send(&self, cell: Option<Action>, deed: &Deed) -> String {
-        let controller = &self.player.controller;
         let name = cell.and_then(|cell| self.names.get(&cell)).cloned().unwrap_or_default();
-        let partition = TopicPartition::new(name.clone(), 0);
-        match deed {
-            Deed::Elect(election) => {
-                let kind = match election {
-                    Election::Preferred => ElectionKind::Preferred,
-                    Election::Unclean => ElectionKind::Unclean,
-                };
-                outcome(controller.elect(kind, &[partition], CALL_WITHIN).await.map(|answer| answer.body))
-            }
-            Deed::Reassign { replicas, size } => {
-                let replicas = replicas.as_ref().map(|ids| ids.iter().map(|id| id.0).collect());
-                let count = match size {
-                    Size::Kept => ReplicaCount::Kept,
-                    Size::Free => ReplicaCount::Free,
-                };
-                let order = WireOrder { partition, replicas };
-                outcome(controller.reassign(&[order], count, CALL_WITHIN).await.map(|answer| answer.body))
-            }
-            Deed::CreateTopic(replicas) => {
-                let replicas = vec![replicas.iter().map(|id| id.0).collect()];
-                let settings = vec![("min.insync.replicas".to_owned(), "2".to_owned())];
-                let made = controller.create_topics(&[WireTopic { name, replicas, settings }], CALL_WITHIN).await;
-                word(made.map(|answer| answer.body.first().and_then(|outcome| outcome.error)))
-            }
-            Deed::DeleteTopic => {
-                let deleted = controller.delete_topics(&[name], CALL_WITHIN).await;
-                word(deleted.map(|answer| answer.body.first().and_then(|outcome| outcome.error)))
-            }
-            Deed::Fence(broker, life) => self.fence(*broker, *life).await,
-            Deed::Unregister(broker) => word(controller.unregister(broker.0, CALL_WITHIN).await.map(|_| None)),
-        }
-    }
-
-    async fn fence(&self, broker: BrokerId, life: Life) -> String {
-        let present = self.player.truth.life(broker).unwrap_or_default();
-        let epoch = match life {
-            Life::Present => present,
-            Life::Older => present - 1,
-            Life::Newer => present + FAR,
-        };
-        let controller = &self.player.controller;
-        let offset = match controller.quorum(CALL_WITHIN).await {
-            Ok(quorum) => quorum.body.high_watermark.unwrap_or_default(),
-            Err(error) => return word(Err(error)),
-        };
-        word(controller.fence(broker.0, epoch, offset, CALL_WITHIN).await.map(|_| None))
+        let Player { truth, controller, .. } = &*self.player;
+        ask::send(controller, truth, name, deed).await
     }
 
     async fn wait(&mut self, until: &Until, within: Duration) -> Result<Class, LabError> {
@@ -361,18 +326,6 @@ impl Play<'_> {
 /// Gives a blow as the lab carries it out: both worlds write a fault the same way.
 fn fault(blow: Blow) -> Result<Fault, LabError> {
     blow.fault().to_string().parse()
-}
-
-fn outcome(answer: Result<Vec<PartitionOutcome>, WireError>) -> String {
-    word(answer.map(|outcomes| outcomes.first().and_then(|outcome| outcome.error)))
-}
-
-fn word(answer: Result<Option<ErrorCode>, WireError>) -> String {
-    match answer {
-        Ok(None) => "ok".to_owned(),
-        Ok(Some(code)) => code.name().to_owned(),
-        Err(error) => error.code().map_or_else(|| "no answer".to_owned(), |code| code.name().to_owned()),
-    }
 }
 
 #[cfg(test)]

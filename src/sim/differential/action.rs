@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::script::{Deed, Election, Life, Size};
+use super::deed::{Deed, Election, Life, Size};
 use super::state::State;
 use crate::model::ids::BrokerId;
 

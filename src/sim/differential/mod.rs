@@ -3,12 +3,13 @@
 //! Only what both sides share is here: the table, its scripts, what is read after each step and how it is written down and
 //! compared. Reality is played by `lab::differential` into `tests/differential/*.ndjson`; `tests/differential` plays the model.
 //!
-//! Reading order: `state`, `action`, `table` - `blow`, `script` - `reading`, `recorder`, `recording` - `compare`, `allowance`.
+//! Reading order: `state`, `action`, `table` - `blow`, `deed`, `script` - `reading`, `recorder`, `recording` - `compare`, `allowance`.
 
 pub mod action;
 pub mod allowance;
 pub mod blow;
 pub mod compare;
+pub mod deed;
 pub mod reading;
 pub mod recorder;
 pub mod recording;
@@ -18,7 +19,8 @@ pub mod table;
 
 pub use action::{Action, Company};
 pub use blow::Blow;
+pub use deed::Deed;
 pub use recorder::Recorder;
 pub use recording::{Class, Line, Noted, Recording, Stage};
-pub use script::{Batch, Deed, Order, Until};
+pub use script::{Batch, Order, Until};
 pub use state::{Ground, State};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::action::{Action, Company};
 use super::blow::Blow;
+use super::deed::{Deed, Life, Size};
 use super::recording::Stage;
 use super::state::State;
 use super::table;
@@ -22,69 +23,6 @@ pub struct Batch {
     pub company: Company,
     /// The cells' actions.
     pub cells: Vec<Action>,
-}
-
-/// What to ask of the active controller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
-    /// `ElectLeaders` for the cell's partition.
-    Elect(Election),
-    /// `AlterPartitionReassignments` for the cell's partition; no list calls off what is under way.
-    Reassign {
-        /// The new list.
-        replicas: Option<Vec<BrokerId>>,
-        /// Whether it may be longer or shorter than the old one.
-        size: Size,
-    },
-    /// `CreateTopics`, one partition.
-    CreateTopic(Vec<BrokerId>),
-    /// `DeleteTopics`.
-    DeleteTopic,
-    /// `BrokerHeartbeat` with `WantFence`.
-    Fence(BrokerId, Life),
-    /// `UnregisterBroker`.
-    Unregister(BrokerId),
-}
-
-impl Deed {
-    /// Tells whether it strikes a whole broker, and so every cell of a batch.
-    #[must_use]
-    pub fn is_broad(&self) -> bool {
-        match self {
-            Self::Fence(_, life) => *life == Life::Present,
-            Self::Unregister(broker) => *broker == VICTIM,
-            Self::Elect(_) | Self::Reassign { .. } | Self::CreateTopic(_) | Self::DeleteTopic => false,
-        }
-    }
-}
-
-/// Which election.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Election {
-    /// The first of the list, if it is in sync.
-    Preferred,
-    /// For a partition without a leader; may lose records.
-    Unclean,
-}
-
-/// What may become of the number of replicas (`AllowReplicationFactorChange`, Kafka 4.1 and later).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Size {
-    /// It must stay.
-    Kept,
-    /// It may change.
-    Free,
-}
-
-/// Which life of a broker a heartbeat names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
-    /// The one that is registered.
-    Present,
-    /// One before it.
-    Older,
-    /// One after it.
-    Newer,
 }
 
 /// What to wait for.
@@ -113,6 +51,8 @@ pub enum Order {
     Topics(Vec<NewTopic>),
     /// Append a record to every cell's partition with acks=1; must succeed.
     Write,
+    /// Append [`CHUNKS`] of [`CHUNK_BYTES`] to every cell's partition with acks=all; must succeed.
+    Fill,
     /// Break.
     Inflict(Blow),
     /// Mend.
@@ -142,6 +82,12 @@ pub struct NewTopic {
 pub const VICTIM: BrokerId = BrokerId(1);
 const SECOND: BrokerId = BrokerId(2);
 const THIRD: BrokerId = BrokerId(3);
+/// How many records fill a partition: more than one fetch of a follower brings (`replica.fetch.max.bytes`).
+pub const CHUNKS: u32 = 2;
+/// How large each of them is; below `message.max.bytes`.
+pub const CHUNK_BYTES: usize = 900_000;
+/// Less than answers without records use up: nothing is ever copied. Unit: bytes a second.
+const NEXT_TO_NOTHING: u64 = 1;
 /// Every broker of the cluster.
 pub const BROKERS: [BrokerId; 3] = [VICTIM, SECOND, THIRD];
 
@@ -157,6 +103,8 @@ const ZOMBIE: Duration = Duration::from_secs(5);
 const FETCHED: Duration = Duration::from_millis(2_500);
 /// Long enough for an ISR to shrink (tuned lag of 5 s, looked at every 2.5 s).
 const LAG: Duration = Duration::from_secs(9);
+/// The same with Kafka's own lag of 30 s.
+const STOCK_LAG: Duration = Duration::from_secs(33);
 
 /// Beyond what a look waits for by rule: a busy machine.
 const AMPLE: Duration = Duration::from_millis(255);
@@ -252,6 +200,13 @@ impl Batch {
             }
             State::SoleReplica => vec![Order::Write, Order::Inflict(Blow::Kill(VICTIM)), fenced(VICTIM)],
             State::Deleted => vec![Order::Prepare(self.made(), Deed::DeleteTopic)],
+            State::Throttled => {
+                let mut orders = vec![Order::Prepare(self.made(), Deed::CountCopies)];
+                orders.extend(rates(Some(NEXT_TO_NOTHING)));
+                orders.extend([Order::Inflict(Blow::Stop(THIRD)), fence(THIRD), fenced(THIRD), Order::Fill]);
+                orders.extend([Order::Heal(Blow::Stop(THIRD)), Order::Await(Until::Active(THIRD), FENCED_WITHIN)]);
+                orders
+            }
         }
     }
 
@@ -295,7 +250,8 @@ impl Batch {
             | State::Shrunk
             | State::DiskStalled
             | State::Reassigning
-            | State::UnderMinIsr => true,
+            | State::UnderMinIsr
+            | State::Throttled => true,
             State::Killed
             | State::Stopped
             | State::Terminated
@@ -315,6 +271,8 @@ impl Batch {
                 (Order::Await(Until::Fenced(VICTIM), FENCED_WITHIN), BROKERS.to_vec())
             }
             State::ReplicationFrozen => (Order::Await(Until::Over, LAG), BROKERS.to_vec()),
+            // A leader waits for whoever may join the ISR and had everything within the lag, before it acknowledges anything.
+            State::Throttled => (Order::Await(Until::Over, STOCK_LAG), BROKERS.to_vec()),
             // Every produce that hangs holds one of the broker's few threads: it would answer nothing at all in the end.
             State::DiskStalled => (Order::Await(Until::Over, LAG), vec![SECOND, THIRD]),
             State::Healthy
@@ -347,6 +305,11 @@ impl Batch {
             State::ControllerCut => vec![heal(Blow::ControllerFreeze(VICTIM))],
             State::Reassigning => vec![heal(Blow::Stop(THIRD))],
             State::UnderMinIsr => vec![heal(Blow::Stop(SECOND)), heal(Blow::Stop(THIRD))],
+            // Nobody sets anything of a broker that is not registered; its rate holds nothing up while others lead.
+            State::Throttled if self.company == Company::Unregisters => {
+                rates(None).into_iter().filter(|order| *order != rate(VICTIM, None)).collect()
+            }
+            State::Throttled => rates(None).to_vec(),
         };
         let mut orders = healed;
         if self.leaves_a_zombie() {
@@ -369,4 +332,13 @@ impl Batch {
         let dead = matches!(self.state, State::Killed | State::Terminated | State::Leaderless | State::SoleReplica);
         self.state == State::Unregistered || (self.company == Company::Unregisters && !dead)
     }
+}
+
+/// Sets what every broker gives to followers that are not in sync.
+fn rates(per_s: Option<u64>) -> [Order; 3] {
+    BROKERS.map(|broker| rate(broker, per_s))
+}
+
+fn rate(broker: BrokerId, per_s: Option<u64>) -> Order {
+    Order::Prepare(vec![], Deed::Rate(broker, per_s))
 }

@@ -44,11 +44,13 @@ pub enum State {
     SoleReplica,
     /// The topic has been deleted.
     Deleted,
+    /// Broker 3 lives and lacks much; a throttle keeps it from getting it.
+    Throttled,
 }
 
 impl State {
     /// Every state, in the order of the table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Healthy,
         Self::Killed,
         Self::Stopped,
@@ -66,6 +68,7 @@ impl State {
         Self::UnderMinIsr,
         Self::SoleReplica,
         Self::Deleted,
+        Self::Throttled,
     ];
 
     /// Gives the cluster that the state is made in.
@@ -75,7 +78,7 @@ impl State {
     #[must_use]
     pub fn ground(self) -> Ground {
         match self {
-            Self::Killed | Self::Stopped | Self::ControllerCut => Ground::Stock,
+            Self::Killed | Self::Stopped | Self::ControllerCut | Self::Throttled => Ground::Stock,
             Self::DiskStalled => Ground::TunedFreezable,
             Self::Healthy
             | Self::Terminated
@@ -114,6 +117,7 @@ impl State {
             Self::UnderMinIsr => "under-min-isr",
             Self::SoleReplica => "sole-replica",
             Self::Deleted => "deleted",
+            Self::Throttled => "throttled",
         }
     }
 }

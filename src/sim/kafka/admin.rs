@@ -88,6 +88,8 @@ impl Kafka {
             },
             Request::DeleteTopic(topic) => self.delete_topic(*topic),
             Request::SetMinIsr { topic, min_isr } => self.set_min_isr(*topic, *min_isr),
+            Request::SetRates { broker, rates } => self.set_rates(*broker, *rates),
+            Request::SetThrottled { topic, throttled } => self.set_throttled(*topic, throttled),
             // Looking is answered elsewhere.
             Request::ApiVersions
             | Request::Metadata
@@ -223,6 +225,10 @@ impl Kafka {
             Layout::Spread { partitions, factor } => self.place(*partitions, *factor)?,
             Layout::Given(lists) => {
                 lists.iter().try_for_each(|list| self.check_replicas(list))?;
+                if lists.iter().any(|list| Some(list.len()) != lists.first().map(Vec::len)) {
+                    // "inconsistent replication factor between partitions"
+                    return Err(Code::InvalidReplicaAssignment);
+                }
                 lists.clone()
             }
         };
@@ -240,7 +246,7 @@ impl Kafka {
         let mut id = [0xee; 16];
         let number = self.topics_made.to_be_bytes();
         id.iter_mut().rev().zip(number.iter().rev()).for_each(|(to, from)| *to = *from);
-        let topic = Topic { name: wanted.name.clone(), min_isr: wanted.min_isr, partitions: Vec::new() };
+        let topic = Topic { name: wanted.name.clone(), min_isr: wanted.min_isr, ..Topic::default() };
         let places = self.add_topic(TopicId(id), topic, &lists);
         let states = |place: &Place| self.partition(*place).map(|one| (*place, State::clone(&one.state)));
         let changes: Vec<(Place, State)> = places.iter().filter_map(states).collect();

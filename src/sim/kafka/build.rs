@@ -12,6 +12,7 @@ use super::state::{
     Phase, Place, Process, Registered, Replica, Topic,
 };
 use super::talk::Layout;
+use super::throttle::Quotas;
 use super::{log::Log, timing};
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, TopicId};
 use crate::model::topology::Topology;
@@ -99,6 +100,7 @@ impl Kafka {
             hosted: BTreeSet::new(),
             to_alter: BTreeSet::new(),
             blocked: Vec::new(),
+            quotas: Quotas::default(),
         };
         self.brokers.insert(plan.id, broker);
         // Nobody knows when the long-running processes last did their rounds.
@@ -121,7 +123,7 @@ impl Kafka {
             }
         };
         self.log_end = self.log_end.saturating_add(u64::try_from(lists.len()).unwrap_or(0)).saturating_add(1);
-        let topic = Topic { name: plan.name.clone(), min_isr: plan.min_isr, partitions: Vec::new() };
+        let topic = Topic { name: plan.name.clone(), min_isr: plan.min_isr, ..Topic::default() };
         let places = self.add_topic(plan.id, topic, &lists);
         for place in places {
             let Some(partition) = self.partitions.get_mut(place.0) else { continue };
@@ -180,7 +182,7 @@ impl Kafka {
             view: Arc::clone(view),
             leading: None,
             following: Following::Not,
-            level_at: self.now,
+            level_at: view.isr.contains(&id).then_some(self.now),
         };
         if let Some(partition) = self.partition_mut(place) {
             partition.replicas.push(replica);

@@ -20,10 +20,10 @@ impl Partition {
             Some(follower) => {
                 follower.following != Following::Level
                     && follower.log.end() != own.log.end()
-                    && lag_max < now.since(follower.level_at)
+                    && follower.level_at.is_none_or(|at| lag_max < now.since(at))
             }
             // It never made a replica of it: it has nothing, and its time counts from the leader's election on.
-            None => own.log.end() != 0 && lag_max < now.since(own.level_at),
+            None => own.log.end() != 0 && own.level_at.is_none_or(|at| lag_max < now.since(at)),
         };
         leading.isr.iter().filter(|member| **member != leader && lags(member)).copied().collect()
     }
@@ -127,7 +127,7 @@ impl Kafka {
         let (now, lag_max) = (self.now, self.settings.replica_lag_max);
         for place in self.hosted(id) {
             // What flows decides who lags; a partition whose followers are all level needs no look.
-            let quiet = |partition: &Partition| partition.common_end(id).is_some() || partition.leads_not(id);
+            let quiet = |partition: &Partition| partition.end_in_sync(id).is_some() || partition.leads_not(id);
             if self.partition(place).is_none_or(quiet) {
                 continue;
             }

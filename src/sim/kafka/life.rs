@@ -164,6 +164,7 @@ impl Kafka {
             broker.view = None;
             broker.to_alter.clear();
             broker.blocked.clear();
+            broker.quotas.forget();
         });
         for place in self.hosted(id) {
             self.forget_roles(place, id);

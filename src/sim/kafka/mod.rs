@@ -1,11 +1,12 @@
 //! A model of Kafka: everything of it that Tanist relies on, deterministic, on a virtual clock.
 //!
 //! It is asked as Kafka is asked, over lines that are cut, frozen and late like real ones, and answers with Kafka's codes. It
-//! keeps its own queue of what happens inside. Deliberately no consumer groups, transactions, tiered storage or share groups,
-//! and no replication throttles. Replication is analytic: what happens between two events is computed, not played.
+//! keeps its own queue of what happens inside. Deliberately no consumer groups, transactions, tiered storage or share groups.
+//! Replication is analytic: what happens between two events is computed, not played.
 
 mod admin;
 mod build;
+mod catch_up;
 mod change;
 pub mod code;
 pub mod fault;
@@ -25,6 +26,7 @@ mod state;
 pub mod talk;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod timing;
 pub mod truth;
 

@@ -329,6 +329,8 @@ impl Request {
             | Self::CreateTopic(_)
             | Self::DeleteTopic(_)
             | Self::SetMinIsr { .. }
+            | Self::SetRates { .. }
+            | Self::SetThrottled { .. }
             | Self::Produce { .. } => true,
             Self::ApiVersions
             | Self::Metadata

@@ -15,7 +15,7 @@ const RECORDS_KEPT: usize = 4096;
 impl Kafka {
     /// Works on the produce request that a connection is being served with; again from the start once a disk answers again.
     pub(super) fn produce(&mut self, socket: Socket, id: BrokerId) {
-        let Some((call, Request::Produce { partition, acks, record, within })) =
+        let Some((call, Request::Produce { partition, acks, record, bulk, within })) =
             self.connections.get(&socket).and_then(|connection| connection.serving.clone())
         else {
             return;
@@ -31,7 +31,7 @@ impl Kafka {
         if acks == Acks::All && !self.enough_in_sync(place, id) {
             return self.answer(socket, Answer::Refused(Code::NotEnoughReplicas), timing::PING_WORK);
         }
-        let Some((offset, leader_epoch)) = self.append_record(place, id, record) else { return };
+        let Some((offset, leader_epoch)) = self.append_records(place, id, record, bulk) else { return };
         match acks {
             Acks::Leader => {
                 let offset = Offset(offset);
@@ -45,10 +45,17 @@ impl Kafka {
         self.plan_replication(place, id);
     }
 
-    fn append_record(&mut self, place: Place, id: BrokerId, record: RecordId) -> Option<(u64, LeaderEpoch)> {
+    fn append_records(
+        &mut self,
+        place: Place,
+        id: BrokerId,
+        record: RecordId,
+        bulk: u32,
+    ) -> Option<(u64, LeaderEpoch)> {
         let partition = self.partition_mut(place)?;
         let replica = partition.replica_mut(id)?;
         let epoch = replica.leading.as_ref()?.epoch;
+        replica.log.append(u64::from(bulk));
         let offset = replica.log.end();
         replica.log.append(1);
         partition.records.insert((offset, epoch), record);
@@ -103,8 +110,8 @@ impl Kafka {
             // KAFKA-15583: below the minimum nothing is committed.
             return;
         }
+        let Some(common) = self.partition(place).and_then(|partition| self.common_end(partition, id)) else { return };
         let Some(partition) = self.partition_mut(place) else { return };
-        let Some(common) = partition.common_end(id) else { return };
         let Some(replica) = partition.replica_mut(id) else { return };
         replica.high_watermark = replica.high_watermark.max(common);
         let Some(leading) = replica.leading.as_mut() else { return };

@@ -2,7 +2,6 @@
 //!
 //! Analytic: a follower that is level stays so and gets whatever is appended, without an event for each fetch.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use super::state::{
     Broker, Disk, Following, Gate, Leading, Lost, Partition, Phase, Place, Process, Replica, Route, Waiting,
 };
 use super::talk::Answer;
+
 use super::{Kafka, timing};
 use crate::model::ids::BrokerId;
 use crate::model::time::Timestamp;
@@ -29,7 +29,7 @@ impl Broker {
 
 impl Partition {
     /// Gives up to where every replica that a leader counts as in sync has its log; none where one of them does not fetch.
-    pub(super) fn common_end(&self, leader: BrokerId) -> Option<u64> {
+    pub(super) fn end_in_sync(&self, leader: BrokerId) -> Option<u64> {
         let leading = self.replica(leader).and_then(|replica| Some((replica, replica.leading.as_ref()?)));
         let (own, leading) = leading?;
         let mut common = own.log.end();
@@ -59,88 +59,13 @@ impl Replica {
 }
 
 impl Kafka {
-    /// Tells whether a follower can fetch from its leader now.
-    fn can_fetch(&self, partition: &Partition, follower: &Replica) -> bool {
-        // A leader that has not heard of a new replica does not serve it.
-        let knows = |source: &&Replica| source.view.replicas.contains(&follower.broker);
-        let Some(source) = partition.source_of(follower).filter(knows) else { return false };
-        let pulls = |broker: &Broker| broker.works() && broker.disk != Disk::Blocked;
-        let gives = |broker: &Broker| broker.works() && broker.replication.is_none();
-        self.brokers.get(&follower.broker).is_some_and(pulls) && self.brokers.get(&source.broker).is_some_and(gives)
-    }
-
-    /// Looks again who can fetch from whom; who can do so anew is level after a draw from `range`, and what it lacks.
-    pub(super) fn reassess(&mut self, places: &[Place], range: timing::Range) {
-        let mut beginning: BTreeMap<BrokerId, (Vec<Place>, u64)> = BTreeMap::new();
-        for place in places {
-            let Some(partition) = self.partition(*place) else { continue };
-            let mut lost = Vec::new();
-            for follower in partition.replicas.iter().filter(|replica| replica.leading.is_none()) {
-                match (follower.following, self.can_fetch(partition, follower)) {
-                    (Following::Not, true) => {
-                        let source = partition.source_of(follower);
-                        let missing = source.map_or(0, |source| source.log.end().saturating_sub(follower.log.end()));
-                        let (list, all) = beginning.entry(follower.broker).or_default();
-                        list.push(*place);
-                        *all = all.saturating_add(missing);
-                    }
-                    (Following::Until(_) | Following::Level, false) => lost.push(follower.broker),
-                    (Following::Not, false) | (Following::Until(_) | Following::Level, true) => {}
-                }
-            }
-            let now = self.now;
-            let Some(partition) = self.partition_mut(*place) else { continue };
-            for replica in partition.replicas.iter_mut().filter(|replica| lost.contains(&replica.broker)) {
-                replica.stop_following(now);
-            }
-        }
-        for (id, (places, missing)) in beginning {
-            let micros = missing.saturating_mul(MICROS_PER_S) / timing::CATCH_UP_PER_S;
-            let level = self.soon(range).plus(Duration::from_micros(micros));
-            for place in places {
-                let replica = self.partition_mut(place).and_then(|partition| partition.replica_mut(id));
-                if let Some(replica) = replica {
-                    replica.following = Following::Until(level);
-                }
-            }
-            self.chore(level, id, Chore::CaughtUp);
-        }
-    }
-
-    /// Followers on this broker that have fetched long enough have everything.
-    pub(super) fn caught_up(&mut self, id: BrokerId) {
-        let now = self.now;
-        for place in self.hosted(id) {
-            let due = |replica: &&Replica| matches!(replica.following, Following::Until(level) if level <= now);
-            let Some(partition) = self.partition(place) else { continue };
-            let Some(follower) = partition.replica(id).filter(due) else { continue };
-            let source = partition.source_of(follower).filter(|_| self.can_fetch(partition, follower));
-            let source = source.map(|source| source.broker);
-            let Some(leader) = source else {
-                if let Some(replica) = self.partition_mut(place).and_then(|partition| partition.replica_mut(id)) {
-                    replica.following = Following::Not;
-                }
-                continue;
-            };
-            self.settle(place);
-            let Some(partition) = self.partition_mut(place) else { continue };
-            let Some((log, high_watermark, known)) = partition.replica(leader).map(|replica| {
-                let isr = replica.leading.as_ref().map(|leading| leading.isr.contains(&id));
-                (replica.log.clone(), replica.high_watermark, isr.unwrap_or(false))
-            }) else {
-                continue;
-            };
-            if let Some(replica) = partition.replica_mut(id) {
-                replica.log.follow(&log);
-                replica.high_watermark = high_watermark;
-                replica.following = Following::Level;
-                replica.level_at = now;
-            }
-            self.advance_watermark(place, leader);
-            if !known {
-                self.want_alter(place, leader);
-            }
-        }
+    /// Gives up to where everybody has the log whom a leader waits for, those that it expects in the ISR included; none where
+    /// one of them does not get on.
+    pub(super) fn common_end(&self, partition: &Partition, leader: BrokerId) -> Option<u64> {
+        let common = partition.end_in_sync(leader)?;
+        let waits =
+            partition.replicas.iter().any(|one| one.broker != leader && self.is_waited_for(partition, one, leader));
+        (!waits).then_some(common)
     }
 
     /// Plans that level followers get what was appended.
@@ -155,6 +80,7 @@ impl Kafka {
 
     pub(super) fn replicated(&mut self, leader: BrokerId, place: Place) {
         self.settle(place);
+        self.hold_back(place, leader);
         if let Some(partition) = self.partition_mut(place) {
             if let Some(leading) = partition.replica_mut(leader).and_then(|replica| replica.leading.as_mut()) {
                 leading.replicating = false;
@@ -184,6 +110,8 @@ impl Kafka {
             let waits = !all && taken && 0 < flow.acks_all_per_s && replica.high_watermark == replica.log.end();
             replica.log.append(committed.saturating_add(sent).saturating_add(u64::from(waits)));
         }
+        self.hold_back(place, leader);
+        let Some(partition) = self.partition_mut(place) else { return };
         partition.hand_on(leader);
         if all {
             let Some(replica) = partition.replica_mut(leader) else { return };
@@ -209,7 +137,7 @@ impl Kafka {
         self.brokers.get(&leader).filter(works)?;
         let replica = partition.replica(leader)?;
         replica.leading.as_ref().filter(|leading| leading.epoch == partition.state.leader_epoch)?;
-        Some((leader, self.takes_acks_all(partition, leader) && partition.common_end(leader).is_some()))
+        Some((leader, self.takes_acks_all(partition, leader) && self.common_end(partition, leader).is_some()))
     }
 
     /// Tells whether a leader has enough in sync to take a record that all are to have.
@@ -261,8 +189,9 @@ impl Kafka {
                 let epoch = state.leader_epoch;
                 replica.leading = Some(Box::new(Leading::of(state)));
                 let log = replica.log.clone();
-                // The clock of every follower's lag starts anew.
-                partition.replicas.iter_mut().for_each(|replica| replica.level_at = now);
+                // The clock of every follower's lag starts anew; who is not in sync had nothing (`Partition.resetReplicaState`).
+                let since = |id: BrokerId| state.isr.contains(&id).then_some(now);
+                partition.replicas.iter_mut().for_each(|replica| replica.level_at = since(replica.broker));
                 let common = partition.acked.common_with(&log);
                 let (acked, id) = (partition.acked.end(), partition.id);
                 if common < acked && partition.state.leader_epoch == epoch {
@@ -331,9 +260,9 @@ impl Leading {
 }
 
 impl Replica {
-    fn stop_following(&mut self, now: Timestamp) {
+    pub(super) fn stop_following(&mut self, now: Timestamp) {
         if self.following == Following::Level {
-            self.level_at = now;
+            self.level_at = Some(now);
         }
         self.following = Following::Not;
     }

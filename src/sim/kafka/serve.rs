@@ -12,9 +12,6 @@ use crate::model::ids::{BrokerId, ControllerId, Offset, PartitionId};
 use crate::model::observation::LogEnd;
 use crate::model::topology::Standing;
 
-/// What a record takes on a disk, roughly.
-const BYTES_PER_RECORD: u64 = 100;
-
 impl Kafka {
     pub(super) fn process(&self, door: Door) -> Process {
         match door {
@@ -79,6 +76,10 @@ impl Kafka {
             }
             // Only controllers know it: an unknown request closes the connection.
             Request::Fence { .. } => self.break_off(socket, timing::ONE_WAY),
+            Request::SetRates { broker, .. } if broker != id => {
+                // "Unexpected broker id": each broker looks through the settings of its own only.
+                self.answer(socket, Answer::Refused(Code::InvalidRequest), timing::PING_WORK);
+            }
             Request::DescribeQuorum
             | Request::ListReassignments
             | Request::Reassign { .. }
@@ -86,6 +87,8 @@ impl Kafka {
             | Request::Unregister(_)
             | Request::CreateTopic(_)
             | Request::DeleteTopic(_)
+            | Request::SetRates { .. }
+            | Request::SetThrottled { .. }
             | Request::SetMinIsr { .. } => {
                 let life = self.brokers.get(&id).map(|broker| broker.life);
                 self.send_errand(socket, life.map(|life| (id, life)), request);
@@ -116,6 +119,8 @@ impl Kafka {
             | Request::Unregister(_)
             | Request::CreateTopic(_)
             | Request::DeleteTopic(_)
+            | Request::SetRates { .. }
+            | Request::SetThrottled { .. }
             | Request::SetMinIsr { .. }
                 if !active =>
             {
@@ -129,6 +134,8 @@ impl Kafka {
             | Request::Unregister(_)
             | Request::CreateTopic(_)
             | Request::DeleteTopic(_)
+            | Request::SetRates { .. }
+            | Request::SetThrottled { .. }
             | Request::SetMinIsr { .. } => self.send_errand(socket, None, request),
         }
     }
@@ -199,7 +206,7 @@ impl Kafka {
             self.settle(place);
             let Some(partition) = self.partition(place) else { continue };
             if let Some(replica) = partition.replica(id) {
-                dirs.bytes.insert(partition.id, replica.log.end().saturating_mul(BYTES_PER_RECORD));
+                dirs.bytes.insert(partition.id, replica.log.end().saturating_mul(timing::BYTES_PER_RECORD));
             }
         }
         self.answer(socket, Answer::LogDirs(dirs), timing::LOCAL_WORK);

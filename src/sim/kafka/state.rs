@@ -9,7 +9,8 @@ use super::change::State;
 use super::fault::{Path, Way};
 use super::log::Log;
 use super::plan::Flow;
-use super::talk::{Answer, Call, RecordId, Request};
+use super::talk::{Answer, Call, RecordId, Request, Throttled};
+use super::throttle::Quotas;
 use crate::model::ids::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionId, Rack, TopicId};
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
@@ -58,6 +59,7 @@ pub(super) struct Broker {
     pub(super) to_alter: BTreeSet<Place>,
     /// Requests that wait for the disk.
     pub(super) blocked: Vec<Socket>,
+    pub(super) quotas: Quotas,
 }
 
 /// How a broker's last process ended.
@@ -192,10 +194,11 @@ pub(super) struct Batch {
 }
 
 /// A topic.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Topic {
     pub(super) name: String,
     pub(super) min_isr: Option<u16>,
+    pub(super) throttled: Throttled,
     pub(super) partitions: Vec<Place>,
 }
 
@@ -233,8 +236,8 @@ pub(super) struct Replica {
     pub(super) view: Arc<State>,
     pub(super) leading: Option<Box<Leading>>,
     pub(super) following: Following,
-    /// When it last had everything that its leader had.
-    pub(super) level_at: Timestamp,
+    /// When it last had everything that its leader had; none if not since that one leads.
+    pub(super) level_at: Option<Timestamp>,
 }
 
 /// What a follower does.
@@ -244,6 +247,8 @@ pub(super) enum Following {
     Not,
     /// It fetches and will be level then.
     Until(Timestamp),
+    /// It lacks something, and a quota lets it fetch on then.
+    Throttled(Timestamp),
     /// It has everything, and gets whatever comes.
     Level,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::code::Code;
+pub use super::throttle::{Copies, Rates, Throttled};
 use crate::model::ids::{
     BrokerEpoch, BrokerId, ControllerEpoch, ControllerId, LeaderEpoch, NodeId, Offset, PartitionId, TopicId,
 };
@@ -168,6 +169,20 @@ pub enum Request {
         /// The new minimum.
         min_isr: u16,
     },
+    /// `IncrementalAlterConfigs` of a broker's `leader.` and `follower.replication.throttled.rate`.
+    SetRates {
+        /// The broker; brokers take it about themselves only.
+        broker: BrokerId,
+        /// The new rates.
+        rates: Rates,
+    },
+    /// `IncrementalAlterConfigs` of a topic's `leader.` and `follower.replication.throttled.replicas`.
+    SetThrottled {
+        /// The topic.
+        topic: TopicId,
+        /// Whose copies count.
+        throttled: Throttled,
+    },
     /// `Produce` of one record.
     Produce {
         /// Where to.
@@ -176,6 +191,8 @@ pub enum Request {
         acks: Acks,
         /// The record.
         record: RecordId,
+        /// How many nameless records stand before it in its batch.
+        bulk: u32,
         /// After so long the leader answers `RequestTimedOut`, though the record stays.
         within: Duration,
     },

@@ -170,8 +170,13 @@ impl Lab {
                     self.clients += 1;
                     self.records += 1;
                     let record = RecordId(self.records);
-                    let request =
-                        Request::Produce { partition: *partition, acks: *acks, record, within: Duration::from_secs(1) };
+                    let request = Request::Produce {
+                        partition: *partition,
+                        acks: *acks,
+                        record,
+                        bulk: 0,
+                        within: Duration::from_secs(1),
+                    };
                     let call = self.ask(Asker::Client(self.clients), Door::Broker(*leader), request);
                     served.asked.insert(call, *partition);
                 }

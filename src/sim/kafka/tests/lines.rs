@@ -163,7 +163,11 @@ fn a_request_that_a_stopped_broker_got_is_carried_out_when_it_goes_on() {
     lab.inflict("stop b1");
     let line = Line::new(Asker::Client(9), Door::Broker(BrokerId(1)));
     let record = RecordId(77);
-    lab.kafka.ask(lab.now, line, Request::Produce { partition, acks: Acks::Leader, record, within: secs(1.0) });
+    lab.kafka.ask(
+        lab.now,
+        line,
+        Request::Produce { partition, acks: Acks::Leader, record, bulk: 0, within: secs(1.0) },
+    );
     lab.run(secs(3.0));
     lab.kafka.close(lab.now, line);
     assert_eq!(lab.kafka.truth().records(partition), []);

@@ -6,4 +6,5 @@ mod lines;
 mod measured;
 mod rules;
 mod script;
+mod throttles;
 mod way_back;

@@ -92,7 +92,7 @@ fn produce(lab: &mut Lab, partition: crate::model::ids::PartitionId, rest: &str)
     let record = RecordId(lab.now.0);
     say(lab.asked(
         door,
-        Request::Produce { partition, acks, record, within: Duration::from_secs(1) },
+        Request::Produce { partition, acks, record, bulk: 0, within: Duration::from_secs(1) },
         Duration::from_secs(2),
     ))
 }
