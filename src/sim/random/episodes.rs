@@ -201,7 +201,7 @@ fn people(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
     let via = NodeId(chance.below(3).saturating_add(1));
     let person = |asks| Command::Person { by: "alice".to_owned(), via, asks };
     let pair = |begin, end| Episode { at, begin, end: Some((lasts, vec![end])) };
-    match chance.below(6) {
+    match chance.below(7) {
         0 | 1 => pair(
             Command::Ours(via, Ours::PauseFile(PauseFile::Present)),
             Command::Ours(via, Ours::PauseFile(PauseFile::Absent)),
@@ -212,6 +212,12 @@ fn people(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
         ),
         3 => Episode { at, begin: Command::Foreign(Foreign::Elect), end: None },
         4 => Episode { at, begin: Command::Foreign(reassignment(chance, plan)), end: None },
+        5 => {
+            // Next to nothing, or what a person sets; somebody remembers it in the end.
+            let per_s = if chance.happens(500) { 1 } else { 100_000 };
+            let throttle = |per_s| Command::Foreign(Foreign::Throttle(per_s));
+            pair(throttle(Some(per_s)), throttle(None))
+        }
         _ => pair(person(Wish::Pause), person(Wish::Resume)),
     }
 }

@@ -94,6 +94,8 @@ pub enum Foreign {
     Elect,
     /// Deletes the topic.
     Delete,
+    /// Lets every broker give no more than this to replicas that are not in sync, or as much as it can. Unit: bytes a second.
+    Throttle(Option<u64>),
 }
 
 /// What must be so.
@@ -105,6 +107,8 @@ pub enum Expectation {
     LedBy(u32, BrokerId),
     /// Every partition has a leader that serves acks=all.
     Serving,
+    /// A partition takes no record that all are to have.
+    Blocked(u32),
     /// The trio has sent nothing so far.
     Untouched,
     /// One of our nodes leads.
@@ -143,6 +147,8 @@ impl fmt::Display for Command {
             }
             Self::Foreign(Foreign::Elect) => f.write_str("elect all"),
             Self::Foreign(Foreign::Delete) => f.write_str("delete-topic"),
+            Self::Foreign(Foreign::Throttle(Some(per_s))) => write!(f, "throttle {per_s}"),
+            Self::Foreign(Foreign::Throttle(None)) => f.write_str("throttle none"),
             Self::Expect(what) => write!(f, "expect {what}"),
             Self::Converge(span) => write!(f, "must converge within {}", Span(*span)),
         }
@@ -178,6 +184,7 @@ impl fmt::Display for Expectation {
             Self::LeadsNothing(broker) => write!(f, "{broker} leads nothing"),
             Self::LedBy(partition, broker) => write!(f, "p{partition} led by {broker}"),
             Self::Serving => f.write_str("all serve"),
+            Self::Blocked(partition) => write!(f, "p{partition} blocked"),
             Self::Untouched => f.write_str("nothing sent"),
             Self::Leader => f.write_str("a leader"),
             Self::Violation(number) => write!(f, "violation {number}"),

@@ -133,7 +133,7 @@ impl Known {
             "disk" | "slow" | "clock" => machine(at, verb, &rest)?,
             "link" => link(at, &rest)?,
             "approve" | "reject" | "pause" | "resume" | "undo" => person(at, verb, &rest)?,
-            "reassign" | "elect" | "delete-topic" => self.foreign(at, verb, &rest)?,
+            "reassign" | "elect" | "delete-topic" | "throttle" => self.foreign(at, verb, &rest)?,
             "expect" => self.expectation(at, &rest)?,
             "must" => {
                 self.now = None;
@@ -246,8 +246,13 @@ impl Known {
             }
             ("elect", ["all"]) => Foreign::Elect,
             ("delete-topic", []) => Foreign::Delete,
+            ("throttle", ["none"]) => Foreign::Throttle(None),
+            ("throttle", [word]) => {
+                let rate = word.parse().map_err(|_not| wrong(at, word, "bytes a second, such as 100000, or `none`"))?;
+                Foreign::Throttle(Some(rate))
+            }
             _ => {
-                let expected = "`reassign p3 to b1,b2`, `elect all` or `delete-topic`";
+                let expected = "`reassign p3 to b1,b2`, `elect all`, `throttle 100000` or `delete-topic`";
                 return Err(wrong(at, rest.first().unwrap_or(&""), expected));
             }
         }))
@@ -259,13 +264,14 @@ impl Known {
             [partition, "led", "by", broker] => {
                 Expectation::LedBy(self.partition(at, partition)?, self.broker(at, broker)?)
             }
+            [partition, "blocked"] => Expectation::Blocked(self.partition(at, partition)?),
             ["all", "serve"] => Expectation::Serving,
             ["nothing", "sent"] => Expectation::Untouched,
             ["a", "leader"] => Expectation::Leader,
             ["violation", number] => Expectation::Violation((*number).to_owned()),
             other => {
-                let expected =
-                    "`b1 leads nothing`, `p0 led by b2`, `all serve`, `nothing sent`, `a leader` or `violation S2`";
+                let expected = "`b1 leads nothing`, `p0 led by b2`, `p0 blocked`, `all serve`, `nothing sent`, `a leader` or \
+                                `violation S2`";
                 return Err(wrong(at, other.first().unwrap_or(&""), expected));
             }
         }))

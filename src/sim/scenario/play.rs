@@ -9,7 +9,7 @@ use crate::model::time::Timestamp;
 use crate::sim::checks::Violation;
 use crate::sim::clock::TRUE_RATE;
 use crate::sim::kafka::fault::Path;
-use crate::sim::kafka::talk::{Acks, ElectionKind, Order, ReplicaCount, Request};
+use crate::sim::kafka::talk::{Acks, Copies, ElectionKind, Order, Rates, ReplicaCount, Request, Throttled};
 use crate::sim::world::{CannotBe, Told, World};
 
 use super::command::{Command, Expectation, Foreign, Ours, Wish};
@@ -232,19 +232,20 @@ impl Player {
 
     fn foreign(&mut self, world: &mut World, what: &Foreign) -> Option<String> {
         let topic = world.kafka().truth().topics().next().map(|(id, _)| id).unwrap_or_default();
-        let request = match what {
+        let requests = match what {
             Foreign::Reassign(partition, brokers) => {
                 let orders =
                     vec![Order { partition: partition_of(topic, *partition), replicas: Some(brokers.clone()) }];
-                Request::Reassign { orders, count: ReplicaCount::Free }
+                vec![Request::Reassign { orders, count: ReplicaCount::Free }]
             }
-            Foreign::Elect => Request::Elect { kind: ElectionKind::Preferred, partitions: None },
-            Foreign::Delete => Request::DeleteTopic(topic),
+            Foreign::Elect => vec![Request::Elect { kind: ElectionKind::Preferred, partitions: None }],
+            Foreign::Delete => vec![Request::DeleteTopic(topic)],
+            Foreign::Throttle(per_s) => throttles(world, topic, *per_s),
         };
         let Some(ControllerId(active)) = world.kafka().truth().active_controller() else {
             return Some(self.failed("no controller is active".to_owned()));
         };
-        world.foreign(ControllerId(active), request);
+        requests.into_iter().for_each(|request| world.foreign(ControllerId(active), request));
         self.checked(world.run_for(FOREIGN_TAKES))
     }
 
@@ -257,6 +258,7 @@ impl Player {
                 truth.partition(partition_of(topic, *partition)).is_some_and(|one| one.leader == Some(*broker))
             }
             Expectation::Serving => truth.partitions().all(|id| truth.serves(id, Acks::All, Path::Clients)),
+            Expectation::Blocked(partition) => !truth.serves(partition_of(topic, *partition), Acks::All, Path::Clients),
             Expectation::Untouched => world.statistics().touches == 0,
             Expectation::Leader => world.leader().is_some(),
             Expectation::Violation(number) => {
@@ -288,6 +290,16 @@ fn newest_offer(world: &World) -> Option<DigestPrefix> {
     let state = world.state_of(world.leader()?)?;
     let (digest, _) = state.offers.iter().max_by_key(|(_, offer)| offer.record)?;
     digest.to_string().parse().ok()
+}
+
+/// What `kafka-configs` is asked for so that every copy is made no faster.
+fn throttles(world: &World, topic: TopicId, per_s: Option<u64>) -> Vec<Request> {
+    let copies = || if per_s.is_some() { Copies::All } else { Copies::None };
+    let rates = Rates { leader: per_s, follower: per_s };
+    let brokers = world.kafka().truth().registrations().into_keys();
+    let rates = brokers.map(|broker| Request::SetRates { broker, rates });
+    let throttled = Throttled { leader: copies(), follower: copies() };
+    std::iter::once(Request::SetThrottled { topic, throttled }).chain(rates).collect()
 }
 
 fn partition_of(topic: TopicId, number: u32) -> PartitionId {
