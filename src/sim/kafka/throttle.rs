@@ -314,18 +314,30 @@ impl Kafka {
         opens.map_or(soon, |opens| opens.max(soon))
     }
 
-    /// Whoever waits for a quota looks again: it may have changed.
+    /// Whoever waits for a quota looks again: it may have changed, or hold nothing up any more.
     fn look_again(&mut self) {
         let at = self.now.plus(timing::NEXT_FETCH);
         let ids: Vec<BrokerId> = self.brokers.keys().copied().collect();
         for id in ids {
-            let waits = |place: &Place| {
-                let replica = self.partition(*place).and_then(|partition| partition.replica(id));
-                replica.is_some_and(|replica| matches!(replica.following, Following::Throttled(_)))
-            };
-            let held: BTreeMap<Place, Timestamp> =
-                self.hosted(id).into_iter().filter(waits).map(|place| (place, at)).collect();
+            let (mut held, mut free) = (BTreeMap::new(), Vec::new());
+            for place in self.hosted(id) {
+                let Some(partition) = self.partition(place) else { continue };
+                let waits = |one: &&Replica| matches!(one.following, Following::Throttled(_));
+                let Some(follower) = partition.replica(id).filter(waits) else { continue };
+                let source = partition.source_of(follower);
+                if source.is_some_and(|source| self.is_throttled(partition, id, source)) {
+                    held.insert(place, at);
+                } else {
+                    free.push(place);
+                }
+            }
             self.hold_up(id, &held);
+            for place in &free {
+                if let Some(replica) = self.partition_mut(*place).and_then(|partition| partition.replica_mut(id)) {
+                    replica.following = Following::Not;
+                }
+            }
+            self.reassess(&free, timing::FOLLOW);
         }
     }
 
