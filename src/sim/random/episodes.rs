@@ -75,6 +75,11 @@ impl Episode {
         (fault.kind == FaultKind::Terminate).then(|| Command::Heal(fault.clone()))
     }
 
+    /// Tells whether it limits what brokers copy.
+    pub(super) fn throttles(&self) -> bool {
+        matches!(self.begin, Command::Foreign(Foreign::Throttle(Some(_))))
+    }
+
     fn until(&self) -> Duration {
         self.end.as_ref().map_or(self.at, |(lasts, _)| self.at.saturating_add(*lasts))
     }

@@ -17,7 +17,7 @@ use crate::model::time::Timestamp;
 use super::checks::{Found, Violation};
 use super::kafka::plan::{Switch, Version};
 use super::sabotage::Sabotage;
-use super::scenario::{Command, Player, Setting, Span, Wish, text_of};
+use super::scenario::{Command, Foreign, Player, Setting, Span, Wish, text_of};
 use super::trace::Trace;
 use super::world::{ControllerAccess, Statistics, Told};
 pub use episodes::Episode;
@@ -65,6 +65,9 @@ const ENDS_WITHIN: Duration = Duration::from_secs(1800);
 
 /// A controlled shutdown gives up by then, whatever holds it up.
 const SHUTDOWNS_END_WITHIN: Duration = Duration::from_secs(60);
+
+/// Controllers that come back have elected one by then.
+const CONTROLLERS_ELECT_WITHIN: Duration = Duration::from_secs(10);
 
 impl RandomPlan {
     /// Gives the world of this seed: its settings are drawn as well.
@@ -167,6 +170,11 @@ impl RandomPlan {
         if !shut.is_empty() {
             commands.push(Command::Run(SHUTDOWNS_END_WITHIN));
             commands.extend(shut);
+        }
+        // What was asked of a controller that was stopped was lost: whoever has set a throttle lifts it again when all is well.
+        if episodes.iter().any(Episode::throttles) {
+            commands.push(Command::Run(CONTROLLERS_ELECT_WITHIN));
+            commands.push(Command::Foreign(Foreign::Throttle(None)));
         }
         // A resume that was asked of a dead node was lost: nobody may have left the trio paused.
         for via in [1, 2, 3].map(NodeId) {
