@@ -202,7 +202,7 @@ impl Batch {
             State::Deleted => vec![Order::Prepare(self.made(), Deed::DeleteTopic)],
             State::Throttled => {
                 let mut orders = vec![Order::Prepare(self.made(), Deed::CountCopies)];
-                orders.extend(rates(Some(NEXT_TO_NOTHING)));
+                orders.extend(BROKERS.map(|broker| rate(broker, Some(NEXT_TO_NOTHING))));
                 orders.extend([Order::Inflict(Blow::Stop(THIRD)), fence(THIRD), fenced(THIRD), Order::Fill]);
                 orders.extend([Order::Heal(Blow::Stop(THIRD)), Order::Await(Until::Active(THIRD), FENCED_WITHIN)]);
                 orders
@@ -306,10 +306,10 @@ impl Batch {
             State::Reassigning => vec![heal(Blow::Stop(THIRD))],
             State::UnderMinIsr => vec![heal(Blow::Stop(SECOND)), heal(Blow::Stop(THIRD))],
             // Nobody sets anything of a broker that is not registered; its rate holds nothing up while others lead.
-            State::Throttled if self.company == Company::Unregisters => {
-                rates(None).into_iter().filter(|order| *order != rate(VICTIM, None)).collect()
+            State::Throttled => {
+                let gone = |broker: &BrokerId| self.company == Company::Unregisters && *broker == VICTIM;
+                BROKERS.into_iter().filter(|broker| !gone(broker)).map(|broker| rate(broker, None)).collect()
             }
-            State::Throttled => rates(None).to_vec(),
         };
         let mut orders = healed;
         if self.leaves_a_zombie() {
@@ -334,11 +334,7 @@ impl Batch {
     }
 }
 
-/// Sets what every broker gives to followers that are not in sync.
-fn rates(per_s: Option<u64>) -> [Order; 3] {
-    BROKERS.map(|broker| rate(broker, per_s))
-}
-
+/// Sets what a broker gives to followers that are not in sync.
 fn rate(broker: BrokerId, per_s: Option<u64>) -> Order {
     Order::Prepare(vec![], Deed::Rate(broker, per_s))
 }

@@ -9,8 +9,6 @@ use super::throttle::{Share, Taken};
 use super::{Kafka, timing};
 use crate::model::ids::BrokerId;
 
-const MICROS_PER_S: u64 = 1_000_000;
-
 impl Kafka {
     /// Tells whether a follower can fetch from its leader now.
     fn can_fetch(&self, partition: &Partition, follower: &Replica) -> bool {
@@ -52,7 +50,7 @@ impl Kafka {
             }
         }
         for (id, (places, missing)) in beginning {
-            let micros = missing.saturating_mul(MICROS_PER_S) / timing::CATCH_UP_PER_S;
+            let micros = missing.saturating_mul(timing::MICROS_PER_S) / timing::CATCH_UP_PER_S;
             let level = self.soon(range).plus(Duration::from_micros(micros));
             for place in places {
                 let replica = self.partition_mut(place).and_then(|partition| partition.replica_mut(id));
@@ -102,12 +100,9 @@ impl Kafka {
     fn has_everything(&mut self, place: Place, id: BrokerId, leader: BrokerId) {
         let now = self.now;
         let Some(partition) = self.partition_mut(place) else { return };
-        let Some((log, high_watermark, known)) = partition.replica(leader).map(|replica| {
-            let isr = replica.leading.as_ref().map(|leading| leading.isr.contains(&id));
-            (replica.log.clone(), replica.high_watermark, isr.unwrap_or(false))
-        }) else {
-            return;
-        };
+        let known = partition.in_sync_with(leader, id);
+        let source = partition.replica(leader).map(|replica| (replica.log.clone(), replica.high_watermark));
+        let Some((log, high_watermark)) = source else { return };
         if let Some(replica) = partition.replica_mut(id) {
             replica.log.follow(&log);
             replica.high_watermark = high_watermark;

@@ -18,8 +18,6 @@ use super::{Kafka, timing};
 use crate::model::ids::BrokerId;
 use crate::model::time::Timestamp;
 
-const MICROS_PER_S: u64 = 1_000_000;
-
 impl Broker {
     /// Tells whether its process works, having read what it should be.
     pub(super) fn works(&self) -> bool {
@@ -288,6 +286,6 @@ impl Partition {
 fn part(carried: &mut u64, per_s: u32, span: Duration) -> u64 {
     let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     let all = u64::from(per_s).saturating_mul(micros).saturating_add(*carried);
-    *carried = all % MICROS_PER_S;
-    all / MICROS_PER_S
+    *carried = all % timing::MICROS_PER_S;
+    all / timing::MICROS_PER_S
 }

@@ -16,8 +16,6 @@ use super::{Kafka, timing};
 use crate::model::ids::{BrokerId, PartitionId, TopicId};
 use crate::model::time::Timestamp;
 
-const MICROS_PER_S: u64 = 1_000_000;
-
 /// How fast a broker may be copied from and to. Unit: bytes a second; none is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Rates {
@@ -76,7 +74,8 @@ impl Quota {
         for _ in 0..=self.copied.len() {
             let counted = self.copied.iter().filter(|(copied, _)| at < copied.plus(timing::QUOTA_WINDOW));
             let sum = counted.clone().fold(0_u64, |sum, (_, bytes)| sum.saturating_add(*bytes));
-            let Some(needs) = sum.saturating_mul(MICROS_PER_S).checked_div(left).map(Duration::from_micros) else {
+            let Some(needs) = sum.saturating_mul(timing::MICROS_PER_S).checked_div(left).map(Duration::from_micros)
+            else {
                 // Nothing is left for copies: it stays so until something is changed.
                 return Some(now.plus(timing::QUOTA_WINDOW));
             };
@@ -145,7 +144,7 @@ pub(super) struct Taken(BTreeMap<BrokerId, u64>);
 
 impl Partition {
     /// Tells whether a leader counts a follower as in sync.
-    fn in_sync_with(&self, leader: BrokerId, follower: BrokerId) -> bool {
+    pub(super) fn in_sync_with(&self, leader: BrokerId, follower: BrokerId) -> bool {
         let leading = self.replica(leader).and_then(|replica| replica.leading.as_ref());
         leading.is_some_and(|leading| leading.isr.contains(&follower))
     }

@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+/// For what is counted in microseconds and told by the second.
+pub(super) const MICROS_PER_S: u64 = 1_000_000;
+
 /// A span to draw from, both ends included.
 pub(super) type Range = (Duration, Duration);
 
