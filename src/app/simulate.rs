@@ -166,6 +166,11 @@ fn random(
             Output::Json => json(seed, &ran, took, to)?,
         }
         if let Some(violation) = ran.violation {
+            if output == Output::Table {
+                // A day is played anew for each try to shrink it: nobody shall wait for those to read what broke.
+                writeln!(to, "seed {seed}: {violation}; looking for a shorter schedule that shows it")?;
+                to.flush()?;
+            }
             let shrunk = shrink(&plan, episodes, violation);
             let text = plan.failing(&shrunk.episodes, &shrunk.violation);
             let recorded = replay(&text).map_or_else(|_| text_of("unreadable", &[]), |played| played.text);
