@@ -245,7 +245,7 @@ impl Player {
         let Some(ControllerId(active)) = world.kafka().truth().active_controller() else {
             return Some(self.failed("no controller is active".to_owned()));
         };
-        requests.into_iter().for_each(|request| world.foreign(ControllerId(active), request));
+        world.foreign(ControllerId(active), requests);
         self.checked(world.run_for(FOREIGN_TAKES))
     }
 

@@ -23,34 +23,38 @@ impl World {
             let Asker::Node(to) = heard.line.from else { continue };
             let Some(life) = self.machines.get(&to).map(|machine| machine.life) else { continue };
             let at = heard.at;
-            self.agenda.put(at, Arrival { to, life, what: Stimulus::Heard(Box::new(heard)) });
+            self.agenda.put(at, Arrival { to, life, what: Some(Stimulus::Heard(Box::new(heard))) });
         }
     }
 
-    /// Lets a stimulus reach the process that it is meant for, if that still lives.
+    /// Lets a stimulus reach the process that it is meant for, if that still lives. A slow one takes what comes in the order in which it
+    /// came, whatever time it was put down for.
     pub(super) fn deliver(&mut self, arrival: Arrival) -> Result<(), Violation> {
         let Arrival { to, life, what } = arrival;
         let Some(machine) = self.machines.get_mut(&to).filter(|machine| machine.life == life) else { return Ok(()) };
         if machine.process.is_none() {
             return Ok(());
         }
-        if let Stimulus::DiskDone(token, _) = &what {
+        if let Some(Stimulus::DiskDone(token, _)) = &what {
             // The disk has done it, whether or not the process can be told yet.
             machine.disk.done(*token);
         }
         if machine.hold == Hold::Stopped {
-            machine.waits.push_back(what);
+            machine.waits.extend(what);
             return Ok(());
         }
-        if !machine.slow.is_zero() {
-            if self.now < machine.busy_until {
-                let at = machine.busy_until;
-                self.agenda.put(at, Arrival { to, life, what });
-                return Ok(());
-            }
+        let (alone, busy) = (machine.waits.is_empty(), self.now < machine.busy_until);
+        machine.waits.extend(what);
+        let next = if busy { None } else { machine.waits.pop_front() };
+        if next.is_some() {
             machine.busy_until = self.now.plus(machine.slow);
         }
-        self.give(to, what)
+        // Of those that wait the first is called when the process is free, and calls the next one.
+        if !machine.waits.is_empty() && (next.is_some() || alone) {
+            let at = machine.busy_until;
+            self.agenda.put(at, Arrival { to, life, what: None });
+        }
+        next.map_or(Ok(()), |what| self.give(to, what))
     }
 
     /// Gives a stimulus to a process and carries out what it wants.
@@ -99,7 +103,7 @@ impl World {
 
     fn later(&mut self, to: NodeId, at: Timestamp, what: Stimulus) {
         let Some(life) = self.machines.get(&to).map(|machine| machine.life) else { return };
-        self.agenda.put(at.max(self.now), Arrival { to, life, what });
+        self.agenda.put(at.max(self.now), Arrival { to, life, what: Some(what) });
     }
 
     fn send(&mut self, from: NodeId, to: NodeId, frame: Frame) {
@@ -115,10 +119,10 @@ impl World {
         };
         let [first, second] = self.net.send(self.now, from, to);
         if let Some(at) = second {
-            self.agenda.put(at, Arrival { to, life, what: Stimulus::Frame(from, frame.clone()) });
+            self.agenda.put(at, Arrival { to, life, what: Some(Stimulus::Frame(from, frame.clone())) });
         }
         if let Some(at) = first {
-            self.agenda.put(at, Arrival { to, life, what: Stimulus::Frame(from, frame) });
+            self.agenda.put(at, Arrival { to, life, what: Some(Stimulus::Frame(from, frame)) });
         }
     }
 

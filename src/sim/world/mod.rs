@@ -106,6 +106,8 @@ pub struct World {
     newest: RecordIndex,
     answers: BTreeMap<u64, Answer>,
     asked: u64,
+    /// How often somebody else has asked something of Kafka.
+    foreigners: u32,
     /// The orders that the cluster began with.
     orders: BTreeMap<PartitionId, Vec<BrokerId>>,
     watch: Option<Watch>,
@@ -113,12 +115,12 @@ pub struct World {
     muted: Option<String>,
 }
 
-/// A stimulus on its way to a life of a process.
+/// A stimulus on its way to a life of a process; none tells a slow one that it may take the next that waits.
 #[derive(Debug)]
 struct Arrival {
     to: NodeId,
     life: u64,
-    what: Stimulus,
+    what: Option<Stimulus>,
 }
 
 /// A source of chance for each purpose.
@@ -203,6 +205,7 @@ impl World {
             newest: RecordIndex(0),
             answers: BTreeMap::new(),
             asked: 0,
+            foreigners: 0,
             orders,
             watch: None,
             muted: None,

@@ -94,7 +94,8 @@ impl World {
             .collect();
         for (to, life) in others {
             if self.net.get(id, to).cut == Cut::No {
-                self.agenda.put(self.now.plus(RESET_HEARD_AFTER), Arrival { to, life, what: Stimulus::LinkDown(id) });
+                self.agenda
+                    .put(self.now.plus(RESET_HEARD_AFTER), Arrival { to, life, what: Some(Stimulus::LinkDown(id)) });
             }
         }
     }
@@ -123,7 +124,7 @@ impl World {
         let waited = std::mem::take(&mut machine.waits);
         let life = machine.life;
         for what in waited {
-            self.deliver(Arrival { to: id, life, what })?;
+            self.deliver(Arrival { to: id, life, what: Some(what) })?;
         }
         Ok(())
     }
@@ -138,7 +139,7 @@ impl World {
         if trouble != Some(DiskTrouble::Stalled) {
             let (owed, life) = (std::mem::take(&mut machine.stalled), machine.life);
             for (token, since) in owed {
-                let what = Stimulus::DiskDone(token, self.now.since(since));
+                let what = Some(Stimulus::DiskDone(token, self.now.since(since)));
                 self.agenda.put(self.now, Arrival { to: id, life, what });
             }
         }
@@ -208,7 +209,7 @@ impl World {
     fn see_pause_file(&mut self, id: NodeId, file: PauseFile) {
         let Some(life) = self.machines.get(&id).map(|machine| machine.life) else { return };
         let at = self.now.plus(PAUSE_LOOK_EVERY);
-        self.agenda.put(at, Arrival { to: id, life, what: Stimulus::PauseFile(file) });
+        self.agenda.put(at, Arrival { to: id, life, what: Some(Stimulus::PauseFile(file)) });
     }
 
     /// Lets a person ask a node; gives how to find the answer.
@@ -216,7 +217,7 @@ impl World {
         self.asked = self.asked.saturating_add(1);
         let request = OperatorRequest { id: RequestId(self.asked), by: Person(by.to_owned()), ask };
         if let Some(life) = self.machines.get(&id).map(|machine| machine.life) {
-            let what = Stimulus::Asked(self.asked, Box::new(request));
+            let what = Some(Stimulus::Asked(self.asked, Box::new(request)));
             self.agenda.put(self.now, Arrival { to: id, life, what });
         }
         self.asked

@@ -66,17 +66,21 @@ impl World {
         Ok(())
     }
 
-    /// Lets somebody else send a request to a controller.
-    pub fn foreign(&mut self, to: ControllerId, request: Request) {
+    /// Lets somebody else send requests to a controller, one after the other on a connection of their own: a tool that is called
+    /// again does not wait for what an earlier call of it is still waiting for.
+    pub fn foreign(&mut self, to: ControllerId, requests: Vec<Request>) {
         self.checks.expect_nothing();
-        if let Request::Reassign { orders, .. } = &request {
-            // Whatever order these end with is somebody else's doing from now on.
-            for order in orders {
-                self.orders.remove(&order.partition);
+        self.foreigners = self.foreigners.saturating_add(1);
+        let line = Line::new(Asker::Operator(self.foreigners), Door::Controller(to));
+        for request in requests {
+            if let Request::Reassign { orders, .. } = &request {
+                // Whatever order these end with is somebody else's doing from now on.
+                for order in orders {
+                    self.orders.remove(&order.partition);
+                }
             }
+            let _ = self.kafka.ask(self.now, line, request);
         }
-        let line = Line { from: Asker::Operator(1), to: Door::Controller(to), lane: 0 };
-        let _ = self.kafka.ask(self.now, line, request);
         self.listen();
     }
 
