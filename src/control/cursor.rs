@@ -314,9 +314,9 @@ impl Controller {
         cursor.abandon();
         cursor.at = At::Ending;
         let end = end.unwrap_or_else(|| cursor.end());
-        let (case, plan) = (cursor.case, cursor.digest);
+        let (case, plan, origin) = (cursor.case, cursor.digest, cursor.plan.origin.clone());
         let outcome = Outcome { plan, steps: cursor.steps.clone(), end, timeline: cursor.marks.clone() };
-        let rest = self.rest_after(now.at, case, &outcome);
+        let rest = self.rest_after(now.at, (case, &origin), &outcome);
         if end != End::Done {
             self.out.push(Effect::Warn(format!("plan {} of case {case} ended {end:?}", plan.short())));
         }

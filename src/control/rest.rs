@@ -10,8 +10,8 @@ use crate::decide::deliberate::Deliberation;
 use crate::model::finding::{Finding, Say};
 use crate::model::ids::CaseId;
 use crate::model::observation::Light;
-use crate::model::plan::{Unfit, Verdict};
-use crate::model::record::{Inaction, Outcome};
+use crate::model::plan::{Origin, Unfit, Verdict};
+use crate::model::record::{End, Inaction, Outcome};
 use crate::model::ruling::Objection;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
@@ -25,6 +25,10 @@ const REST_MAX: Duration = Duration::from_secs(10);
 
 /// The same where Kafka refused it: a right that is missing is given by a person.
 const REST_REFUSED_MAX: Duration = Duration::from_secs(60);
+
+/// The same where a way back was sent and nobody could tell what came of it: nothing hurts meanwhile, and what is in the way has time
+/// to pass before the tries are used up.
+const REST_UNKNOWN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(240));
 
 /// A case that rests longer than this waits for more than an election among the controllers: a person's.
 const REST_SHORT_MAX: Duration = Duration::from_secs(2);
@@ -52,7 +56,7 @@ pub(super) enum Rest {
     None,
     /// As long as controllers take to elect.
     Short,
-    /// Longer, or Kafka refused it: whatever is in the way does not pass by itself.
+    /// Longer, or Kafka refused it, or nobody could tell: whatever is in the way does not pass in a moment.
     Long,
 }
 
@@ -65,12 +69,19 @@ impl Controller {
 
     /// An intent has ended. Where nothing of it could be sent (an election among the controllers takes a second or two), or Kafka
     /// refused it, it was no try, and the case rests a little longer each time; where something was sent, whatever is in the way next
-    /// is met with short rests again.
-    pub(super) fn rest_after(&mut self, now: Timestamp, case: CaseId, outcome: &Outcome) -> Rest {
+    /// is met with short rests again, but for a way back of which nobody could tell what it did.
+    pub(super) fn rest_after(&mut self, now: Timestamp, (case, origin): (CaseId, &Origin), outcome: &Outcome) -> Rest {
         let Some(lead) = self.lead.as_mut() else { return Rest::None };
         if !outcome.is_untouched() {
-            lead.rests.remove(&case);
-            return Rest::None;
+            if !matches!(origin, Origin::Failback { .. }) || outcome.end != End::Unknown {
+                lead.rests.remove(&case);
+                return Rest::None;
+            }
+            let (first, most) = REST_UNKNOWN;
+            let (until, last) = lead.rests.entry(case).or_insert((now, first / 2));
+            *last = last.saturating_mul(2).clamp(first, most);
+            *until = now.plus(*last);
+            return Rest::Long;
         }
         let refused = outcome.is_refused();
         let (until, last) = lead.rests.entry(case).or_insert((now, REST_FIRST / 2));

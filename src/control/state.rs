@@ -334,10 +334,12 @@ impl State {
 
     fn close_intent(&mut self, outcome: &Outcome) {
         let Some(intent) = self.intents.remove(&outcome.plan) else { return };
-        let untouched = outcome.is_untouched();
+        // A way back that goes on in parts ends by itself: only what came of nothing brings a case to a person's desk.
+        let gave_back = matches!(intent.plan.origin, Origin::Failback { .. }) && outcome.has_moved();
+        let no_try = outcome.is_untouched() || gave_back;
         self.with_case(Some(intent.case), |case| {
             case.acted = Some((outcome.plan, Some(outcome.end)));
-            case.acts = case.acts.saturating_sub(u16::from(untouched));
+            case.acts = case.acts.saturating_sub(u16::from(no_try));
         });
         // Where nobody could tell what happened, the recorded order is kept: what is back already is found so.
         let put_back = match &intent.plan.origin {

@@ -36,7 +36,8 @@ pub struct Case {
     pub acted: Option<(PlanDigest, Option<End>)>,
     /// Whether what was changed in it was put back.
     pub put_back: PutBack,
-    /// How many intents it has had: a case that keeps failing ends at a person's desk.
+    /// How many intents it has had, but for those that changed nothing and ways back that gave something back: a case that keeps
+    /// failing ends at a person's desk.
     pub acts: u16,
     /// Plans that a person said no to: not offered again in this case.
     pub rejected: BTreeSet<PlanDigest>,

@@ -138,6 +138,44 @@ fn a_right_that_is_missing_on_the_way_back_uses_up_no_tries_and_a_person_is_told
 }
 
 #[test]
+fn a_way_back_that_goes_on_in_parts_uses_up_no_tries() {
+    let mut world = on_the_way_back();
+    let before = world.outcomes().len();
+    // Of each plan the first step, of one partition, is done; before the next one controllers elect.
+    for _ in 0..400 {
+        if world.answered < world.sent.len() {
+            let first = world.sent.last().unwrap().step.number == 1;
+            if first { world.done() } else { world.answer(ELECTING) }
+        }
+        world.read_back_for(Duration::from_millis(250));
+    }
+    let parts = ends(&world).split_off(before);
+    assert_eq!(parts, [End::Partly, End::Partly, End::Partly, End::Partly, End::Partly, End::Done]);
+    assert!(world.kinds().contains(&"closed"), "{:?}", world.kinds());
+}
+
+#[test]
+fn a_way_back_of_which_nobody_can_tell_is_tried_again_later_and_later() {
+    let mut world = on_the_way_back();
+    let before = world.outcomes().len();
+    let mut tried = Vec::new();
+    for quarter in 0..480_u32 {
+        if world.answered < world.sent.len() {
+            tried.push(quarter / 4);
+            world.answer(Receipt::Unanswered);
+        }
+        world.read_back_for(Duration::from_millis(250));
+    }
+    let unknown = ends(&world).split_off(before);
+    assert_eq!(unknown, [End::Unknown, End::Unknown, End::Unknown], "tried at second {tried:?}");
+    let rests: Vec<u32> = tried.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!((30..45).contains(&rests[0]) && (60..75).contains(&rests[1]), "tried at second {tried:?}");
+    world.live(Duration::from_secs(150));
+    assert_eq!(ends(&world).last(), Some(&End::Done), "once it is answered again: {:?}", world.kinds());
+    assert!(world.kinds().contains(&"closed"), "{:?}", world.kinds());
+}
+
+#[test]
 fn a_log_end_that_is_late_is_waited_for_a_moment_and_no_longer() {
     let chosen = |arrives: bool| {
         let mut world = World::leading(policy(Mode::Auto));

@@ -32,6 +32,13 @@ impl Outcome {
         self.end == End::NotDone && self.steps.iter().all(|step| passed(&step.receipt))
     }
 
+    /// Tells whether something was changed for certain.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        let moved = |step: &StepOutcome| matches!(&step.receipt, Receipt::Done { done, .. } if !done.is_empty());
+        matches!(self.end, End::Done | End::Partly) && self.steps.iter().any(moved)
+    }
+
     /// Tells whether Kafka refused a step, for another reason than that the facts had moved: that does not pass with an election.
     #[must_use]
     pub fn is_refused(&self) -> bool {
