@@ -122,6 +122,9 @@ impl Watch {
             Fact::Topology(reading) => {
                 self.readings.note_topology(reading);
                 self.follow_topology(at);
+                // Asked of brokers it tells a stop from a crash: of all that a decision about a red broker waits for it may come last.
+                let asked = matches!(reading.source, TopologySource::Metadata(_));
+                news |= asked && !self.suspicions.is_empty();
             }
             Fact::Pulse(reading) => {
                 self.readings.note_pulse(reading);

@@ -391,3 +391,17 @@ fn a_log_end_is_news_while_a_broker_is_red_and_not_before() {
     story.line(60, LineChange::Refused);
     assert!(story.fact(at(80), reading()));
 }
+
+#[test]
+fn a_shape_that_brokers_tell_is_news_while_a_broker_is_red_and_not_before() {
+    let mut story = Story::calm();
+    let told = |story: &mut Story, ms: u64, source: TopologySource| {
+        let topology = std::sync::Arc::clone(&parse(PLAIN).0.topology);
+        story.fact(at(ms + 5), Fact::Topology(TopologyReading { topology, source, sent_at: at(ms) }))
+    };
+    let brokers = || TopologySource::Metadata([BrokerId(2)].into());
+    assert!(!told(&mut story, 5, brokers()));
+    refused_twice(&mut story);
+    assert!(told(&mut story, 60, brokers()));
+    assert!(!told(&mut story, 70, TopologySource::Observer), "what is pushed waited for nothing");
+}
