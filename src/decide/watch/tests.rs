@@ -26,9 +26,7 @@ impl Story {
     fn calm() -> Self {
         let watch = Watch::new(NodeId(1), &Policy::default(), path(), BTreeSet::new());
         let mut story = Self { watch, looks: Vec::new() };
-        let topology = std::sync::Arc::clone(&parse(PLAIN).0.topology);
-        let reading = TopologyReading { topology, source: TopologySource::Observer, sent_at: at(0) };
-        story.watch.readings.note_topology(&reading);
+        story.watch.readings.note_topology(&shape(TopologySource::Observer, 0));
         for quarter in 0..20 {
             let now = at(0).minus(Duration::from_millis(250 * (19 - quarter)));
             for broker in 1..=3 {
@@ -80,10 +78,10 @@ impl Story {
         self.fact(at(ms + 5), Fact::Pulse(reading));
     }
 
-    fn offsets(&mut self, ms: u64, broker: i32, offset: u64, epoch: i32) {
+    fn offsets(&mut self, ms: u64, broker: i32, offset: u64, epoch: i32) -> bool {
         let end = LogEnd { offset: Offset(offset), leader_epoch: Some(LeaderEpoch(epoch)) };
         let log_ends = [(partition(0), end)].into();
-        self.fact(at(ms), Fact::Offsets(OffsetsReading { broker: BrokerId(broker), sent_at: at(ms), log_ends }));
+        self.fact(at(ms), Fact::Offsets(OffsetsReading { broker: BrokerId(broker), sent_at: at(ms), log_ends }))
     }
 
     fn sees(&self, ms: u64) -> Sighting {
@@ -98,6 +96,11 @@ impl Story {
 fn answered(broker: i32, sent_at: Timestamp) -> Fact {
     let outcome = PingOutcome::Answered { rtt: Duration::from_millis(1) };
     Fact::Ping { broker: BrokerId(broker), path: path(), sent_at, outcome }
+}
+
+fn shape(source: TopologySource, ms: u64) -> TopologyReading {
+    let topology = std::sync::Arc::clone(&parse(PLAIN).0.topology);
+    TopologyReading { topology, source, sent_at: at(ms) }
 }
 
 fn refused_twice(story: &mut Story) {
@@ -381,27 +384,17 @@ fn metrics_tell_how_soon_and_how_wrongly_a_broker_would_be_red() {
 #[test]
 fn a_log_end_is_news_while_a_broker_is_red_and_not_before() {
     let mut story = Story::calm();
-    let reading = || {
-        let log_ends = std::iter::once((partition(0), LogEnd { offset: Offset(5), leader_epoch: None })).collect();
-        Fact::Offsets(OffsetsReading { broker: BrokerId(2), sent_at: at(10), log_ends })
-    };
-    assert!(!story.fact(at(20), reading()));
-    story.line(30, LineChange::Closed);
-    story.line(40, LineChange::Refused);
-    story.line(60, LineChange::Refused);
-    assert!(story.fact(at(80), reading()));
+    assert!(!story.offsets(5, 2, 5, 7));
+    refused_twice(&mut story);
+    assert!(story.offsets(80, 2, 5, 7));
 }
 
 #[test]
 fn a_shape_that_brokers_tell_is_news_while_a_broker_is_red_and_not_before() {
     let mut story = Story::calm();
-    let told = |story: &mut Story, ms: u64, source: TopologySource| {
-        let topology = std::sync::Arc::clone(&parse(PLAIN).0.topology);
-        story.fact(at(ms + 5), Fact::Topology(TopologyReading { topology, source, sent_at: at(ms) }))
-    };
     let brokers = || TopologySource::Metadata([BrokerId(2)].into());
-    assert!(!told(&mut story, 5, brokers()));
+    assert!(!story.fact(at(6), Fact::Topology(shape(brokers(), 5))));
     refused_twice(&mut story);
-    assert!(told(&mut story, 60, brokers()));
-    assert!(!told(&mut story, 70, TopologySource::Observer), "what is pushed waited for nothing");
+    assert!(story.fact(at(65), Fact::Topology(shape(brokers(), 60))));
+    assert!(!story.fact(at(75), Fact::Topology(shape(TopologySource::Observer, 70))), "nobody waits for a push");
 }
