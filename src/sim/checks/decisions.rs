@@ -18,6 +18,9 @@ use super::{Checks, Scene, Violation};
 /// How long nothing must have been wrong with a broker for an act on it to be needless: a session, and being green again.
 const CALM_FOR: Duration = Duration::from_secs(25);
 
+/// How long a decision may take to commit and still be about the present.
+const COMMITTED_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long ago a node may have said last that a broker is red for that to be a vote: a report's age, its way, and a commit.
 const SAID_WITHIN: Duration = Duration::from_secs(3);
 
@@ -72,7 +75,7 @@ impl Checks {
         self.in_sync(scene, record.by, &decision.snapshot, plan)?;
         self.ledger_shows(scene, record.by, &decision.snapshot, plan)?;
         if let Origin::Finding { broker, .. } = &plan.origin {
-            self.needed(scene, record.by, *broker)?;
+            self.needed(scene, record, *broker)?;
             self.found_by_a_majority(scene, record.by, &decision.snapshot, *broker)?;
             self.not_too_many(scene, record.by, &decision.snapshot)?;
             self.not_too_soon(scene, record, *broker, case)?;
@@ -220,10 +223,15 @@ impl Checks {
         Ok(())
     }
 
-    /// Nobody acts on a broker with which nothing is wrong.
-    fn needed(&mut self, scene: Scene<'_>, node: NodeId, broker: BrokerId) -> Result<(), Violation> {
+    /// Nobody acts on a broker with which nothing is wrong. What took long to commit was decided when something was; it is looked at
+    /// again before anything is sent.
+    fn needed(&mut self, scene: Scene<'_>, record: &Record, broker: BrokerId) -> Result<(), Violation> {
         self.count("5");
-        let (troubles, now) = (scene.troubles, scene.now);
+        let (troubles, now, node) = (scene.troubles, scene.now, record.by);
+        let wall_ms = scene.machines.get(&node).map(|machine| machine.clock.wall_ms(now)).unwrap_or_default();
+        if COMMITTED_WITHIN < Duration::from_millis(wall_ms.saturating_sub(record.wall_ms)) {
+            return Ok(());
+        }
         let calm = troubles.calm(broker, now, CALM_FOR) || troubles.blip(broker, now, CALM_FOR);
         if calm && scene.kafka.truth().works(broker) {
             let what = || format!("acts on {broker}, with which nothing has been wrong for {CALM_FOR:?}");
