@@ -72,20 +72,17 @@ impl Controller {
     /// is met with short rests again, but for a way back of which nobody could tell what it did.
     pub(super) fn rest_after(&mut self, now: Timestamp, (case, origin): (CaseId, &Origin), outcome: &Outcome) -> Rest {
         let Some(lead) = self.lead.as_mut() else { return Rest::None };
-        if !outcome.is_untouched() {
-            if !matches!(origin, Origin::Failback { .. }) || outcome.end != End::Unknown {
-                lead.rests.remove(&case);
-                return Rest::None;
-            }
-            let (first, most) = REST_UNKNOWN;
-            let (until, last) = lead.rests.entry(case).or_insert((now, first / 2));
-            *last = last.saturating_mul(2).clamp(first, most);
-            *until = now.plus(*last);
-            return Rest::Long;
-        }
         let refused = outcome.is_refused();
-        let (until, last) = lead.rests.entry(case).or_insert((now, REST_FIRST / 2));
-        *last = last.saturating_mul(2).min(if refused { REST_REFUSED_MAX } else { REST_MAX });
+        let (first, most) = if matches!(origin, Origin::Failback { .. }) && outcome.end == End::Unknown {
+            REST_UNKNOWN
+        } else if outcome.is_untouched() {
+            (REST_FIRST, if refused { REST_REFUSED_MAX } else { REST_MAX })
+        } else {
+            lead.rests.remove(&case);
+            return Rest::None;
+        };
+        let (until, last) = lead.rests.entry(case).or_insert((now, first / 2));
+        *last = last.saturating_mul(2).clamp(first, most);
         *until = now.plus(*last);
         if *last <= REST_SHORT_MAX && !refused { Rest::Short } else { Rest::Long }
     }

@@ -21,9 +21,7 @@ impl World {
         }
         for heard in self.kafka.take_heard() {
             let Asker::Node(to) = heard.line.from else { continue };
-            let Some(life) = self.machines.get(&to).map(|machine| machine.life) else { continue };
-            let at = heard.at;
-            self.agenda.put(at, Arrival { to, life, what: Some(Stimulus::Heard(Box::new(heard))) });
+            self.later(to, heard.at, Stimulus::Heard(Box::new(heard)));
         }
     }
 
@@ -101,7 +99,8 @@ impl World {
         Ok(())
     }
 
-    fn later(&mut self, to: NodeId, at: Timestamp, what: Stimulus) {
+    /// Puts a stimulus down for the present life of a process.
+    pub(super) fn later(&mut self, to: NodeId, at: Timestamp, what: Stimulus) {
         let Some(life) = self.machines.get(&to).map(|machine| machine.life) else { return };
         self.agenda.put(at.max(self.now), Arrival { to, life, what: Some(what) });
     }
@@ -113,16 +112,15 @@ impl World {
         {
             self.checks.said(scene!(self), from, report);
         }
-        let Some(life) = self.machines.get(&to).filter(|machine| machine.process.is_some()).map(|machine| machine.life)
-        else {
+        if self.machines.get(&to).is_none_or(|machine| machine.process.is_none()) {
             return;
-        };
+        }
         let [first, second] = self.net.send(self.now, from, to);
         if let Some(at) = second {
-            self.agenda.put(at, Arrival { to, life, what: Some(Stimulus::Frame(from, frame.clone())) });
+            self.later(to, at, Stimulus::Frame(from, frame.clone()));
         }
         if let Some(at) = first {
-            self.agenda.put(at, Arrival { to, life, what: Some(Stimulus::Frame(from, frame)) });
+            self.later(to, at, Stimulus::Frame(from, frame));
         }
     }
 

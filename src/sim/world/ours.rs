@@ -86,16 +86,15 @@ impl World {
                 self.kafka.close(self.now, Line { from: Asker::Node(id), to, lane });
             }
         }
-        let others: Vec<(NodeId, u64)> = self
+        let others: Vec<NodeId> = self
             .machines
             .iter()
             .filter(|(other, machine)| **other != id && machine.process.is_some())
-            .map(|(other, machine)| (*other, machine.life))
+            .map(|(other, _)| *other)
             .collect();
-        for (to, life) in others {
+        for to in others {
             if self.net.get(id, to).cut == Cut::No {
-                self.agenda
-                    .put(self.now.plus(RESET_HEARD_AFTER), Arrival { to, life, what: Some(Stimulus::LinkDown(id)) });
+                self.later(to, self.now.plus(RESET_HEARD_AFTER), Stimulus::LinkDown(id));
             }
         }
     }
@@ -137,10 +136,8 @@ impl World {
         let Some(machine) = self.machines.get_mut(&id) else { return Err(CannotBe(format!("there is no {id}"))) };
         machine.disk.trouble = trouble;
         if trouble != Some(DiskTrouble::Stalled) {
-            let (owed, life) = (std::mem::take(&mut machine.stalled), machine.life);
-            for (token, since) in owed {
-                let what = Some(Stimulus::DiskDone(token, self.now.since(since)));
-                self.agenda.put(self.now, Arrival { to: id, life, what });
+            for (token, since) in std::mem::take(&mut machine.stalled) {
+                self.later(id, self.now, Stimulus::DiskDone(token, self.now.since(since)));
             }
         }
         Ok(())
@@ -207,19 +204,14 @@ impl World {
     }
 
     fn see_pause_file(&mut self, id: NodeId, file: PauseFile) {
-        let Some(life) = self.machines.get(&id).map(|machine| machine.life) else { return };
-        let at = self.now.plus(PAUSE_LOOK_EVERY);
-        self.agenda.put(at, Arrival { to: id, life, what: Some(Stimulus::PauseFile(file)) });
+        self.later(id, self.now.plus(PAUSE_LOOK_EVERY), Stimulus::PauseFile(file));
     }
 
     /// Lets a person ask a node; gives how to find the answer.
     pub fn ask(&mut self, id: NodeId, by: &str, ask: Ask) -> u64 {
         self.asked = self.asked.saturating_add(1);
         let request = OperatorRequest { id: RequestId(self.asked), by: Person(by.to_owned()), ask };
-        if let Some(life) = self.machines.get(&id).map(|machine| machine.life) {
-            let what = Some(Stimulus::Asked(self.asked, Box::new(request)));
-            self.agenda.put(self.now, Arrival { to: id, life, what });
-        }
+        self.later(id, self.now, Stimulus::Asked(self.asked, Box::new(request)));
         self.asked
     }
 }
