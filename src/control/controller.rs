@@ -135,6 +135,9 @@ impl Controller {
                 if !news && matches!(observation.fact, Fact::Pulse(_)) {
                     // Nothing new, but one look follows the other while an echo is awaited.
                     self.advance(now);
+                } else if !news && matches!(observation.fact, Fact::Topology(_)) && self.awaits_shape() {
+                    // This node sees nothing red, so it is no news to it; the votes of the others waited for it.
+                    self.look_again(now);
                 }
             }
             Event::Reported { from, report } => self.reported(now, from, report),

@@ -56,6 +56,8 @@ pub(super) struct Lead {
     pub(super) odd: BTreeMap<BrokerId, (FindingKind, Timestamp)>,
     /// When all nodes were last asked to look at a broker that they contradict each other about.
     pub(super) looked: BTreeMap<BrokerId, Timestamp>,
+    /// When others were last asked for the shape that tells a stop from a crash, by the broker of which it is to tell that.
+    pub(super) shape_asked: BTreeMap<BrokerId, Timestamp>,
     /// Since when a failback has been waited for, by case.
     pub(super) waits: BTreeMap<CaseId, Timestamp>,
     /// Operators who wait for a record.
@@ -123,6 +125,7 @@ impl Lead {
             held: BTreeMap::new(),
             odd: BTreeMap::new(),
             looked: BTreeMap::new(),
+            shape_asked: BTreeMap::new(),
             waits: BTreeMap::new(),
             waiting: Vec::new(),
             deferred: VecDeque::new(),

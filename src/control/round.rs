@@ -6,12 +6,10 @@
 use std::time::Duration;
 
 use crate::decide::deliberate::{Deliberation, deliberate};
-use crate::decide::detect::contradicted;
 use crate::decide::policy::Mode;
 use crate::model::advice::Settled;
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::{BrokerId, CaseId};
-use crate::model::observation::LookNow;
 use crate::model::plan::{Class, Origin, PlanDigest};
 use crate::model::record::{Attention, Body, Closing, Concern, DecisionVerdict, End, Inaction, Withdrawal};
 use crate::model::ruling::{Objection, Ruling};
@@ -21,7 +19,6 @@ use crate::model::time::{LogTime, Timestamp};
 use super::advising::Subject;
 use super::considered::Considered;
 use super::controller::{Controller, Now};
-use super::event::Effect;
 use super::held::{Held, Say};
 use super::lead::CaseRef;
 use super::rest::{DOUBT_PATIENCE, awaits_log_ends, is_doubt, tell_after};
@@ -33,9 +30,6 @@ const ODD_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a broker that answers may lag behind the metadata log before that is a case: a burst of records, or a search for the
 /// new active controller, is over after a quarter second. Two looks at the pulse, and before a session of 3 s is over.
 const LAG_PATIENCE: Duration = Duration::from_millis(500);
-
-/// How often all three are asked to look at a broker that they contradict each other about: one ping beside the usual four.
-const LOOK_TOGETHER_EVERY: Duration = Duration::from_secs(1);
 
 /// How many intents one case may have before it is left to a person: the first move, its completion and one more.
 const ACTS_MAX: u16 = 3;
@@ -77,6 +71,7 @@ impl Controller {
         }
         self.expire_offers(&snapshot);
         self.look_together(now.at, &snapshot);
+        self.look_at_shape(now.at, &snapshot);
         let deliberations = deliberate(&snapshot, &self.options.policy);
         if deliberations.iter().any(|one| one.plan.is_some()) {
             self.has_planned(now.at, snapshot.topology.partitions.len());
@@ -113,24 +108,6 @@ impl Controller {
             let body = Body::Founded { cluster: cluster.clone() };
             if let Some(lead) = self.lead.as_mut() {
                 lead.write(CaseRef::None, body);
-            }
-        }
-    }
-
-    /// Where nodes contradict each other, all three look at once: within one interval the split heals or is no flap.
-    fn look_together(&mut self, now: Timestamp, snapshot: &Snapshot) {
-        let split = contradicted(snapshot, &self.options.policy);
-        let me = self.options.me;
-        let Some(lead) = self.lead.as_mut() else { return };
-        lead.looked.retain(|broker, at| split.contains(broker) && now.since(*at) < LOOK_TOGETHER_EVERY);
-        for broker in split {
-            if lead.looked.contains_key(&broker) {
-                continue;
-            }
-            lead.looked.insert(broker, now);
-            self.out.push(Effect::Look(LookNow::Ping(broker)));
-            for to in self.options.voters.iter().filter(|node| **node != me) {
-                self.out.push(Effect::LookToo { to: *to, broker });
             }
         }
     }

@@ -163,6 +163,20 @@ pub fn contradicted(snapshot: &Snapshot, policy: &Policy) -> Vec<BrokerId> {
     brokers(snapshot).into_iter().filter(split).collect()
 }
 
+/// Gives the refused brokers that cannot be named yet because the cluster's shape was read before they were red.
+#[must_use]
+pub fn awaiting_shape(snapshot: &Snapshot, policy: &Policy) -> BTreeSet<BrokerId> {
+    if snapshot.topology_source == TopologySource::Observer {
+        // Pushed, never awaited: no need to count the votes on each broker.
+        return BTreeSet::new();
+    }
+    let awaits = |broker: &BrokerId| {
+        let facts = facts(*broker, snapshot, policy);
+        facts.refused() && facts.shape == ShapeAge::BeforeRed
+    };
+    brokers(snapshot).into_iter().filter(awaits).collect()
+}
+
 /// Every broker that is in the cluster's shape or has an open case.
 fn brokers(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
     snapshot.topology.brokers.keys().chain(snapshot.standing.cases.keys()).copied().collect()

@@ -5,13 +5,25 @@ use std::time::Duration;
 use super::world::{TERM, VICTIM, World};
 use crate::control::event::{Event, PauseFile, Role};
 use crate::decide::policy::{ActPolicy, Mode, Policy};
-use crate::model::ids::{NodeId, Person, Term};
-use crate::model::operator::{Answer, Ask, NotFound, Refusal};
+use crate::model::ids::{NodeId, Person, RequestId, Term};
+use crate::model::operator::{Answer, Ask, NotFound, OperatorRequest, Refusal};
 use crate::model::plan::PlanDigest;
 use crate::model::record::{Body, Withdrawal};
 use crate::model::ruling::Objection;
 
 const STANDS_FOR: Duration = Duration::from_secs(3);
+
+impl World {
+    /// An operator asks; the ticket is the request's number.
+    pub(super) fn ask(&mut self, id: u64, ask: Ask) {
+        self.ask_as("ada", id, ask);
+    }
+
+    pub(super) fn ask_as(&mut self, person: &str, id: u64, ask: Ask) {
+        let request = OperatorRequest { id: RequestId(id), by: Person(person.to_owned()), ask };
+        self.event(Event::Asked { ticket: id, request });
+    }
+}
 
 fn policy(mode: Mode) -> Policy {
     let act = ActPolicy { approval_expires: STANDS_FOR, ..ActPolicy::default() };

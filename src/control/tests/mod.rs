@@ -5,6 +5,7 @@ mod advice;
 mod asks;
 mod failback;
 mod fuzz;
+mod looks;
 mod people;
 mod reconciled;
 mod records;

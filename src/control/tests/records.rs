@@ -146,22 +146,6 @@ fn a_follower_says_in_its_log_what_a_person_is_told_and_a_node_that_replays_its_
 }
 
 #[test]
-fn where_nodes_contradict_each_other_all_three_look_at_once_and_again_each_second() {
-    let mut world = auto();
-    world.pinged.clear();
-    world.peers_say("n2 sees b1 silent 900ms sent 5s\n");
-    let all: Vec<_> = (1..=3).map(|node| (NodeId(node), VICTIM)).collect();
-    assert_eq!(world.pinged, all);
-    world.pass(Duration::from_millis(750));
-    assert_eq!(world.pinged, all);
-    world.pass(Duration::from_millis(500));
-    assert_eq!(world.pinged.len(), 6);
-    world.peers_say("");
-    pass(&mut world, 3);
-    assert_eq!(world.pinged.len(), 6);
-}
-
-#[test]
 fn a_case_that_closes_at_once_needs_no_such_record() {
     let mut world = auto();
     world.event(Event::PauseFile(PauseFile::Present));

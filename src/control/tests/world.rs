@@ -16,13 +16,13 @@ use crate::model::advice::{Brief, NoOpinion, Opinion, Outcome as Said};
 use crate::model::chain::Head;
 use crate::model::ids::{
     BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId,
-    Person, RaftIndex, RequestId, Term,
+    RaftIndex, Term,
 };
 use crate::model::observation::{
     Fact, LineChange, LogEnd, LookNow, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading,
     TopologySource,
 };
-use crate::model::operator::{Answer, Ask, OperatorRequest};
+use crate::model::operator::Answer;
 use crate::model::plan::{Class, Intention, PlanDigest, Step};
 use crate::model::record::{Receipt, Record};
 use crate::model::time::Timestamp;
@@ -81,6 +81,10 @@ pub(super) struct World {
     pub(super) read_backs: Vec<Errand>,
     /// Which node was asked to ping which broker out of turn.
     pub(super) pinged: Vec<(NodeId, BrokerId)>,
+    /// Whom the shape was not to be asked of, each time that it was asked for.
+    pub(super) shape_asked: Vec<BTreeSet<BrokerId>>,
+    /// Who tells the shape.
+    pub(super) source: TopologySource,
     /// What the adviser was asked.
     pub(super) briefs: Vec<(CaseId, PlanDigest, Class, Brief)>,
     /// Every answer to an operator.
@@ -142,6 +146,8 @@ impl World {
             sent: Vec::new(),
             read_backs: Vec::new(),
             pinged: Vec::new(),
+            shape_asked: Vec::new(),
+            source: TopologySource::Observer,
             briefs: Vec::new(),
             answers: Vec::new(),
             warned: Vec::new(),
@@ -182,6 +188,7 @@ impl World {
                 Effect::Look(LookNow::Ping(broker)) => self.pinged.push((NodeId(1), broker)),
                 Effect::LookToo { to, broker } => self.pinged.push((to, broker)),
                 Effect::Warn(words) => self.warned.push(words),
+                Effect::Look(LookNow::Topology { not }) => self.shape_asked.push(not),
                 Effect::Look(_) | Effect::Report { .. } => {}
             }
         }
@@ -248,10 +255,10 @@ impl World {
         self.pulse();
     }
 
-    /// The observer tells the present shape.
+    /// The present shape is told.
     pub(super) fn shape(&mut self) {
         let (topology, sent_at) = (Arc::new(self.topology.clone()), self.now().at);
-        self.fact(Fact::Topology(TopologyReading { topology, source: TopologySource::Observer, sent_at }));
+        self.fact(Fact::Topology(TopologyReading { topology, source: self.source.clone(), sent_at }));
     }
 
     /// Reads who takes part in the metadata log: whoever is not there is behind.
@@ -380,16 +387,6 @@ impl World {
         let (case, plan, _, brief) = self.briefs.last().unwrap().clone();
         let opinion = Opinion { outcome, ..unasked(&brief, NoOpinion::Deadline) };
         self.event(Event::Advised { case, plan, opinion: Box::new(opinion) });
-    }
-
-    /// An operator asks; the ticket is the request's number.
-    pub(super) fn ask(&mut self, id: u64, ask: Ask) {
-        self.ask_as("ada", id, ask);
-    }
-
-    pub(super) fn ask_as(&mut self, person: &str, id: u64, ask: Ask) {
-        let request = OperatorRequest { id: RequestId(id), by: Person(person.to_owned()), ask };
-        self.event(Event::Asked { ticket: id, request });
     }
 
     /// Takes a state from a peer's snapshot.

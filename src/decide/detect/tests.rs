@@ -2,8 +2,9 @@
 
 use expect_test::{Expect, expect};
 
-use super::detect;
+use super::{awaiting_shape, detect};
 use crate::decide::fixture::{PLAIN, REFUSED, parse};
+use crate::model::ids::BrokerId;
 
 /// The only place in this file that knows the API under test.
 fn check(fixture: &str, expected: Expect) {
@@ -322,4 +323,17 @@ fn of_a_trio_two_are_always_needed() {
     let (mut snapshot, policy) = parse(&text);
     snapshot.voters = [snapshot.taken_by].into();
     assert_eq!(detect(&snapshot, &policy), []);
+}
+
+#[test]
+fn a_refused_broker_waits_for_a_shape_that_brokers_told_after_the_first_red_until_patience_ends() {
+    let awaiting = |lines: &str| {
+        let (snapshot, policy) = parse(&plain(&format!("{REFUSED}{lines}")));
+        awaiting_shape(&snapshot, &policy)
+    };
+    assert_eq!(awaiting("source metadata\nshape 100ms\n"), [BrokerId(1)].into());
+    assert!(awaiting("source metadata\nshape 60ms\n").is_empty());
+    assert!(awaiting("shape 100ms\n").is_empty());
+    let long = "n1 sees b1 refused 1s\nn2 sees b1 refused 1s\nsource metadata\nshape 2s\n";
+    assert!(awaiting(long).is_empty());
 }
