@@ -23,6 +23,8 @@ pub enum Act {
     Fence,
     /// Reorder, then fence: the candidate of our choice leads.
     ReorderFence,
+    /// Reorder, a preferred election, then fence: a record more for each partition.
+    ElectFence,
     /// The broker's registration is dropped.
     Unregister,
     /// Reorder, then unregister.
@@ -38,6 +40,7 @@ impl fmt::Display for Act {
             Self::Elect => "elect",
             Self::Fence => "fence",
             Self::ReorderFence => "reorder-fence",
+            Self::ElectFence => "elect-fence",
             Self::Unregister => "unregister",
             Self::ReorderUnregister => "reorder-unregister",
             Self::Evict => "evict",
@@ -68,6 +71,10 @@ impl Act {
             Self::Fence => hands.fence(*broker, *epoch).await,
             Self::ReorderFence => {
                 hands.reorder_away(*broker, topic).await?;
+                hands.fence(*broker, *epoch).await
+            }
+            Self::ElectFence => {
+                hands.elect_away(*broker, topic).await?;
                 hands.fence(*broker, *epoch).await
             }
             Self::Unregister => hands.unregister(*broker).await,

@@ -118,7 +118,7 @@ pub enum Access {
 }
 
 /// What a broker's log folder lies on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Disk {
     /// A plain folder; its disk cannot be stalled.
     Folder,

@@ -40,7 +40,7 @@ pub struct MatrixArgs {
     #[arg(long, value_delimiter = ',')]
     act: Vec<Act>,
     /// Cells with so many partitions led by the broker that is struck.
-    #[arg(long, value_delimiter = ',', default_value = "6,500")]
+    #[arg(long, value_delimiter = ',', default_value = "6,500,2000")]
     partitions: Vec<i32>,
     /// Runs of each cell.
     #[arg(short, long, default_value_t = 3)]
@@ -99,6 +99,8 @@ enum Breakage {
     ReplicationFreeze,
     ControllerFreeze,
     DiskFreeze,
+    /// The device stalls under the page cache: the leader serves on for some seconds.
+    DiskStall,
 }
 
 impl Breakage {
@@ -111,6 +113,7 @@ impl Breakage {
             Self::ReplicationFreeze => FaultKind::ReplicationFreeze(Way::Both),
             Self::ControllerFreeze => FaultKind::ControllerFreeze(Way::Both),
             Self::DiskFreeze => FaultKind::DiskFreeze,
+            Self::DiskStall => FaultKind::DiskStall,
         }
     }
 
@@ -118,6 +121,7 @@ impl Breakage {
     fn disk(self) -> Disk {
         match self {
             Self::DiskFreeze => Disk::Loop,
+            Self::DiskStall => Disk::Stallable,
             Self::Kill
             | Self::Stop
             | Self::ClientCut
@@ -182,7 +186,7 @@ fn cells(args: &MatrixArgs) -> Vec<Cell> {
         (1..=args.n).flat_map(|run| rows.iter().map(move |row| Cell { row: **row, run })).collect();
     cells.sort_by_key(|cell| {
         let chance = Sha256::digest(format!("{} {}", args.seed, cell.key(&args.kafka))).to_vec();
-        (cell.run, cell.row.arm, cell.row.breakage.disk() == Disk::Loop, chance)
+        (cell.run, cell.row.arm, cell.row.breakage.disk(), chance)
     });
     cells
 }
@@ -219,7 +223,7 @@ mod tests {
     fn a_run_of_all_cells_needs_a_cluster_of_each_kind_once() {
         let cells = asked("bench -n 3");
         let changes = 1 + cells.windows(2).filter(|pair| pair[0].needs() != pair[1].needs()).count();
-        assert_eq!(changes, 3 * 4);
+        assert_eq!(changes, 3 * 5);
         assert!(cells.windows(2).all(|pair| pair[0].run <= pair[1].run));
     }
 

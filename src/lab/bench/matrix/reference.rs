@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use Arm::{Stock, Tuned};
 use Before::{Ms, Never, Unknown};
-use Breakage::{ClientCut, ClientFreeze, ControllerFreeze, DiskFreeze, Kill, ReplicationFreeze, Stop};
+use Breakage::{ClientCut, ClientFreeze, ControllerFreeze, DiskFreeze, DiskStall, Kill, ReplicationFreeze, Stop};
 
 use super::{Arm, Breakage};
-use crate::lab::act::Act::{self, Elect, Evict, Fence, ReorderFence, ReorderUnregister, Unregister};
+use crate::lab::act::Act::{self, Elect, ElectFence, Evict, Fence, ReorderFence, ReorderUnregister, Unregister};
 
 /// What was measured before: the worst partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +38,12 @@ const fn six(arm: Arm, breakage: Breakage, (act, delay_ms): (Act, u64), (all, on
     Row { arm, breakage, act, delay_ms, partitions: 6, all, one }
 }
 
-const fn many(breakage: Breakage, act: Act, all_ms: u64) -> Row {
-    Row { arm: Stock, breakage, act, delay_ms: 300, partitions: 500, all: Ms(all_ms), one: Unknown }
+const fn many(partitions: i32, breakage: Breakage, act: Act, all_ms: u64) -> Row {
+    Row { arm: Stock, breakage, act, delay_ms: 300, partitions, all: Ms(all_ms), one: Unknown }
 }
 
-/// Every cell with six partitions, and those with 500 whose act the lab can send.
-pub(super) const ROWS: [Row; 38] = [
+/// Every cell of the notes, in their order.
+pub(super) const ROWS: [Row; 45] = [
     six(Stock, Kill, (Act::None, 0), (Ms(8_500), Ms(8_500))),
     six(Tuned, Kill, (Act::None, 0), (Ms(3_300), Unknown)),
     six(Stock, Kill, (Elect, 1_000), (Ms(8_600), Ms(1_300))),
@@ -77,12 +77,20 @@ pub(super) const ROWS: [Row; 38] = [
     six(Stock, DiskFreeze, (Unregister, 3_000), (Ms(3_300), Ms(3_300))),
     six(Stock, DiskFreeze, (Fence, 3_000), (Ms(3_300), Ms(3_300))),
     six(Stock, ControllerFreeze, (Act::None, 0), (Ms(0), Ms(0))),
-    many(Kill, Act::None, 9_800),
-    many(Kill, Fence, 1_260),
-    many(Kill, ReorderFence, 1_510),
-    many(Kill, ReorderUnregister, 1_580),
-    many(Stop, Fence, 1_570),
-    many(Stop, Elect, 9_800),
+    // It serves on for 5 s, out of the page cache.
+    six(Stock, DiskStall, (Act::None, 0), (Ms(0), Ms(0))),
+    many(500, Kill, Act::None, 9_800),
+    many(500, Kill, Fence, 1_260),
+    many(500, Kill, ReorderFence, 1_510),
+    many(500, Kill, ElectFence, 1_640),
+    many(500, Kill, ReorderUnregister, 1_580),
+    many(500, Stop, Fence, 1_570),
+    many(500, Stop, Elect, 9_800),
+    many(2_000, Kill, Act::None, 12_000),
+    many(2_000, Kill, Fence, 5_300),
+    many(2_000, Kill, ReorderFence, 7_300),
+    many(2_000, Kill, ElectFence, 8_600),
+    many(2_000, Kill, ReorderUnregister, 9_500),
 ];
 
 /// After the longest that is expected: what comes later counts as never.

@@ -155,6 +155,25 @@ impl Lab {
         }
     }
 
+    /// Strikes broker 1, acts so much later and watches; gives when the last partition took a record with acks=all and with acks=1, after
+    /// the fault; none where one did not.
+    pub(super) fn struck(
+        &mut self,
+        fault: &str,
+        (act, delay): (&str, Duration),
+        watch: Duration,
+    ) -> (Option<Duration>, Option<Duration>) {
+        self.inflict(fault);
+        let since = self.now;
+        // Clients write while the act is awaited; who is served then needs no act.
+        let before = self.served(since, since.plus(delay));
+        self.run_until(since.plus(delay).max(self.now));
+        self.act(act);
+        let after = self.served(since, since.plus(delay + watch));
+        let soonest = |acks: Acks| before[&acks].or(after[&acks]);
+        (soonest(Acks::All), soonest(Acks::Leader))
+    }
+
     /// Tries to write to every partition over fresh connections until each was written to once; gives how long after
     /// `since` the last one was, per partition the soonest; none if one never was.
     pub(super) fn served(&mut self, since: Timestamp, end: Timestamp) -> BTreeMap<Acks, Option<Duration>> {

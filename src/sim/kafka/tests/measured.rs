@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::lab::{Lab, secs, usual};
 use crate::sim::kafka::plan::{KafkaPlan, Settings, Version};
-use crate::sim::kafka::talk::Acks;
 
 const SEEDS: std::ops::Range<u64> = 1..7;
 
@@ -131,17 +130,9 @@ fn play(plan: &KafkaPlan, seed: u64, row: &str) -> (String, bool) {
     let [fault, act, all, one] = row.split('|').map(str::trim).collect::<Vec<_>>()[..] else { panic!("{row}") };
     let (act, delay) = act.split_once(' ').unwrap();
     let delay: f64 = delay.trim().parse().unwrap();
-    let mut lab = Lab::new(plan, seed);
-    lab.inflict(fault);
-    let since = lab.now;
-    // Clients write while the act is awaited; who is served then needs no act.
-    let before = lab.served(since, since.plus(secs(delay)));
-    lab.run_until(since.plus(secs(delay)).max(lab.now));
-    lab.act(act);
-    let after = lab.served(since, since.plus(secs(delay) + secs(60.0)));
-    let soonest = |acks: Acks| before[&acks].or(after[&acks]);
-    let fits = within(all, soonest(Acks::All)) && within(one, soonest(Acks::Leader));
-    (format!("acks=all {:?}, acks=1 {:?}", soonest(Acks::All), soonest(Acks::Leader)), fits)
+    let (acks_all, acks_one) = Lab::new(plan, seed).struck(fault, (act, secs(delay)), secs(60.0));
+    let fits = within(all, acks_all) && within(one, acks_one);
+    (format!("acks=all {acks_all:?}, acks=1 {acks_one:?}"), fits)
 }
 
 /// Tells whether a figure lies in a range such as `8.5 7.0-10.3`.

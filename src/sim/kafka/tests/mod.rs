@@ -3,6 +3,7 @@
 
 mod lab;
 mod lines;
+mod matrix;
 mod measured;
 mod rules;
 mod script;
