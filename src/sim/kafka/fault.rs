@@ -156,7 +156,14 @@ impl Vantage {
 }
 
 impl FaultKind {
-    fn name(self) -> &'static str {
+    /// Gives from where it is felt.
+    pub(in crate::sim) fn vantage(self) -> Vantage {
+        let (vantage, _, _) = self.details();
+        vantage
+    }
+
+    /// Gives its name, as scenarios write it.
+    pub(in crate::sim) fn name(self) -> &'static str {
         match self {
             Self::Kill => "kill",
             Self::Terminate => "terminate",

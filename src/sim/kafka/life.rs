@@ -27,21 +27,7 @@ impl Kafka {
             if !there {
                 return no(format!("there is no {target}"));
             }
-            let fits = match fault.kind {
-                FaultKind::Kill | FaultKind::Terminate | FaultKind::Stop => !matches!(target, Target::Tanist(_)),
-                FaultKind::ControllerFreeze(_) | FaultKind::ControllerCut => !matches!(target, Target::Controller(_)),
-                FaultKind::ClientCut(_)
-                | FaultKind::ClientFreeze(..)
-                | FaultKind::ClientDelay(..)
-                | FaultKind::ClientDeny(_)
-                | FaultKind::ClientThrottle(..)
-                | FaultKind::ClientCap(_)
-                | FaultKind::ReplicationFreeze(_)
-                | FaultKind::DiskFreeze
-                | FaultKind::DiskStall
-                | FaultKind::DiskFail => matches!(target, Target::Broker(_)),
-            };
-            if !fits {
+            if !fault.kind.victims().include(*target) {
                 return no(format!("{target} cannot suffer it"));
             }
         }

@@ -29,6 +29,7 @@ mod tests;
 mod throttle;
 mod timing;
 pub mod truth;
+mod victims;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

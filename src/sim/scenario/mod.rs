@@ -6,6 +6,7 @@ mod command;
 mod parse;
 mod play;
 mod setting;
+mod so_far;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -29,7 +30,7 @@ pub(in crate::sim) use command::Span;
 pub struct Played {
     /// The file with the answers of this run.
     pub text: String,
-    /// What did not go as it must; a violation that nobody expected is among it.
+    /// What did not go as it must, each with its line and command; a violation that nobody expected is among it.
     pub failures: Vec<String>,
     /// The invariant that was violated, if any.
     pub violation: Option<Violation>,
@@ -48,8 +49,10 @@ pub fn replay(text: &str) -> Result<Played, ScenarioError> {
     let script = parse::parse(text)?;
     let mut player = Player::default();
     let mut played = String::new();
+    let mut failures = Vec::new();
     let mut expected = false;
     for block in &script.blocks {
+        let before = player.failures().len();
         played.push_str(&block.above);
         played.push_str(&block.text);
         played.push('\n');
@@ -59,10 +62,11 @@ pub fn replay(text: &str) -> Result<Played, ScenarioError> {
             played.push_str(&line);
             played.push('\n');
         }
+        let whys = player.failures().get(before..).unwrap_or_default();
+        failures.extend(whys.iter().map(|why| format!("line {}: {:?}: {why}", block.at, block.text)));
         expected |= matches!(block.command, Command::Expect(Expectation::Violation(_)));
     }
     played.push_str(&script.below);
-    let mut failures = player.failures().to_vec();
     if let (Some(violation), false) = (player.violation(), expected) {
         failures.push(violation.to_string());
     }

@@ -1,7 +1,7 @@
 //! Reads a scenario: blocks of comment, command and answer. An error names line, word and what was expected.
 //!
-//! Whatever can be known to be impossible (a broker that does not exist, a time that runs backwards) is refused here, before
-//! anything runs.
+//! Whatever can be known to be impossible (a broker that does not exist, a time that runs backwards, an end of what never began)
+//! is refused here, before anything runs.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use crate::control::event::PauseFile;
 use crate::model::ids::{BrokerId, ControllerId, NodeId};
+use crate::sim::checks::NUMBERS;
 use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, NAMES, Path, Target, Vantage};
 use crate::sim::net::{Cut, LinkTrouble};
 
 use super::command::{Command, Expectation, Foreign, Ours, Span, Wish};
 use super::setting::Setting;
+use super::so_far::SoFar;
 
 /// The line that stands between a command and its answer.
 pub(super) const RULE: &str = "----";
@@ -36,6 +38,8 @@ pub struct ScenarioError {
 pub(super) struct Block {
     /// Comments and blank lines above the command, as they stand.
     pub(super) above: String,
+    /// The line of the command, from 1.
+    pub(super) at: usize,
     pub(super) command: Command,
     /// The command as it was written.
     pub(super) text: String,
@@ -58,7 +62,8 @@ struct Known {
 
 /// Reads a whole scenario; answers in it are left out.
 pub(super) fn parse(text: &str) -> Result<Script, ScenarioError> {
-    let (mut blocks, mut above, mut known) = (Vec::new(), String::new(), Known::default());
+    let (mut blocks, mut above) = (Vec::new(), String::new());
+    let (mut known, mut so_far) = (Known::default(), SoFar::default());
     let mut lines = text.lines().enumerate().peekable();
     while let Some((place, line)) = lines.next() {
         if line.trim().is_empty() || line.starts_with('#') {
@@ -70,7 +75,8 @@ pub(super) fn parse(text: &str) -> Result<Script, ScenarioError> {
             return Err(wrong(at, RULE, "a command above it"));
         }
         let command = known.read(at, line)?;
-        blocks.push(Block { above: std::mem::take(&mut above), command, text: line.trim_end().to_owned() });
+        so_far.take(at, line, &command)?;
+        blocks.push(Block { above: std::mem::take(&mut above), at, command, text: line.trim_end().to_owned() });
         if lines.peek().is_some_and(|(_, next)| *next == RULE) {
             lines.next();
             // The answer ends at the first blank line.
@@ -104,7 +110,7 @@ impl Reader {
     }
 }
 
-fn wrong(line: usize, word: &str, expected: impl Into<String>) -> ScenarioError {
+pub(super) fn wrong(line: usize, word: &str, expected: impl Into<String>) -> ScenarioError {
     ScenarioError { line, word: word.to_owned(), expected: expected.into() }
 }
 
@@ -197,10 +203,15 @@ impl Known {
             };
             wrong(at, &error.word, expected)
         })?;
+        let victims = fault.kind.victims();
         for target in &fault.targets {
             self.exists(at, *target)?;
+            if !victims.include(*target) {
+                let expected = format!("{victims}: {} strikes nothing else", fault.kind.name());
+                return Err(wrong(at, &target.to_string(), expected));
+            }
         }
-        if let Some(Path::Tanist(node)) = from_whom(&fault)
+        if let Vantage::Only(Path::Tanist(node)) = fault.kind.vantage()
             && !(1..=3).contains(&node.0)
         {
             return Err(wrong(at, &Path::Tanist(node).to_string(), "tanist1, tanist2 or tanist3"));
@@ -268,7 +279,7 @@ impl Known {
             ["all", "serve"] => Expectation::Serving,
             ["nothing", "sent"] => Expectation::Untouched,
             ["a", "leader"] => Expectation::Leader,
-            ["violation", number] => Expectation::Violation((*number).to_owned()),
+            ["violation", number] => Expectation::Violation(invariant(at, number)?),
             other => {
                 let expected = "`b1 leads nothing`, `p0 led by b2`, `p0 blocked`, `all serve`, `nothing sent`, `a leader` or \
                                 `violation S2`";
@@ -278,29 +289,12 @@ impl Known {
     }
 }
 
-fn from_whom(fault: &Fault) -> Option<Path> {
-    use crate::sim::kafka::fault::FaultKind as K;
-    let vantage = match fault.kind {
-        K::ClientCut(vantage)
-        | K::ClientDeny(vantage)
-        | K::ClientCap(vantage)
-        | K::ClientFreeze(vantage, _)
-        | K::ClientDelay(vantage, _)
-        | K::ClientThrottle(vantage, _) => vantage,
-        K::Kill
-        | K::Terminate
-        | K::Stop
-        | K::ReplicationFreeze(_)
-        | K::ControllerFreeze(_)
-        | K::ControllerCut
-        | K::DiskFreeze
-        | K::DiskStall
-        | K::DiskFail => Vantage::All,
-    };
-    match vantage {
-        Vantage::All => None,
-        Vantage::Only(path) => Some(path),
+fn invariant(at: usize, word: &str) -> Result<String, ScenarioError> {
+    if NUMBERS.iter().any(|(number, _)| *number == word) {
+        return Ok(word.to_owned());
     }
+    let known: Vec<&str> = NUMBERS.iter().map(|(number, _)| *number).collect();
+    Err(wrong(at, word, format!("the number of an invariant: {}", known.join(", "))))
 }
 
 fn read_span(at: usize, word: &str) -> Result<Duration, ScenarioError> {
@@ -360,6 +354,9 @@ fn machine(at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioErro
 
 fn link(at: usize, rest: &[&str]) -> Result<Command, ScenarioError> {
     let (from, to) = (node(at, rest.first())?, node(at, rest.get(1))?);
+    if from == to {
+        return Err(wrong(at, &to.to_string(), format!("another node: no link leads from {from} to itself")));
+    }
     let mut trouble = LinkTrouble::default();
     for word in rest.get(2..).unwrap_or_default() {
         let permille = |value: &str| {

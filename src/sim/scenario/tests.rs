@@ -1,7 +1,11 @@
 //! Scenarios: what is wrong is named by line and word before anything runs, and playing what was played changes nothing.
 
+use std::time::Duration;
+
 use super::parse::parse;
-use super::replay;
+use super::{commands_of, replay, text_of};
+use crate::sim::random::{Episode, RandomPlan};
+use crate::sim::sabotage::Sabotage;
 
 fn error(text: &str) -> String {
     parse(text).map(|_| "read".to_owned()).unwrap_or_else(|error| error.to_string())
@@ -29,7 +33,130 @@ fn an_error_names_line_word_and_what_was_expected() {
     for (text, expected) in cases {
         assert_eq!(error(text), expected, "{text:?}");
     }
+    let violation = error("world\n\nexpect violation Z9\n");
+    assert!(violation.starts_with("line 3: \"Z9\": expected the number of an invariant: 1, 2, 3,"), "{violation}");
     assert!(error("world\n\nexplode b1\n").starts_with("line 3: \"explode\": expected a command"));
+}
+
+/// Gives what is wrong with these commands, which stand in every second line below a world's.
+fn answer(commands: &str) -> String {
+    error(&format!("world\n\n{}\n", commands.split("; ").collect::<Vec<_>>().join("\n\n")))
+}
+
+#[test]
+fn a_target_that_cannot_suffer_a_fault_is_refused() {
+    let cases = [
+        ("kill t1", "\"t1\": expected a broker or a controller, such as b1 or k101: kill strikes nothing else"),
+        ("stop k101,t2", "\"t2\": expected a broker or a controller, such as b1 or k101: stop strikes nothing else"),
+        ("disk-freeze k101", "\"k101\": expected a broker, such as b1: disk-freeze strikes nothing else"),
+        ("client-cut t1", "\"t1\": expected a broker, such as b1: client-cut strikes nothing else"),
+        (
+            "controller-cut b1,k101",
+            "\"k101\": expected a broker or a Tanist node, such as b1 or t1: controller-cut strikes nothing else",
+        ),
+        ("heal client-delay k103 20ms", "\"k103\": expected a broker, such as b1: client-delay strikes nothing else"),
+        ("link n2 n2 cut", "\"n2\": expected another node: no link leads from n2 to itself"),
+    ];
+    for (commands, expected) in cases {
+        assert_eq!(answer(commands), format!("line 3: {expected}"), "{commands}");
+    }
+    for commands in ["kill b1,k101", "stop k102", "controller-freeze b1,t1 inbound", "disk-fail b2"] {
+        assert_eq!(answer(commands), "read", "{commands}");
+    }
+}
+
+#[test]
+fn nothing_begins_twice_and_nothing_ends_that_never_began() {
+    let cases = [
+        ("heal kill b1", "line 3: \"b1\": expected a fault that is under way there: there is none"),
+        (
+            "kill b1; heal kill b1; heal kill b1",
+            "line 7: \"b1\": expected a fault that is under way there: there is none",
+        ),
+        ("kill b1; heal kill b1,b2", "line 5: \"b2\": expected a fault that is under way there: there is none"),
+        ("terminate b1; heal kill b1", "line 5: \"b1\": expected a fault that is under way there: terminate b1"),
+        (
+            "client-delay b1 20ms; heal client-delay b1 30ms",
+            "line 5: \"b1\": expected a fault that is under way there: client-delay b1 20ms",
+        ),
+        ("kill b1; kill b1", "line 5: \"b1\": expected `heal kill b1` first: it is under way since line 3"),
+        ("kill b1,b2; kill b3,b2", "line 5: \"b2\": expected `heal kill b2` first: it is under way since line 3"),
+        (
+            "terminate b1; heal terminate b1; terminate b1; terminate b1",
+            "line 9: \"b1\": expected `heal terminate b1` first: it is under way since line 7",
+        ),
+        ("crash n1; crash n1", "line 5: \"n1\": expected `restart n1` first: it is dead since line 3"),
+        ("crash n1; hold n1", "line 5: \"n1\": expected `restart n1` first: it is dead since line 3"),
+        ("restart n1", "line 3: \"n1\": expected `crash n1` first: it runs"),
+        ("crash n1; restart n1; restart n1", "line 7: \"n1\": expected `crash n1` first: it runs"),
+        ("disk n1 stalls; restart n1", "line 5: \"n1\": expected `crash n1` first: it runs"),
+        ("hold n1; hold n1", "line 5: \"n1\": expected `go-on n1` first: it is held since line 3"),
+        ("go-on n1", "line 3: \"n1\": expected `hold n1` first: it is not held"),
+        ("hold n1; crash n1; go-on n1", "line 7: \"n1\": expected `hold n1` first: it is not held"),
+    ];
+    for (commands, expected) in cases {
+        assert_eq!(answer(commands), expected, "{commands}");
+    }
+}
+
+#[test]
+fn what_may_overlap_or_be_said_again_is_read() {
+    for commands in [
+        "kill b1; heal kill b1; kill b1; heal kill b1",
+        "kill b1,k101; heal kill k101; heal kill b1",
+        "terminate b1; kill b1; heal kill b1; heal terminate b1",
+        // A shutdown that was held up may have ended after its broker was to start.
+        "terminate b1; heal terminate b1; heal terminate b1",
+        "client-freeze b1; client-freeze b1 from tanist1; heal client-freeze b1 from tanist1",
+        "cut n1; cut n1; join n1; link n1 n2 cut; link n1 n2 cut; pause-file n1; no-pause-file n1; no-pause-file n1",
+        "hold n1; crash n1; restart n1; hold n1; go-on n1",
+        // Whether a process has ended of its disk by then only the run can tell.
+        "disk n1 full; run 1s; restart n1; disk n1 good; restart n1",
+        "disk n1 fails; run 1s; crash n1; disk n1 good; restart n1",
+    ] {
+        assert_eq!(answer(commands), "read", "{commands}");
+    }
+    // A sabotage may end any process.
+    assert_eq!(error("world sabotage=disk-lies\n\nrestart n1\n"), "read");
+}
+
+#[test]
+fn a_world_ends_after_a_thousand_days_in_all() {
+    let most = |at: usize, word: &str| {
+        format!("line {at}: \"{word}\": expected at most 1000 days (24000h) in the whole scenario")
+    };
+    for (commands, at, word) in [
+        ("run 99999999999h", 3, "99999999999h"),
+        ("until 24001h", 3, "24001h"),
+        ("run 23999h; run 1h; run 1ms", 7, "1ms"),
+        ("until 24000h; must converge within 1s", 5, "1s"),
+        ("must converge within 24000h; run 1s", 5, "1s"),
+    ] {
+        assert_eq!(answer(commands), most(at, word), "{commands}");
+    }
+    assert_eq!(answer("run 12000h; until 23000h; must converge within 1000h"), "read");
+}
+
+#[test]
+fn what_only_the_run_can_tell_names_its_line_and_command() {
+    let played = replay("world\n\ndisk n1 full\n\n# Too early.\nrestart n1\n").expect("a scenario");
+    assert_eq!(played.failures, ["line 6: \"restart n1\": n1 runs already"]);
+    assert!(played.text.ends_with("restart n1\n----\nno: n1 runs already\n"), "{}", played.text);
+}
+
+#[test]
+fn random_worlds_and_what_is_left_of_them_are_scenarios() {
+    for seed in 1..=100 {
+        let span = Duration::from_secs(3600);
+        let plan = RandomPlan { seed, span, brokers: 5, partitions: 12, sabotage: Sabotage::None };
+        let all = plan.episodes();
+        let every = |nth: usize| all.iter().step_by(nth).cloned().collect::<Vec<Episode>>();
+        for left in [1, 2, 3].map(every) {
+            let commands = plan.commands(&left);
+            let read = commands_of(&text_of("a random world", &commands));
+            assert_eq!(read.map(|read| read.len()), Ok(commands.len()), "seed {seed}");
+        }
+    }
 }
 
 #[test]
@@ -37,6 +164,7 @@ fn commands_read_back_what_they_print() {
     let lines = [
         "world seed=7 brokers=4 partitions=6 replication=3 mode=approve fence=on adviser=lies writes=20",
         "run 90s",
+        "client-freeze b2 from tanist1 inbound",
         "heal client-freeze b2 from tanist1 inbound",
         "disk n1 slow 200ms",
         "clock n3 jumps -86400000ms",
