@@ -11,6 +11,10 @@ use super::demo::Show;
 use crate::sim::random::RandomPlan;
 use crate::sim::sabotage::Sabotage;
 
+/// The most hours in which things may go wrong. A run that fails is written as a scenario, which takes no more than 1000 days with
+/// what it lets pass before and after.
+const HOURS_MAX: u64 = 23_990;
+
 /// What is to be simulated.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct SimulateArguments {
@@ -30,10 +34,10 @@ pub struct SimulateArguments {
     #[arg(long, default_value_t = 1, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// For how many simulated minutes things go wrong.
-    #[arg(long, default_value_t = 10, conflicts_with_all = ["hours", "file"])]
+    #[arg(long, default_value_t = 10, conflicts_with_all = ["hours", "file"], value_parser = clap::value_parser!(u64).range(..=HOURS_MAX * 60))]
     minutes: u64,
     /// The same in hours.
-    #[arg(long, requires = "random", conflicts_with = "file")]
+    #[arg(long, requires = "random", conflicts_with = "file", value_parser = clap::value_parser!(u64).range(..=HOURS_MAX))]
     hours: Option<u64>,
     /// Brokers.
     #[arg(long, default_value_t = 5, requires = "random", conflicts_with = "file", value_parser = clap::value_parser!(u16).range(1..=400))]
@@ -171,5 +175,15 @@ mod tests {
         Line::try_parse_from(["simulate", "--random", "--seed", "3", "--sabotage", "log-of-one"])
             .expect("a random world");
         Line::try_parse_from(["simulate", "x.scn"]).expect("a scenario");
+    }
+
+    #[test]
+    fn a_random_world_runs_no_longer_than_a_scenario_may() {
+        for longest in ["--hours 23990", "--minutes 1439400"] {
+            let words = format!("simulate --random {longest}");
+            Line::try_parse_from(words.split(' ')).expect("a long world");
+            let said = error(&format!("{words}0"));
+            assert!(said.contains("is not in"), "{longest}: {said}");
+        }
     }
 }
