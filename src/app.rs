@@ -12,6 +12,7 @@ mod node;
 mod reads;
 mod rights;
 mod simulate;
+mod toll;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

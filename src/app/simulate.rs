@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::demo::demo;
+use super::toll;
 use crate::adapters::clock;
 use crate::sim::random::{Ran, RandomPlan, shrink};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::scan::{Alone, Row, Scan, Scenarios, Witness, page, rows};
-use crate::sim::scenario::{Played, replay, text_of};
+use crate::sim::scenario::{Comparison, Course, Played, measured, replay, text_of};
 use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::simulate::{Answers, Simulation};
@@ -36,12 +37,24 @@ pub(super) fn simulate(what: Simulation, output: Output, to: &mut dyn Write) -> 
 fn scenario(file: &Path, answers: Answers, (output, to): (Output, &mut dyn Write)) -> anyhow::Result<ExitStatus> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let began = clock::now();
-    let played = replay(&text)
-        .map_err(|error| Failure { status: ExitStatus::Usage, what: format!("{}: {error}", file.display()) })?;
+    let (played, course) = match answers {
+        Answers::Printed => measured(&text),
+        Answers::Bare | Answers::Recorded => replay(&text).map(|played| (played, None)),
+    }
+    .map_err(|error| Failure { status: ExitStatus::Usage, what: format!("{}: {error}", file.display()) })?;
     let took = clock::now().saturating_duration_since(began);
     match (answers, output) {
-        (Answers::Printed, Output::Table) => write!(to, "{}", played.text)?,
-        (Answers::Printed, Output::Json) => scenario_json(file, &played, took, to)?,
+        (Answers::Printed | Answers::Bare, Output::Table) => {
+            write!(to, "{}", played.text)?;
+            // The same is played once more for it: nobody shall wait for that to read what happened.
+            to.flush()?;
+            if let Some(compared) = course.and_then(Course::compared) {
+                write!(to, "\n{}", toll::text(&compared))?;
+            }
+        }
+        (Answers::Printed | Answers::Bare, Output::Json) => {
+            scenario_json(file, &played, (took, course.and_then(Course::compared)), to)?;
+        }
         (Answers::Recorded, Output::Table | Output::Json) => {
             std::fs::write(file, &played.text).with_context(|| format!("{} cannot be written", file.display()))?;
         }
@@ -52,7 +65,12 @@ fn scenario(file: &Path, answers: Answers, (output, to): (Output, &mut dyn Write
     Ok(if played.failures.is_empty() { ExitStatus::Yes } else { ExitStatus::No })
 }
 
-fn scenario_json(file: &Path, played: &Played, took: Duration, to: &mut dyn Write) -> anyhow::Result<()> {
+fn scenario_json(
+    file: &Path,
+    played: &Played,
+    (took, compared): (Duration, Option<Comparison>),
+    to: &mut dyn Write,
+) -> anyhow::Result<()> {
     let value = serde_json::json!({
         "version": 1,
         "kind": "scenario",
@@ -64,6 +82,7 @@ fn scenario_json(file: &Path, played: &Played, took: Duration, to: &mut dyn Writ
         "trace": played.trace.to_string(),
         "failures": played.failures,
         "violation": played.violation.as_ref().map(ToString::to_string),
+        "came_to": compared.as_ref().map(toll::json),
     });
     writeln!(to, "{value}")?;
     Ok(())

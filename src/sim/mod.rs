@@ -19,6 +19,7 @@ pub mod differential;
 pub mod disk;
 mod hand;
 pub mod kafka;
+pub mod meter;
 pub mod net;
 mod node;
 mod probe;

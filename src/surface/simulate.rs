@@ -24,6 +24,9 @@ pub struct SimulateArguments {
     /// Writes the answers into the file, below its commands.
     #[arg(long, conflicts_with_all = ["random", "sabotages"])]
     rewrite: bool,
+    /// Leaves out what the scenario came to, and with it the second run, without Tanist, that this takes.
+    #[arg(long, conflicts_with_all = ["rewrite", "random", "sabotages"])]
+    no_summary: bool,
     /// Lets faults come by chance instead.
     #[arg(long)]
     random: bool,
@@ -104,8 +107,10 @@ pub enum Simulation {
 /// What becomes of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answers {
-    /// They are printed.
+    /// They are printed, and below them what it came to, with Tanist and without.
     Printed,
+    /// They are printed, and nothing else is played.
+    Bare,
     /// They are written into the file.
     Recorded,
 }
@@ -115,7 +120,11 @@ impl SimulateArguments {
     #[must_use]
     pub fn meant(self) -> Simulation {
         if let Some(file) = self.file {
-            let answers = if self.rewrite { Answers::Recorded } else { Answers::Printed };
+            let answers = match (self.rewrite, self.no_summary) {
+                (true, _) => Answers::Recorded,
+                (false, true) => Answers::Bare,
+                (false, false) => Answers::Printed,
+            };
             return Simulation::Scenario { file, answers };
         }
         let minutes = self.hours.map_or(self.minutes, |hours| hours.saturating_mul(60));
@@ -175,6 +184,8 @@ mod tests {
         Line::try_parse_from(["simulate", "--random", "--seed", "3", "--sabotage", "log-of-one"])
             .expect("a random world");
         Line::try_parse_from(["simulate", "x.scn"]).expect("a scenario");
+        Line::try_parse_from(["simulate", "x.scn", "--no-summary"]).expect("its timeline alone");
+        assert!(error("simulate x.scn --rewrite --no-summary").contains("cannot be used with"));
     }
 
     #[test]

@@ -40,8 +40,8 @@ def must_begin(arguments):
 
 def main():
     tanist = sys.argv[1]
-    must_begin([tanist, "simulate", "benches/worlds/large.scn"])
-    scenario = lambda name: [tanist, "simulate", f"benches/worlds/{name}.scn", "-o", "json"]
+    must_begin([tanist, "simulate", "benches/worlds/large.scn", "--no-summary"])
+    scenario = lambda name: [tanist, "simulate", f"benches/worlds/{name}.scn", "--no-summary", "-o", "json"]
     cells = {
         "quiet": [run(scenario("quiet")) for _ in range(RUNS)],
         "random": [

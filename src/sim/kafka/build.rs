@@ -64,6 +64,7 @@ impl Kafka {
             observers: BTreeSet::new(),
             publishing: false,
             postponed: BTreeMap::new(),
+            stirs: 0,
         };
         plan.brokers.iter().for_each(|broker| kafka.found_broker(broker));
         plan.topics.iter().for_each(|topic| kafka.found_topic(topic));

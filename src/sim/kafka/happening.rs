@@ -78,6 +78,23 @@ pub(super) enum Chore {
     Exit,
 }
 
+impl Chore {
+    /// Tells whether who serves clients may be another after it. What only asks the controller for something is not among them: what
+    /// comes of it is appended to the metadata log.
+    pub(super) fn stirs(&self) -> bool {
+        match self {
+            Self::Loaded
+            | Self::Apply(_)
+            | Self::CaughtUp
+            | Self::Alter
+            | Self::Replicated(_)
+            | Self::StallShows
+            | Self::Exit => true,
+            Self::Register(_) | Self::Beat | Self::Show | Self::CheckLag | Self::GiveUp(..) | Self::MayGo => false,
+        }
+    }
+}
+
 /// A request on its way to the active controller, from the socket that it came in by.
 #[derive(Debug)]
 pub(super) struct Errand {

@@ -27,6 +27,7 @@ impl Kafka {
 
     /// The same with partitions that are gone.
     pub(super) fn append_with(&mut self, changes: Vec<(Place, State)>, gone: Vec<Place>, others: u64) {
+        self.stir();
         self.pin_views();
         let records = u64::try_from(changes.len().saturating_add(gone.len())).unwrap_or(u64::MAX);
         self.grow(records.saturating_add(others).max(1));

@@ -94,6 +94,8 @@ pub struct Kafka {
     publishing: bool,
     /// What came due while its process was stopped.
     postponed: BTreeMap<Door, Vec<Happening>>,
+    /// Counts whatever may change who serves clients.
+    stirs: u64,
 }
 
 impl Kafka {
@@ -156,6 +158,7 @@ impl Kafka {
     pub fn inflict(&mut self, now: Timestamp, fault: &Fault) -> Result<(), Impossible> {
         self.possible(fault)?;
         self.advance(now);
+        self.stir();
         fault.targets.iter().for_each(|target| self.strike(fault.kind, *target));
         Ok(())
     }
@@ -166,6 +169,7 @@ impl Kafka {
     pub fn heal(&mut self, now: Timestamp, fault: &Fault) -> Result<(), Impossible> {
         self.possible(fault)?;
         self.advance(now);
+        self.stir();
         fault.targets.iter().for_each(|target| self.mend(fault.kind, *target));
         Ok(())
     }
@@ -180,6 +184,15 @@ impl Kafka {
     #[must_use]
     pub fn truth(&self) -> Truth<'_> {
         Truth { kafka: self }
+    }
+
+    /// Gives a number that is another one whenever who serves clients may be another: while it stays, nobody need look again.
+    pub(in crate::sim) fn stirs(&self) -> u64 {
+        self.stirs
+    }
+
+    fn stir(&mut self) {
+        self.stirs = self.stirs.wrapping_add(1);
     }
 
     fn happen(&mut self, what: Happening) {
@@ -216,6 +229,9 @@ impl Kafka {
                 return;
             }
             Some(Process::Dead) | None => return,
+        }
+        if chore.stirs() {
+            self.stir();
         }
         match chore {
             Chore::Register(attempt) => self.register(id, attempt),

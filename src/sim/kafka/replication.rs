@@ -121,8 +121,19 @@ impl Kafka {
         }
     }
 
+    /// Gives how many of a partition's records are acknowledged with acks=all by now. Only reads: what has flowed since the last event is
+    /// counted, and written with the next.
+    pub(super) fn acknowledged_by_now(&self, partition: &Partition) -> u64 {
+        let known = partition.acked.end();
+        let Some((leader, true)) = self.serving(partition) else { return known };
+        let mut carried = partition.carried.0;
+        let flowed = part(&mut carried, partition.flow.acks_all_per_s, self.now.since(partition.flowed_to));
+        let held = partition.replica(leader).map_or(0, |replica| replica.log.end());
+        if flowed == 0 { known } else { known.max(held.saturating_add(flowed)) }
+    }
+
     /// Gives the leader that takes clients' records now, and whether acks=all ones as well.
-    fn serving(&self, partition: &Partition) -> Option<(BrokerId, bool)> {
+    pub(super) fn serving(&self, partition: &Partition) -> Option<(BrokerId, bool)> {
         let leader = partition.state.leader?;
         let gate = self.passages.get(&Route::Client(leader, Path::Clients)).map_or(Gate::Open, |one| one.gate);
         self.leader_at_work(partition).filter(|_| gate == Gate::Open)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Kafka;
 use super::fault::Path;
 pub use super::state::Lost;
-use super::state::{Disk, Fence, Gate, Leaving, Partition, Process, Registered, Route};
+use super::state::{Disk, Existence, Fence, Gate, Leaving, Partition, Process, Registered, Route};
 use super::talk::{Acks, RecordId};
 use crate::model::ids::{BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, TopicId};
 use crate::model::topology::Standing;
@@ -147,6 +147,30 @@ impl Truth<'_> {
             Acks::Leader => serving.is_some(),
             Acks::All => serving == Some(true),
         }
+    }
+
+    /// Gives each partition to which a client that knows the leader could not write with acks=all now, with the weakest acks that fails.
+    pub fn refusing(&self) -> impl Iterator<Item = (PartitionId, Acks)> {
+        let kafka = self.kafka;
+        let existing = kafka.partitions.iter().filter(|partition| partition.standing == Existence::Exists);
+        existing.filter_map(move |partition| match kafka.serving(partition) {
+            Some((_, true)) => None,
+            Some((_, false)) => Some((partition.id, Acks::All)),
+            None => Some((partition.id, Acks::Leader)),
+        })
+    }
+
+    /// Gives how many records were acknowledged with acks=all up to now, those included that were lost afterwards.
+    #[must_use]
+    pub fn acknowledged_records(&self) -> u64 {
+        let kept = self.kafka.partitions.iter().map(|partition| self.kafka.acknowledged_by_now(partition));
+        kept.fold(self.lost_records(), u64::saturating_add)
+    }
+
+    /// Gives how many records were acknowledged with acks=all and are in the log of no leader any more.
+    #[must_use]
+    pub fn lost_records(&self) -> u64 {
+        self.lost().iter().map(|lost| lost.to.saturating_sub(lost.from)).fold(0, u64::saturating_add)
     }
 
     /// Gives what was acknowledged with acks=all and is in the log of no leader any more, in the order in which it was lost.

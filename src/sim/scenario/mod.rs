@@ -3,6 +3,7 @@
 //! Replaying a file yields the file, so that there is no second one to orphan.
 
 mod command;
+mod course;
 mod parse;
 mod play;
 mod setting;
@@ -19,6 +20,7 @@ use crate::sim::trace::Trace;
 use crate::sim::world::Statistics;
 
 pub use command::{Command, Expectation, Foreign, Ours, Wish};
+pub use course::{Comparison, Course};
 pub use parse::{Reader, ScenarioError};
 pub use play::Player;
 pub use setting::Setting;
@@ -46,8 +48,19 @@ pub struct Played {
 ///
 /// Errors: [`ScenarioError`] names line, word and what was expected, before anything runs.
 pub fn replay(text: &str) -> Result<Played, ScenarioError> {
-    let script = parse::parse(text)?;
-    let mut player = Player::default();
+    Ok(play_out(&parse::parse(text)?, &mut Player::default()))
+}
+
+/// Plays a scenario from its text, and measures what it comes to for those who write; the answers are the same.
+///
+/// Errors: [`ScenarioError`] names line, word and what was expected, before anything runs.
+pub fn measured(text: &str) -> Result<(Played, Option<Course>), ScenarioError> {
+    let mut player = Player::measuring();
+    let played = play_out(&parse::parse(text)?, &mut player);
+    Ok((played, Course::of(&player)))
+}
+
+fn play_out(script: &parse::Script, player: &mut Player) -> Played {
     let mut played = String::new();
     let mut failures = Vec::new();
     let mut expected = false;
@@ -74,7 +87,7 @@ pub fn replay(text: &str) -> Result<Played, ScenarioError> {
         Some(world) => (world.now().since(Timestamp(0)), world.trace(), world.statistics()),
         None => (Duration::ZERO, Trace::default(), Statistics::default()),
     };
-    Ok(Played { text: played, failures, violation: player.violation().cloned(), span, trace, statistics })
+    Played { text: played, failures, violation: player.violation().cloned(), span, trace, statistics }
 }
 
 /// Gives the commands of a scenario.

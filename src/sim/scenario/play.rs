@@ -31,21 +31,40 @@ pub struct Player {
     failures: Vec<String>,
     /// The number that no check reports.
     muted: Option<String>,
+    /// What was played and when it was over, where the world is measured.
+    course: Option<Vec<(Command, Timestamp)>>,
 }
 
 impl Default for Player {
     fn default() -> Self {
-        Self { world: None, start: Timestamp(0), violation: None, failures: Vec::new(), muted: None }
+        Self { world: None, start: Timestamp(0), violation: None, failures: Vec::new(), muted: None, course: None }
     }
 }
 
 impl Player {
+    /// Gives a player that measures what its world comes to for clients, and notes what is played.
+    pub(super) fn measuring() -> Self {
+        Self { course: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Gives what was played, each with when it was over; nothing where nobody measures.
+    pub(super) fn course(&self) -> &[(Command, Timestamp)] {
+        self.course.as_deref().unwrap_or_default()
+    }
+
+    fn note(&mut self, command: &Command, over: Timestamp) {
+        if let Some(course) = self.course.as_mut() {
+            course.push((command.clone(), over));
+        }
+    }
+
     /// Plays one command; gives its answer, line by line.
     pub fn play(&mut self, command: &Command) -> Vec<String> {
         if let Command::World(setting) = command {
             let mut world = self.begun(setting);
             world.watch_kafka();
             self.start = world.now();
+            self.note(command, self.start);
             self.world = Some(world);
             let racks = setting.brokers.min(3);
             return vec![format!(
@@ -58,6 +77,7 @@ impl Player {
         }
         let Some(mut world) = self.world.take() else { return vec!["there is no world".to_owned()] };
         let answer = self.on(&mut world, command);
+        self.note(command, world.now());
         let mut lines = self.lines(&mut world);
         self.world = Some(world);
         lines.extend(answer);
@@ -87,6 +107,9 @@ impl Player {
         if let Some(number) = &self.muted {
             world.mute(number);
         }
+        if self.course.is_some() {
+            world.measure();
+        }
         world
     }
 
@@ -109,6 +132,33 @@ impl Player {
         let told = world.take_told();
         self.world = Some(world);
         told
+    }
+
+    /// Plays what befalls Kafka and our machines, and lets time pass until then. What people ask of the trio, and what must be so, is
+    /// left out.
+    pub(super) fn follow(&mut self, command: &Command, until: Timestamp) {
+        if let Command::World(setting) = command {
+            self.world = Some(self.begun(setting));
+            return;
+        }
+        let Some(mut world) = self.world.take() else { return };
+        match command {
+            Command::Strike(_) | Command::Heal(_) | Command::Ours(..) | Command::Link(..) | Command::Foreign(_) => {
+                // What cannot be done was said where the scenario was played.
+                let _ = self.on(&mut world, command);
+            }
+            Command::World(_)
+            | Command::Run(_)
+            | Command::Until(_)
+            | Command::Person { .. }
+            | Command::Expect(_)
+            | Command::Converge(_) => {}
+        }
+        while world.now() < until {
+            // Kafka goes on, whatever a check has to say about the trio.
+            let _ = world.run_for(until.since(world.now()));
+        }
+        self.world = Some(world);
     }
 
     /// Gives the invariant that was violated, if any.

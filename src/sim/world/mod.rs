@@ -24,6 +24,7 @@ use super::checks::{Checks, Found, Scene, Troubles, Violation};
 use super::kafka::Kafka;
 use super::kafka::plan::KafkaPlan;
 use super::kafka::talk::Request;
+use super::meter::{Meter, Toll};
 use super::net::Net;
 use super::node::{Machine, Setup};
 use super::sabotage::Sabotage;
@@ -111,6 +112,8 @@ pub struct World {
     /// The orders that the cluster began with.
     orders: BTreeMap<PartitionId, Vec<BrokerId>>,
     watch: Option<Watch>,
+    /// Looks on, where somebody wants to know what it comes to for clients.
+    meter: Option<Meter>,
     /// The number that no check reports.
     muted: Option<String>,
 }
@@ -208,6 +211,7 @@ impl World {
             foreigners: 0,
             orders,
             watch: None,
+            meter: None,
             muted: None,
         };
         for id in voters {
@@ -231,6 +235,7 @@ impl World {
                 (Some(_) | None, None) => false,
             };
             let Some(at) = (if theirs_first { theirs } else { ours }).filter(|at| *at <= end) else { break };
+            self.measure_until(at);
             self.now = self.now.max(at);
             if theirs_first {
                 self.kafka.advance(self.now);
@@ -239,6 +244,7 @@ impl World {
                 self.deliver(arrival)?;
             }
         }
+        self.measure_until(end.plus(Duration::from_micros(1)));
         self.now = end;
         self.kafka.advance(end);
         self.listen();
@@ -250,6 +256,13 @@ impl World {
         self.checks.after(scene)
     }
 
+    /// Nothing happens from now until then: what is so now may be looked at for any moment between.
+    fn measure_until(&mut self, next: Timestamp) {
+        if let Some(meter) = self.meter.as_mut() {
+            meter.pass(&self.kafka, self.now, next);
+        }
+    }
+
     /// Lets no check report this number from now on: whether another one would have found the same.
     pub fn mute(&mut self, number: &str) {
         self.muted = Some(number.to_owned());
@@ -258,6 +271,17 @@ impl World {
     /// Tells from now on what changes in the pretended cluster.
     pub fn watch_kafka(&mut self) {
         self.watch = Some(Watch::new(&self.kafka));
+    }
+
+    /// Measures from now on what it comes to for clients.
+    pub fn measure(&mut self) {
+        self.meter = Some(Meter::new(&self.kafka, self.now));
+    }
+
+    /// Gives what it has come to for clients; nothing where nobody measures.
+    #[must_use]
+    pub fn toll(&self) -> Option<Toll> {
+        Some(self.meter.as_ref()?.toll(&self.kafka, self.now))
     }
 
     /// Gives the time.
