@@ -111,7 +111,7 @@ impl Kafka {
     }
 
     pub(super) fn first_check_of_lag(&mut self, id: BrokerId) {
-        let check = self.soon((std::time::Duration::ZERO, self.settings.replica_lag_max / 2));
+        let check = self.soon((std::time::Duration::ZERO, self.lag_check()));
         self.chore(check, id, Chore::CheckLag);
     }
 

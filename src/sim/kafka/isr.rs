@@ -118,8 +118,13 @@ impl Kafka {
         }
     }
 
+    /// Gives how long it is from one look for who lags to the next.
+    pub(super) fn lag_check(&self) -> Duration {
+        self.settings.replica_lag_max / timing::LAG_CHECKS
+    }
+
     pub(super) fn check_lag(&mut self, id: BrokerId) {
-        self.chore(self.now.plus(self.settings.replica_lag_max / 2), id, Chore::CheckLag);
+        self.chore(self.now.plus(self.lag_check()), id, Chore::CheckLag);
         let blocked = |broker: &super::state::Broker| broker.disk == Disk::Blocked || !broker.works();
         if self.brokers.get(&id).is_none_or(blocked) {
             return;

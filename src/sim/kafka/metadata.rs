@@ -16,8 +16,6 @@ use crate::sim::chance::Chance;
 
 /// So many changes wait for a broker that does not read before they are made one.
 const UNREAD_MAX: usize = 64;
-/// Growth of the log is remembered for so long: by then everybody who reads has it.
-const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Kafka {
     /// Appends changes of partitions, and `others` records beside them.
@@ -60,7 +58,7 @@ impl Kafka {
     pub(super) fn grow(&mut self, records: u64) {
         self.log_end = self.log_end.saturating_add(records);
         self.grown.push_back((self.now, self.log_end));
-        while self.grown.front().is_some_and(|(at, _)| at.plus(REMEMBERED) < self.now) {
+        while self.grown.front().is_some_and(|(at, _)| at.plus(timing::REMEMBERED) < self.now) {
             self.grown_before = self.grown.pop_front().map_or(self.grown_before, |(_, end)| end);
         }
     }

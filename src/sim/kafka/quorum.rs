@@ -101,9 +101,9 @@ impl Kafka {
         self.at(self.now.plus(timing::PULSE), Happening::Controller(reign, Duty::Pulse));
     }
 
-    /// Gives how often sessions are looked through (4.x): an eighth of their length.
+    /// Gives how long it is from one look through the sessions to the next (4.x).
     pub(super) fn session_check(&self) -> Duration {
-        self.settings.session_timeout / 8
+        self.settings.session_timeout / timing::SESSION_CHECKS
     }
 
     /// Fences the one that has been silent for longest, if for too long: one broker a pass.
