@@ -20,7 +20,7 @@ impl Kafka {
     pub(super) fn forwarded(&mut self, errand: Box<Errand>) {
         if let Some((id, life)) = errand.via {
             let broker = self.brokers.get(&id).filter(|broker| broker.life == life);
-            match broker.map(|broker| (broker.process, broker.controllers.lets_in())) {
+            match broker.map(|broker| (broker.process, self.way_to_active(id).lets_in())) {
                 Some((Process::Running, true)) => {}
                 Some((Process::Running | Process::Stopped, _)) => return self.try_again(errand),
                 Some((Process::Dead, _)) | None => return,
@@ -57,8 +57,7 @@ impl Kafka {
 
     /// A broker whose controller has gone in mid-request asks the next one again, although the first had done it.
     pub(super) fn replied(&mut self, reign: super::happening::Reign, errand: Box<Errand>, answer: Box<Answer>) {
-        let reachable =
-            errand.via.is_none_or(|(id, _)| self.brokers.get(&id).is_none_or(|broker| broker.controllers.lets_out()));
+        let reachable = errand.via.is_none_or(|(id, _)| self.way_to_active(id).lets_out());
         if errand.via.is_some() && (reign != self.reign || self.ruling().is_none() || !reachable) {
             return self.try_again(errand);
         }

@@ -47,7 +47,7 @@ impl Kafka {
     /// A leader's wishes reach the controller, or wait until they can.
     pub(super) fn alter(&mut self, id: BrokerId) {
         let Some(broker) = self.brokers.get(&id) else { return };
-        let shut = broker.controllers != Gate::Open || broker.disk == Disk::Blocked || !broker.works();
+        let shut = self.way_to_active(id) != Gate::Open || broker.disk == Disk::Blocked || !broker.works();
         if shut || self.ruling().is_none() || self.registry.get(&id).map(|one| one.epoch) != broker.epoch {
             return;
         }

@@ -35,6 +35,7 @@ impl Kafka {
     }
 
     pub(super) fn strike(&mut self, kind: FaultKind, target: Target) {
+        let target = self.process_named(target);
         match (target, kind) {
             (Target::Broker(id), FaultKind::Kill | FaultKind::DiskFail) => self.kill_broker(id),
             (Target::Broker(id), FaultKind::Terminate) => self.terminate(id),
@@ -73,6 +74,7 @@ impl Kafka {
     }
 
     pub(super) fn mend(&mut self, kind: FaultKind, target: Target) {
+        let target = self.process_named(target);
         match (target, kind) {
             (Target::Broker(id), FaultKind::Kill | FaultKind::Terminate | FaultKind::DiskFail) => self.start(id),
             (Target::Broker(id), FaultKind::Stop) => self.continue_broker(id),
@@ -91,35 +93,7 @@ impl Kafka {
             }
             (Target::Controller(_) | Target::Tanist(_), _) => {}
         }
-        if let Some(id) = self.combined_with(kind, target) {
-            if kind == FaultKind::Stop {
-                self.continue_controller(id);
-            } else {
-                self.start_controller(id);
-            }
-        }
-    }
-
-    /// A broker and a controller of one number are one process.
-    fn strike_combined(&mut self, kind: FaultKind, target: Target) {
-        let Some(id) = self.combined_with(kind, target) else { return };
-        if kind == FaultKind::Stop {
-            self.stop_controller(id);
-        } else if kind == FaultKind::Terminate {
-            self.end_controller(id, Duration::ZERO, timing::QUORUM_HANDOVER);
-        } else {
-            self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION);
-        }
-    }
-
-    fn combined_with(&self, kind: FaultKind, target: Target) -> Option<ControllerId> {
-        let process = matches!(kind, FaultKind::Kill | FaultKind::Terminate | FaultKind::Stop | FaultKind::DiskFail);
-        match target {
-            Target::Broker(BrokerId(id)) if process => {
-                Some(ControllerId(id)).filter(|id| self.controllers.contains_key(id))
-            }
-            Target::Broker(_) | Target::Controller(_) | Target::Tanist(_) => None,
-        }
+        self.mend_combined(kind, target);
     }
 
     /// Changes what a broker can do, with everything that follows for what it reads, leads and follows.
@@ -188,7 +162,7 @@ impl Kafka {
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         match (broker.process, broker.phase) {
             (Process::Dead, _) | (_, Phase::Leaving) => {}
-            (_, Phase::Starting | Phase::CatchingUp) => self.end_process(id, Ended::Cleanly),
+            (_, Phase::Starting | Phase::CatchingUp) => self.exit(id),
             (_, Phase::Up) => {
                 broker.phase = Phase::Leaving;
                 let asks = self.soon(timing::HEARTBEAT);
@@ -197,8 +171,12 @@ impl Kafka {
         }
     }
 
+    /// A process ends in order: a controller in it goes last, as the broker may need it to leave.
     pub(super) fn exit(&mut self, id: BrokerId) {
         self.end_process(id, Ended::Cleanly);
+        if let Some(controller) = self.controller_of(id) {
+            self.end_controller(controller, Duration::ZERO, timing::QUORUM_HANDOVER);
+        }
     }
 
     fn stop_broker(&mut self, id: BrokerId) {
@@ -265,7 +243,7 @@ impl Kafka {
         }
     }
 
-    fn end_controller(&mut self, id: ControllerId, patience: Duration, election: timing::Range) {
+    pub(super) fn end_controller(&mut self, id: ControllerId, patience: Duration, election: timing::Range) {
         let Some(controller) = self.controllers.get_mut(&id).filter(|one| one.process != Process::Dead) else { return };
         *controller = Controller { process: Process::Dead, life: controller.life, since: None };
         self.postponed.remove(&Door::Controller(id));
@@ -273,21 +251,21 @@ impl Kafka {
         self.reassess_quorum(patience, election);
     }
 
-    fn start_controller(&mut self, id: ControllerId) {
+    pub(super) fn start_controller(&mut self, id: ControllerId) {
         let Some(controller) = self.controllers.get_mut(&id).filter(|one| one.process == Process::Dead) else { return };
         let life = controller.life.saturating_add(1);
         *controller = Controller { process: Process::Running, life, since: None };
         self.after(timing::CONTROLLER_BOOT, Happening::ControllerUp(id, life));
     }
 
-    fn stop_controller(&mut self, id: ControllerId) {
+    pub(super) fn stop_controller(&mut self, id: ControllerId) {
         if let Some(controller) = self.controllers.get_mut(&id).filter(|one| one.process == Process::Running) {
             controller.process = Process::Stopped;
             self.reassess_quorum(timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION);
         }
     }
 
-    fn continue_controller(&mut self, id: ControllerId) {
+    pub(super) fn continue_controller(&mut self, id: ControllerId) {
         if let Some(controller) = self.controllers.get_mut(&id).filter(|one| one.process == Process::Stopped) {
             controller.process = Process::Running;
             self.reassess_quorum(Duration::ZERO, timing::QUORUM_ELECTION);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::change::State;
 use super::happening::{Chore, Happening};
 use super::plan::Version;
-use super::state::{Batch, Broker, Disk, Existence, Fence, Gate, Leaving, Phase, Place, Process, Socket, Stage};
+use super::state::{Batch, Broker, Existence, Fence, Gate, Leaving, Phase, Place, Process, Socket, Stage};
 use super::talk::{Answer, Door, News, Position};
 use super::{Kafka, times, timing};
 use crate::model::ids::{BrokerId, LeaderEpoch, Offset};
@@ -123,13 +123,10 @@ impl Kafka {
 
     /// Looks again whether a broker can read the metadata log; who can do so anew begins after a draw from `range`.
     pub(super) fn reassess_reading(&mut self, id: BrokerId, range: timing::Range) {
-        let ruling = self.ruling().is_some();
+        let reaches = self.ruling().is_some() && self.way_to_active(id) == Gate::Open;
         let Some(broker) = self.brokers.get(&id) else { return };
-        let can = ruling
-            && broker.process == Process::Running
-            && broker.phase != Phase::Starting
-            && broker.controllers == Gate::Open
-            && broker.disk != Disk::Blocked;
+        let can =
+            reaches && broker.process == Process::Running && broker.phase != Phase::Starting && !self.log_hangs(id);
         match (broker.reads_since, can) {
             (Some(_), true) | (None, false) => {}
             (Some(_), false) => {
@@ -188,7 +185,8 @@ impl Kafka {
                 continue;
             };
             let (line, Some((call, told))) = (connection.line, connection.observing) else { continue };
-            let passes = self.passage(line).gate == Gate::Open && self.process(line.to) == Process::Running;
+            let hangs = matches!(line.to, Door::Controller(id) if self.hangs_with(id).is_some());
+            let passes = self.passage(line).gate == Gate::Open && self.process(line.to) == Process::Running && !hangs;
             if !passes || (self.ruling().is_none() && self.active.is_some()) {
                 continue;
             }

@@ -9,6 +9,7 @@ mod build;
 mod catch_up;
 mod change;
 pub mod code;
+mod combined;
 pub mod fault;
 mod happening;
 mod isr;

@@ -154,7 +154,7 @@ impl Settings {
 }
 
 impl KafkaPlan {
-    /// Gives the usual cluster: brokers 1 to `brokers` in racks a, b, c in turn, controllers 101 to 103, no topics.
+    /// Gives the usual cluster: brokers 1 to `brokers` in racks a, b, c in turn, controllers apart from them, no topics.
     #[must_use]
     pub fn usual(version: Version, brokers: u16) -> Self {
         let rack =
@@ -165,10 +165,17 @@ impl KafkaPlan {
             start: Timestamp(0),
             version,
             brokers: (1..=brokers).map(broker).collect(),
-            controllers: [101, 102, 103].map(ControllerId).to_vec(),
+            controllers: controllers_apart(brokers).to_vec(),
             topics: Vec::new(),
             settings: Settings::stock(version),
         }
+    }
+
+    /// Lets the first three brokers be the controllers as well (`process.roles=broker,controller`).
+    #[must_use]
+    pub fn with_combined_nodes(mut self) -> Self {
+        self.controllers = self.brokers.iter().take(3).map(|broker| ControllerId(broker.id.0)).collect();
+        self
     }
 
     /// Adds a topic whose number names it, spread round robin over the brokers.
@@ -187,4 +194,12 @@ impl KafkaPlan {
         });
         self
     }
+}
+
+/// Gives the numbers of controllers in processes of their own: 101 to 103, or the three after the last broker's, as no two nodes
+/// share a number.
+#[must_use]
+pub fn controllers_apart(brokers: u16) -> [ControllerId; 3] {
+    let first = i32::from(brokers).saturating_add(1).max(101);
+    [0, 1, 2].map(|next| ControllerId(first.saturating_add(next)))
 }

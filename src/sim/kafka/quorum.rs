@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::change::{Change, Election, Rules};
 use super::happening::{Chore, Duty, Happening, Reign};
 use super::plan::{Switch, Version};
-use super::state::{Controller, Fence, Owed, Partition, Process, Registered};
+use super::state::{Fence, Owed, Partition, Process, Registered};
 use super::talk::{Answer, Door, Position, Quorum};
 use super::{Kafka, timing};
 use crate::model::ids::{BrokerId, ControllerEpoch, ControllerId, Offset};
@@ -16,19 +16,15 @@ const ELECTIONS_PER_PASS: usize = 1_000;
 impl Kafka {
     /// Gives the active controller, if it can do anything: it runs and a majority is with it.
     pub(super) fn ruling(&self) -> Option<ControllerId> {
-        self.active.filter(|id| self.can_vote(*id) && self.has_majority())
-    }
-
-    fn can_vote(&self, id: ControllerId) -> bool {
-        self.controllers.get(&id).is_some_and(Controller::takes_part)
+        self.active.filter(|id| self.takes_part(*id) && self.has_majority())
     }
 
     fn has_majority(&self) -> bool {
-        let voting = self.controllers.values().filter(|controller| controller.takes_part()).count();
+        let voting = self.controllers.keys().filter(|id| self.takes_part(**id)).count();
         self.controllers.len() < voting.saturating_mul(2)
     }
 
-    /// To be called whenever a controller's process has changed: without an active one the others elect, after `patience`.
+    /// To be called whenever what a controller can do has changed: without an active one the others elect, after `patience`.
     pub(super) fn reassess_quorum(&mut self, patience: Duration, election: timing::Range) {
         let ids: Vec<BrokerId> = self.brokers.keys().copied().collect();
         ids.iter().for_each(|id| self.reassess_reading(*id, timing::FIND_CONTROLLER));
@@ -52,8 +48,7 @@ impl Kafka {
             self.active = None;
             return;
         }
-        let able: Vec<ControllerId> =
-            self.controllers.iter().filter(|(_, controller)| controller.takes_part()).map(|(id, _)| *id).collect();
+        let able: Vec<ControllerId> = self.controllers.keys().copied().filter(|id| self.takes_part(*id)).collect();
         let Some(winner) = self.chance.one_of(&able).copied() else { return };
         self.active = Some(winner);
         self.reign = Reign(self.reign.0.saturating_add(1));
@@ -170,23 +165,19 @@ impl Kafka {
 
     pub(super) fn describe_quorum(&self, leader: ControllerId) -> Answer {
         let known = |position: &Position| position.fetched_ago < timing::OBSERVER_FORGOTTEN;
-        let brokers = self.brokers.keys().filter_map(|id| Some((*id, self.position(*id).filter(known)?)));
+        // A combined node is a voter, and no observer.
+        let observers = self.brokers.keys().filter(|id| self.controller_of(**id).is_none());
+        let brokers = observers.filter_map(|id| Some((*id, self.position(*id).filter(known)?)));
         let level = Position { log_end: Offset(self.log_end), fetched_ago: Duration::ZERO };
-        let voters = self.controllers.iter().filter(|(id, one)| **id != leader && one.takes_part());
+        let others = self.controllers.keys().filter(|id| **id != leader);
+        let voters = others.filter_map(|id| Some((*id, self.voter_position(*id, level)?)));
         Answer::Quorum(Quorum {
             leader,
             epoch: ControllerEpoch(self.reign.0),
             high_watermark: Offset(self.log_end),
             log_end: Offset(self.log_end),
             brokers: brokers.collect(),
-            voters: voters.map(|(id, _)| (*id, level)).collect(),
+            voters: voters.collect(),
         })
-    }
-}
-
-impl Controller {
-    /// Tells whether it can vote and be elected.
-    pub(super) fn takes_part(&self) -> bool {
-        self.process == Process::Running && self.since.is_some()
     }
 }

@@ -38,7 +38,8 @@ impl Kafka {
         if broker.phase != Phase::Starting {
             return;
         }
-        let (life, reaches) = (broker.life, broker.controllers == Gate::Open);
+        let life = broker.life;
+        let reaches = self.way_to_active(id) == Gate::Open;
         if !reaches || self.ruling().is_none() || self.session_of_another(id, life) {
             let backoff = timing::REGISTER_BACKOFF.saturating_mul(2_u32.saturating_pow(attempt));
             let again = self.now.plus(backoff.min(self.settings.session_timeout));
@@ -118,13 +119,13 @@ impl Kafka {
     /// A broker's heartbeat.
     pub(super) fn beat(&mut self, id: BrokerId) {
         let interval = self.settings.heartbeat_interval;
-        let ruling = self.ruling().is_some();
+        let (ruling, way) = (self.ruling().is_some(), self.way_to_active(id));
         let Some(broker) = self.brokers.get_mut(&id) else { return };
         if broker.phase != Phase::Up {
             return;
         }
-        let heard = ruling && broker.controllers.lets_in();
-        if !heard || !broker.controllers.lets_out() {
+        let heard = ruling && way.lets_in();
+        if !heard || !way.lets_out() {
             broker.owes_heartbeat = Owed::Yes;
         } else {
             let next = self.now.plus(interval);
@@ -228,7 +229,7 @@ impl Kafka {
     pub(super) fn may_go(&mut self, id: BrokerId) {
         let again = self.now.plus(timing::SHUTDOWN_ASK);
         let Some(broker) = self.brokers.get(&id) else { return };
-        let (gate, epoch) = (broker.controllers, broker.epoch);
+        let (gate, epoch) = (self.way_to_active(id), broker.epoch);
         let unheard = !gate.lets_in() || gate == Gate::Frozen(Way::Outbound);
         if unheard || self.ruling().is_none() {
             return self.chore(again, id, Chore::MayGo);

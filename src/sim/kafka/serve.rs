@@ -97,6 +97,9 @@ impl Kafka {
     }
 
     fn begin_at_controller(&mut self, socket: Socket, id: ControllerId, request: Request) {
+        if let Some(broker) = self.hangs_with(id).filter(|_| request == Request::DescribeQuorum) {
+            return self.wait_for_disk(socket, broker);
+        }
         let active = self.active == Some(id);
         match request {
             Request::ApiVersions => self.answer(socket, Answer::Fine, timing::PING_WORK),

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Kafka;
-use super::fault::Path;
+use super::combined::Share;
+use super::fault::{FaultKind, Path, Target};
 pub use super::state::Lost;
 use super::state::{Disk, Existence, Fence, Gate, Leaving, Partition, Process, Registered, Route};
 use super::talk::{Acks, RecordId};
@@ -115,6 +116,21 @@ impl Truth<'_> {
     #[must_use]
     pub fn metadata_read(&self, id: BrokerId) -> Option<Offset> {
         self.kafka.position(id).map(|position| position.log_end)
+    }
+
+    /// Gives the broker in the process that a target names, if there is one.
+    #[must_use]
+    pub fn broker_named(&self, target: Target) -> Option<BrokerId> {
+        match self.kafka.process_named(target) {
+            Target::Broker(id) => Some(id),
+            Target::Controller(_) | Target::Tanist(_) => None,
+        }
+    }
+
+    /// Gives the controller that a fault of a broker strikes as well, as it is in the same process.
+    #[must_use]
+    pub fn controller_struck(&self, kind: FaultKind, id: BrokerId) -> Option<ControllerId> {
+        self.kafka.controller_of(id).filter(|_| Share::of(kind).is_some())
     }
 
     /// Tells whether a broker leads any partition.

@@ -29,7 +29,7 @@ impl World {
         self.kafka.inflict(self.now, fault)?;
         self.listen();
         self.checks.expect_nothing();
-        for key in keys(fault) {
+        for key in self.keys(fault) {
             let count = self.troubles.under_way.entry(key).or_default();
             *count = count.saturating_add(1);
             let strikes = self.troubles.strikes.entry(key).or_default();
@@ -53,14 +53,15 @@ impl World {
         self.kafka.heal(self.now, fault)?;
         self.listen();
         self.checks.expect_nothing();
-        for key in keys(fault) {
-            if let Some(count) = self.troubles.under_way.get_mut(&key) {
+        let keys = self.keys(fault);
+        for key in &keys {
+            if let Some(count) = self.troubles.under_way.get_mut(key) {
                 *count = count.saturating_sub(1);
             }
-            let before = self.troubles.touched.insert(key, self.now);
-            self.troubles.lasted.insert(key, before.map_or(Duration::MAX, |began| self.now.since(began)));
+            let before = self.troubles.touched.insert(*key, self.now);
+            self.troubles.lasted.insert(*key, before.map_or(Duration::MAX, |began| self.now.since(began)));
         }
-        for broker in keys(fault).into_iter().flatten() {
+        for broker in keys.into_iter().flatten() {
             self.checks.over(broker, self.now);
         }
         Ok(())
@@ -97,15 +98,29 @@ impl World {
             && self.has_no_case_of(broker)
     }
 
-    /// Gives each broker that a fault strikes, with what it must be found to be: nothing of one that led nothing, or was sick already.
+    /// Gives each broker that a fault strikes, with what it must be found to be: nothing of one that led nothing, or was sick already,
+    /// and nothing in time where the active controller goes with it, by whom a broker's place in the metadata log is known.
     fn struck(&self, fault: &Fault) -> Vec<(BrokerId, Option<Signs>)> {
         let signs = signs_of(fault.kind);
         let of = |broker: BrokerId| {
             let (sick, truth) = (self.troubles.is_under_way(Some(broker)), self.kafka.truth());
-            let told = !signs.is_empty() && !sick && truth.works(broker) && truth.leads(broker);
+            let controller = truth.controller_struck(fault.kind, broker);
+            let active = controller.is_some() && controller == truth.active_controller();
+            let told = !signs.is_empty() && !sick && !active && truth.works(broker) && truth.leads(broker);
             (broker, told.then(|| (signs, self.learnt_of(broker))))
         };
-        keys(fault).into_iter().flatten().map(of).collect()
+        self.keys(fault).into_iter().flatten().map(of).collect()
+    }
+
+    /// Gives whom a fault strikes, as troubles are counted: a broker, and Kafka as a whole where a controller or its way is struck.
+    fn keys(&self, fault: &Fault) -> BTreeSet<Option<BrokerId>> {
+        let truth = self.kafka.truth();
+        let of = |target: &Target| {
+            let broker = truth.broker_named(*target);
+            let whole = broker.is_none_or(|broker| truth.controller_struck(fault.kind, broker).is_some());
+            [broker].into_iter().chain(whole.then_some(None))
+        };
+        fault.targets.iter().flat_map(of).collect()
     }
 
     /// Gives by how much a broker's own pauses have raised its tau, at whichever node they have raised it most. Nothing may have
@@ -121,13 +136,4 @@ impl World {
         let most = self.machines.values().filter_map(tau).max().unwrap_or_default();
         most.saturating_sub(DetectPolicy::default().tau_min)
     }
-}
-
-/// Gives whom a fault strikes, as troubles are counted.
-fn keys(fault: &Fault) -> BTreeSet<Option<BrokerId>> {
-    let of = |target: &Target| match target {
-        Target::Broker(broker) => Some(*broker),
-        Target::Controller(_) | Target::Tanist(_) => None,
-    };
-    fault.targets.iter().map(of).collect()
 }

@@ -1,0 +1,135 @@
+//! Combined nodes: a broker and a controller of one number are one process on one disk, with one metadata log.
+//!
+//! Taken from Kafka's code (`KafkaRaftServer`, `SharedServer`, `KafkaRaftClient` of 3.9 to 4.3), not measured: recordings are of nodes
+//! apart. Deliberately not here: the candidacy of a voter that hears nobody, and what a former active one that hangs would go on
+//! believing of itself; it says that it is none as soon as another one is active.
+
+use std::time::Duration;
+
+use super::fault::{FaultKind, Target};
+use super::state::{Disk, Gate, Process};
+use super::talk::Position;
+use super::{Kafka, timing};
+use crate::model::ids::{BrokerId, ControllerId};
+
+/// What a broker's fault does to a controller in the same process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// It dies.
+    Death,
+    /// It is stopped.
+    Stop,
+    /// It goes when the broker has gone, which may need it for that.
+    Leave,
+    /// Its disk, or its way to the others, is the broker's.
+    Path,
+}
+
+impl Share {
+    /// Gives a controller's share in a fault, if it has one.
+    pub(super) fn of(kind: FaultKind) -> Option<Self> {
+        match kind {
+            FaultKind::Kill | FaultKind::DiskFail => Some(Self::Death),
+            FaultKind::Stop => Some(Self::Stop),
+            FaultKind::Terminate => Some(Self::Leave),
+            FaultKind::ControllerFreeze(_)
+            | FaultKind::ControllerCut
+            | FaultKind::DiskFreeze
+            | FaultKind::DiskStall => Some(Self::Path),
+            FaultKind::ClientCut(_)
+            | FaultKind::ClientFreeze(..)
+            | FaultKind::ClientDelay(..)
+            | FaultKind::ClientDeny(_)
+            | FaultKind::ClientThrottle(..)
+            | FaultKind::ClientCap(_)
+            | FaultKind::ReplicationFreeze(_) => None,
+        }
+    }
+}
+
+impl Kafka {
+    /// Gives the controller in a broker's process, if there is one.
+    pub(super) fn controller_of(&self, id: BrokerId) -> Option<ControllerId> {
+        Some(ControllerId(id.0)).filter(|one| self.controllers.contains_key(one))
+    }
+
+    /// Gives the broker in a controller's process, if there is one.
+    pub(super) fn broker_of(&self, id: ControllerId) -> Option<BrokerId> {
+        Some(BrokerId(id.0)).filter(|one| self.brokers.contains_key(one))
+    }
+
+    /// Gives the process that a target names: one with two roles goes by its broker's name.
+    pub(super) fn process_named(&self, target: Target) -> Target {
+        let broker = match target {
+            Target::Controller(id) => self.broker_of(id),
+            Target::Broker(_) | Target::Tanist(_) => None,
+        };
+        broker.map_or(target, Target::Broker)
+    }
+
+    /// A fault strikes the controller of the same process.
+    pub(super) fn strike_combined(&mut self, kind: FaultKind, target: Target) {
+        let Some((id, share)) = self.share_in(kind, target) else { return };
+        match share {
+            Share::Death => self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION),
+            Share::Stop => self.stop_controller(id),
+            Share::Leave => {}
+            Share::Path => self.reassess_quorum(timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION),
+        }
+    }
+
+    /// It ends for the controller as well.
+    pub(super) fn mend_combined(&mut self, kind: FaultKind, target: Target) {
+        let Some((id, share)) = self.share_in(kind, target) else { return };
+        match share {
+            Share::Death | Share::Leave => self.start_controller(id),
+            Share::Stop => self.continue_controller(id),
+            Share::Path => self.reassess_quorum(Duration::ZERO, timing::QUORUM_ELECTION),
+        }
+    }
+
+    fn share_in(&self, kind: FaultKind, target: Target) -> Option<(ControllerId, Share)> {
+        let Target::Broker(id) = target else { return None };
+        self.controller_of(id).zip(Share::of(kind))
+    }
+
+    /// Tells whether a controller can vote and be elected. One that is a broker as well reads one log with it: what keeps the broker
+    /// from the metadata log keeps the controller from the quorum.
+    pub(super) fn takes_part(&self, id: ControllerId) -> bool {
+        let follows =
+            self.controllers.get(&id).is_some_and(|one| one.process == Process::Running && one.since.is_some());
+        let fetches = |broker| !self.log_hangs(broker) && self.way_to_active(broker) == Gate::Open;
+        follows && self.broker_of(id).is_none_or(fetches)
+    }
+
+    /// Gives a broker's way to the active controller: within one process there is none to cut.
+    pub(super) fn way_to_active(&self, id: BrokerId) -> Gate {
+        if self.active.is_some() && self.active == self.controller_of(id) {
+            return Gate::Open;
+        }
+        self.brokers.get(&id).map_or(Gate::Open, |broker| broker.controllers)
+    }
+
+    /// Tells whether a process gets no further in the metadata log because of its disk. A broker alone does not flush that log, and
+    /// notices nothing of a stalled device before the file system does; a voter flushes each record, the next one within half a second.
+    pub(super) fn log_hangs(&self, id: BrokerId) -> bool {
+        match self.brokers.get(&id).map(|broker| broker.disk) {
+            Some(Disk::Blocked) => true,
+            Some(Disk::Stalling) => self.controller_of(id).is_some(),
+            Some(Disk::Fine) | None => false,
+        }
+    }
+
+    /// Gives the broker with whose disk a controller's thread of Raft hangs: whoever asks for the quorum or reads the log waits.
+    pub(super) fn hangs_with(&self, id: ControllerId) -> Option<BrokerId> {
+        self.broker_of(id).filter(|broker| self.log_hangs(*broker))
+    }
+
+    /// Gives where a voter stands, as the active controller knows it: `level` of one in a process of its own that takes part.
+    pub(super) fn voter_position(&self, id: ControllerId, level: Position) -> Option<Position> {
+        match self.broker_of(id) {
+            Some(broker) => self.position(broker),
+            None => self.takes_part(id).then_some(level),
+        }
+    }
+}
