@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::control::event::PauseFile;
-use crate::model::ids::{BrokerId, ControllerId, NodeId};
+use crate::model::ids::{BrokerId, NodeId};
 use crate::sim::chance::Chance;
 use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, FaultKind, Path, Target, Vantage, Way};
+use crate::sim::kafka::plan::Switch;
 use crate::sim::net::{Cut, LinkTrouble};
 use crate::sim::scenario::{Command, Foreign, Ours, Wish};
 
@@ -138,9 +139,9 @@ fn theirs(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
         17 => FaultKind::DiskFail,
         18 => return strike(FaultKind::ControllerCut, Target::Tanist(node), at, lasts),
         _ => {
-            let id = ControllerId(i32::try_from(chance.below(3)).unwrap_or(0).saturating_add(101));
+            let target = controller(plan, usize::try_from(chance.below(3)).unwrap_or(0));
             let kind = if chance.happens(500) { FaultKind::Kill } else { FaultKind::Stop };
-            return strike(kind, Target::Controller(id), at, lasts);
+            return strike(kind, target, at, lasts);
         }
     };
     let mut episode = strike(kind, Target::Broker(broker), at, lasts);
@@ -150,6 +151,21 @@ fn theirs(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
         episode.also(Target::Broker(BrokerId(neighbour)));
     }
     episode
+}
+
+/// Gives one of the controllers; one that is a broker as well goes by that name, as the same process cannot break twice at once.
+fn controller(plan: &RandomPlan, place: usize) -> Target {
+    let setting = plan.setting();
+    let [first, second, third] = setting.controllers();
+    let id = match place {
+        0 => first,
+        1 => second,
+        _ => third,
+    };
+    match setting.combined {
+        Switch::On => Target::Broker(BrokerId(id.0)),
+        Switch::Off => Target::Controller(id),
+    }
 }
 
 fn strike(kind: FaultKind, target: Target, at: Duration, lasts: Duration) -> Episode {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::control::event::PauseFile;
-use crate::model::ids::{BrokerId, ControllerId, NodeId};
+use crate::model::ids::{BrokerId, NodeId};
 use crate::sim::checks::NUMBERS;
 use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, NAMES, Path, Target, Vantage};
@@ -164,6 +164,7 @@ impl Known {
             let word = format!("replication={}", setting.replication);
             return Err(wrong(at, &word, format!("at most as many replicas as brokers ({})", setting.brokers)));
         }
+        setting.has_its_controllers().map_err(|expected| wrong(at, "combined=on", expected))?;
         let named = setting.maintenance.iter().chain(&setting.leader);
         if let Some(stranger) = named.copied().find(|id| i32::from(setting.brokers) < id.0) {
             return Err(wrong(
@@ -222,8 +223,11 @@ impl Known {
     fn exists(&self, at: usize, target: Target) -> Result<(), ScenarioError> {
         match target {
             Target::Broker(broker) => self.broker(at, &broker.to_string()).map(|_| ()),
-            Target::Controller(ControllerId(101..=103)) | Target::Tanist(NodeId(1..=3)) => Ok(()),
-            Target::Controller(_) => Err(wrong(at, &target.to_string(), "k101, k102 or k103")),
+            Target::Controller(id) => {
+                let has = self.setting.as_ref().map_or(Ok(()), |setting| setting.has_controller(id));
+                has.map_err(|expected| wrong(at, &target.to_string(), expected))
+            }
+            Target::Tanist(NodeId(1..=3)) => Ok(()),
             Target::Tanist(_) => Err(wrong(at, &target.to_string(), "t1, t2 or t3")),
         }
     }

@@ -7,9 +7,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::decide::policy::{Mode, Permission, Policy};
-use crate::model::ids::BrokerId;
+use crate::model::ids::{BrokerId, ControllerId};
 use crate::sim::adviser::Adviser;
-use crate::sim::kafka::plan::{Flow, KafkaPlan, Settings, Switch, Version};
+use crate::sim::kafka::plan::{Flow, KafkaPlan, Settings, Switch, Version, controllers_apart};
 use crate::sim::kafka::talk::Layout;
 use crate::sim::sabotage::Sabotage;
 use crate::sim::world::{ControllerAccess, WorldPlan};
@@ -44,6 +44,10 @@ pub struct Setting {
     pub fence: Switch,
     /// Whether a broker may be unregistered.
     pub unregister: Switch,
+    /// Whether the first three brokers are the controllers as well.
+    pub combined: Switch,
+    /// Whether Kafka keeps eligible replicas, which 3.9 never does.
+    pub elr: Switch,
     /// The adviser.
     pub adviser: Adviser,
     /// How the controllers are reached.
@@ -75,6 +79,8 @@ impl Default for Setting {
             tuned: Switch::Off,
             fence: Switch::Off,
             unregister: Switch::Off,
+            combined: Switch::Off,
+            elr: Switch::On,
             adviser: Adviser::Off,
             controllers: ControllerAccess::Direct,
             failback_after: policy.act.failback_after,
@@ -88,8 +94,8 @@ impl Default for Setting {
 }
 
 /// Every key, for messages.
-pub(super) const KEYS: &str = "seed, brokers, partitions, replication, mode, version, tuned, fence, unregister, adviser, \
-                               controllers, failback-after, cool-down, writes, maintenance, leader, sabotage";
+pub(super) const KEYS: &str = "seed, brokers, partitions, replication, mode, version, tuned, fence, unregister, combined, elr, \
+                               adviser, controllers, failback-after, cool-down, writes, maintenance, leader, sabotage";
 
 impl Setting {
     /// Gives the world of this line.
@@ -99,6 +105,12 @@ impl Setting {
             KafkaPlan::usual(self.version, self.brokers).with_topic(TOPIC, self.partitions, self.replication);
         if self.tuned == Switch::On {
             kafka.settings = Settings::tuned(self.version);
+        }
+        if self.elr == Switch::Off {
+            kafka.settings.elr = Switch::Off;
+        }
+        if self.combined == Switch::On {
+            kafka = kafka.with_combined_nodes();
         }
         for topic in &mut kafka.topics {
             if let Some(leader) = self.leader {
@@ -117,6 +129,33 @@ impl Setting {
         plan.controllers = self.controllers;
         plan.sabotage = self.sabotage;
         plan
+    }
+
+    /// Gives the numbers of the controllers.
+    pub(in crate::sim) fn controllers(&self) -> [ControllerId; 3] {
+        match self.combined {
+            Switch::On => [1, 2, 3].map(ControllerId),
+            Switch::Off => controllers_apart(self.brokers),
+        }
+    }
+
+    /// Tells whether there are brokers enough to be the controllers as well.
+    ///
+    /// Errors: what was expected.
+    pub(super) fn has_its_controllers(&self) -> Result<(), String> {
+        if self.combined == Switch::On && self.brokers < 3 {
+            return Err("three brokers or more: they are the controllers as well".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Tells whether this is a controller of this world.
+    ///
+    /// Errors: what was expected.
+    pub(super) fn has_controller(&self, id: ControllerId) -> Result<(), String> {
+        let all = self.controllers();
+        let [first, second, third] = all;
+        if all.contains(&id) { Ok(()) } else { Err(format!("{first}, {second} or {third}")) }
     }
 
     /// Gives the replicas of each partition where one broker leads all: the others follow in turn.
@@ -158,6 +197,8 @@ impl Setting {
             "tuned" => self.tuned = switch(value)?,
             "fence" => self.fence = switch(value)?,
             "unregister" => self.unregister = switch(value)?,
+            "combined" => self.combined = switch(value)?,
+            "elr" => self.elr = switch(value)?,
             "adviser" => {
                 let names = "off, approves, vetoes, escalates, hangs, lies or moody";
                 self.adviser = Adviser::named(value).ok_or_else(|| names.to_owned())?;
@@ -231,6 +272,8 @@ impl fmt::Display for Setting {
             ("tuned", self.tuned, usual.tuned),
             ("fence", self.fence, usual.fence),
             ("unregister", self.unregister, usual.unregister),
+            ("combined", self.combined, usual.combined),
+            ("elr", self.elr, usual.elr),
         ] {
             if mine != theirs {
                 write!(f, " {key}={}", on(mine))?;

@@ -23,6 +23,11 @@ fn an_error_names_line_word_and_what_was_expected() {
         ),
         ("world\n\nkill b9\n", "line 3: \"b9\": expected a broker of this world: b1 to b3"),
         ("world\n\nkill k7\n", "line 3: \"k7\": expected k101, k102 or k103"),
+        ("world combined=on\n\nkill k101\n", "line 3: \"k101\": expected k1, k2 or k3"),
+        (
+            "world combined=on brokers=2 replication=2\n",
+            "line 1: \"combined=on\": expected three brokers or more: they are the controllers as well",
+        ),
         ("world\n\ncrash n4\n", "line 3: \"n4\": expected a node of ours: n1, n2 or n3"),
         ("world\n\nrun soon\n", "line 3: \"soon\": expected a span such as 250ms, 9s, 5m or 2h"),
         ("world\n\nrun 10s\n\nuntil 5s\n", "line 5: \"5s\": expected a time from 10s on: time does not run backwards"),
@@ -177,6 +182,15 @@ fn commands_read_back_what_they_print() {
     let script = parse(&lines.join("\n\n")).expect("all of them are commands");
     let printed: Vec<String> = script.blocks.iter().map(|block| block.command.to_string()).collect();
     assert_eq!(printed, lines);
+}
+
+#[test]
+fn a_world_reads_back_what_it_prints() {
+    let line =
+        "world seed=7 brokers=4 partitions=6 replication=3 unregister=on combined=on elr=off maintenance=b2 leader=b1";
+    let script = parse(line).expect("a world");
+    let printed: Vec<String> = script.blocks.iter().map(|block| block.command.to_string()).collect();
+    assert_eq!(printed, [line]);
 }
 
 #[test]
