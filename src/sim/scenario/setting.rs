@@ -62,6 +62,8 @@ pub struct Setting {
     pub maintenance: BTreeSet<BrokerId>,
     /// Who leads every partition; none spreads them.
     pub leader: Option<BrokerId>,
+    /// How often somebody looks who says yes to every offer, and restarts zombies; none: nobody does.
+    pub operator: Option<Duration>,
     /// What is deliberately broken.
     pub sabotage: Sabotage,
 }
@@ -88,6 +90,7 @@ impl Default for Setting {
             writes: 0,
             maintenance: BTreeSet::new(),
             leader: None,
+            operator: None,
             sabotage: Sabotage::None,
         }
     }
@@ -95,7 +98,8 @@ impl Default for Setting {
 
 /// Every key, for messages.
 pub(super) const KEYS: &str = "seed, brokers, partitions, replication, mode, version, tuned, fence, unregister, combined, elr, \
-                               adviser, controllers, failback-after, cool-down, writes, maintenance, leader, sabotage";
+                               adviser, controllers, failback-after, cool-down, writes, maintenance, leader, operator, \
+                               sabotage";
 
 impl Setting {
     /// Gives the world of this line.
@@ -128,6 +132,7 @@ impl Setting {
         plan.adviser = self.adviser;
         plan.controllers = self.controllers;
         plan.sabotage = self.sabotage;
+        plan.operator = self.operator;
         plan
     }
 
@@ -214,6 +219,7 @@ impl Setting {
             "cool-down" => self.cool_down = span(value)?,
             "maintenance" => self.maintenance = value.split(',').map(broker).collect::<Result<_, _>>()?,
             "leader" => self.leader = Some(broker(value)?),
+            "operator" => self.operator = Some(span(value)?),
             "sabotage" => self.sabotage = value.parse().map_err(|error| format!("a sabotage: {error}"))?,
             _ => return Err(format!("one of {KEYS}")),
         }
@@ -300,6 +306,9 @@ impl fmt::Display for Setting {
         }
         if let Some(leader) = self.leader {
             write!(f, " leader={leader}")?;
+        }
+        if let Some(every) = self.operator {
+            write!(f, " operator={}", Span(every))?;
         }
         if self.sabotage != Sabotage::None {
             write!(f, " sabotage={}", self.sabotage)?;

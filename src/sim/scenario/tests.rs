@@ -186,8 +186,8 @@ fn commands_read_back_what_they_print() {
 
 #[test]
 fn a_world_reads_back_what_it_prints() {
-    let line =
-        "world seed=7 brokers=4 partitions=6 replication=3 unregister=on combined=on elr=off maintenance=b2 leader=b1";
+    let line = "world seed=7 brokers=4 partitions=6 replication=3 unregister=on combined=on elr=off maintenance=b2 leader=b1 \
+                operator=40s";
     let script = parse(line).expect("a world");
     let printed: Vec<String> = script.blocks.iter().map(|block| block.command.to_string()).collect();
     assert_eq!(printed, [line]);

@@ -3,6 +3,7 @@
 //! Deliberately no policy of its own: what goes wrong and when is told to it from outside, by a scenario or by chance.
 
 mod deliver;
+mod duty;
 mod ours;
 mod theirs;
 
@@ -31,6 +32,7 @@ use super::sabotage::Sabotage;
 use super::stimulus::Stimulus;
 use super::trace::Trace;
 use super::watch::{Changed, Watch};
+use duty::Duty;
 
 /// Gives the world as checks see it, of parts that are borrowed apart.
 macro_rules! scene {
@@ -63,6 +65,8 @@ pub struct WorldPlan {
     pub controllers: ControllerAccess,
     /// What is deliberately broken.
     pub sabotage: Sabotage,
+    /// How often an operator looks, says yes and restarts zombies; none: nobody is on duty.
+    pub operator: Option<Duration>,
 }
 
 /// Whether our nodes reach the controllers' listener.
@@ -86,6 +90,7 @@ impl WorldPlan {
             adviser: Adviser::Off,
             controllers: ControllerAccess::Direct,
             sabotage: Sabotage::None,
+            operator: None,
         }
     }
 }
@@ -114,6 +119,7 @@ pub struct World {
     watch: Option<Watch>,
     /// Looks on, where somebody wants to know what it comes to for clients.
     meter: Option<Meter>,
+    duty: Option<Duty>,
     /// The number that no check reports.
     muted: Option<String>,
 }
@@ -212,6 +218,7 @@ impl World {
             orders,
             watch: None,
             meter: None,
+            duty: plan.operator.map(|every| Duty::new(every, plan.kafka.start)),
             muted: None,
         };
         for id in voters {
@@ -227,6 +234,14 @@ impl World {
     /// Errors: the first invariant that does not hold.
     pub fn run_for(&mut self, span: Duration) -> Result<(), Violation> {
         let end = self.now.plus(span);
+        while let Some(look) = self.next_look(end) {
+            self.run_until(look)?;
+            self.look_on_duty();
+        }
+        self.run_until(end)
+    }
+
+    fn run_until(&mut self, end: Timestamp) -> Result<(), Violation> {
         loop {
             let (ours, theirs) = (self.agenda.next_at(), self.kafka.next_due());
             let theirs_first = match (ours, theirs) {
