@@ -4,6 +4,7 @@
 //! episodes out, and what is left is a scenario file.
 
 mod episodes;
+mod rare;
 mod shrink;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use super::scenario::{Command, Foreign, Player, Setting, Span, Wish, text_of};
 use super::trace::Trace;
 use super::world::{ControllerAccess, Statistics, Told};
 pub use episodes::Episode;
+use rare::Rare;
 pub use shrink::{Shrunk, shrink};
 
 /// A random world.
@@ -76,25 +78,31 @@ impl RandomPlan {
         let mut chance = super::chance::Chance::child(self.seed, "setting");
         let versions = [Version::V4_3, Version::V4_3, Version::V4_1, Version::V3_9];
         let switch = |on: bool| if on { Switch::On } else { Switch::Off };
-        let usual = Setting::default();
+        let (usual, rare) = (Setting::default(), Rare::of(self));
+        let version = chance.one_of(&versions).copied().unwrap_or(Version::V4_3);
         Setting {
             seed: self.seed,
             brokers: self.brokers,
             partitions: self.partitions,
             replication: self.brokers.min(3),
-            version: chance.one_of(&versions).copied().unwrap_or(Version::V4_3),
+            version,
             controllers: if chance.happens(200) { ControllerAccess::ThroughBrokers } else { ControllerAccess::Direct },
             tuned: switch(chance.happens(300)),
             fence: switch(chance.happens(500)),
             // Short enough that a run of ten minutes sees the way back.
             failback_after: Duration::from_secs(60),
             writes: 20,
+            unregister: rare.unregister,
+            combined: rare.combined,
+            elr: if version == Version::V3_9 { usual.elr } else { rare.elr },
+            maintenance: rare.maintenance,
+            operator: rare.operator,
             sabotage: self.sabotage,
             adviser: super::adviser::Adviser::Moody,
             mode: match self.sabotage {
                 Sabotage::ObserverActs => Mode::Observe,
                 Sabotage::NeedsNoApproval => Mode::Approve,
-                _ => Mode::Auto,
+                _ => rare.mode,
             },
             ..usual
         }
