@@ -115,13 +115,13 @@ impl Kafka {
     }
 
     fn end_process(&mut self, id: BrokerId, ended: Ended) {
+        self.forget_view(id);
         self.change_broker(id, |broker| {
             broker.process = Process::Dead;
             broker.phase = Phase::Starting;
             broker.ended = ended;
             broker.owes_heartbeat = Owed::No;
             broker.queue.clear();
-            broker.view = None;
             broker.to_alter.clear();
             broker.blocked.clear();
             broker.quotas.forget();

@@ -34,7 +34,8 @@ impl Kafka {
         for (place, state) in &changes {
             self.settle(*place);
             if let Some(partition) = self.partition_mut(*place) {
-                partition.state = Arc::clone(state);
+                let before = std::mem::replace(&mut partition.state, Arc::clone(state));
+                self.past.was(self.now, *place, before);
             }
         }
         self.unshaped.extend(changes.iter().map(|(place, _)| *place).chain(gone.iter().copied()));
@@ -61,6 +62,7 @@ impl Kafka {
         while self.grown.front().is_some_and(|(at, _)| at.plus(timing::REMEMBERED) < self.now) {
             self.grown_before = self.grown.pop_front().map_or(self.grown_before, |(_, end)| end);
         }
+        self.past.forget(self.now);
     }
 
     /// Who does not read goes on believing what was before a change. Who reads knows it within [`timing::METADATA_LAG`], which
@@ -76,6 +78,15 @@ impl Kafka {
         let before = self.plain_shape();
         for broker in self.brokers.values_mut().filter(|broker| unpinned(broker)) {
             broker.view = Some(Arc::clone(&before));
+            broker.view_since = self.now;
+        }
+    }
+
+    /// A broker believes no more what was so before.
+    pub(super) fn forget_view(&mut self, id: BrokerId) {
+        let Some(broker) = self.brokers.get_mut(&id) else { return };
+        if broker.view.take().is_some() {
+            self.past.believed(broker.view_since, self.now);
         }
     }
 
@@ -106,7 +117,7 @@ impl Kafka {
         }
         let Some(batch) = broker.queue.pop_front() else { return };
         if broker.queue.is_empty() {
-            broker.view = None;
+            self.forget_view(id);
         }
         let mut touched = Vec::new();
         for (place, state) in &batch.changes {

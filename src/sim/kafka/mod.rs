@@ -17,6 +17,7 @@ mod life;
 mod log;
 mod metadata;
 mod net;
+mod past;
 pub mod plan;
 mod produce;
 mod quorum;
@@ -79,6 +80,8 @@ pub struct Kafka {
     partitions: Vec<Partition>,
     topics_made: u64,
     lost: Vec<state::Lost>,
+    /// What was so a moment ago.
+    past: past::Past,
 
     /// The shape as observers and as clients see it, and what is not in it yet.
     shape: Arc<Topology>,

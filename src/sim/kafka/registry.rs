@@ -91,8 +91,8 @@ impl Kafka {
         }
         broker.phase = Phase::Up;
         broker.queue.clear();
-        broker.view = None;
         broker.ended = Ended::Uncleanly;
+        self.forget_view(id);
         for place in self.hosted(id) {
             let kept = self.existing(place).is_some_and(|partition| partition.state.replicas.contains(&id));
             if !kept {

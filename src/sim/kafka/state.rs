@@ -52,8 +52,9 @@ pub(super) struct Broker {
     /// Changes it has not applied yet.
     pub(super) queue: VecDeque<Arc<Batch>>,
     pub(super) busy_until: Timestamp,
-    /// What it believes, where that is behind.
+    /// What it believes, where that is behind, and since when it has.
     pub(super) view: Option<Arc<Topology>>,
+    pub(super) view_since: Timestamp,
     pub(super) hosted: BTreeSet<Place>,
     /// Partitions that it leads and whose ISR it wants changed.
     pub(super) to_alter: BTreeSet<Place>,

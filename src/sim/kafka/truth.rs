@@ -1,15 +1,19 @@
 //! What is really so in the pretended cluster, for checks and printing: no asker can know it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Kafka;
+use super::change::State;
 use super::combined::Share;
 use super::fault::{FaultKind, Path, Target};
+use super::past::KEPT_FOR;
 pub use super::state::Lost;
-use super::state::{Disk, Existence, Fence, Gate, Leaving, Partition, Process, Registered, Route};
-use super::talk::{Acks, RecordId};
+use super::state::{Connection, Disk, Existence, Fence, Gate, Leaving, Partition, Process, Registered, Route};
+use super::talk::{Acks, Asker, RecordId};
 use crate::model::ids::{BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, TopicId};
-use crate::model::topology::Standing;
+use crate::model::time::Timestamp;
+use crate::model::topology::{self, Standing};
 
 /// A look at everything.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +135,38 @@ impl Truth<'_> {
     #[must_use]
     pub fn controller_struck(&self, kind: FaultKind, id: BrokerId) -> Option<ControllerId> {
         self.kafka.controller_of(id).filter(|_| Share::of(kind).is_some())
+    }
+
+    /// Gives for how long a broker has read the metadata log without a break; none where it does not.
+    #[must_use]
+    pub fn reads_for(&self, id: BrokerId) -> Option<Duration> {
+        let (since, now) = (self.kafka.brokers.get(&id)?.reads_since?, self.kafka.now);
+        (since <= now).then(|| now.since(since))
+    }
+
+    /// Tells whether a partition had a broker, or nobody at all, in sync at some moment since then: as the metadata log has it, or
+    /// as a broker believed that had not read it.
+    ///
+    /// Contract: where nobody can tell any more, as for a partition that is gone, it counts as if it had.
+    #[must_use]
+    pub fn was_in_sync(&self, id: PartitionId, broker: BrokerId, since: Timestamp) -> bool {
+        let Some(place) = self.kafka.catalogue.places.get(&id).copied() else { return true };
+        let fits = |state: &State| state.isr.is_empty() || state.isr.contains(&broker);
+        if self.kafka.existing(place).is_none_or(|partition| fits(&partition.state)) {
+            return true;
+        }
+        let seemed = |one: &topology::Partition| one.isr.is_empty() || one.isr.contains(&broker);
+        let mut views = self.kafka.brokers.values().filter_map(|one| one.view.as_ref()?.partitions.get(&id));
+        let oldest = self.kafka.past.oldest_belief(since);
+        views.any(seemed) || oldest.plus(KEPT_FOR) < self.kafka.now || self.kafka.past.of(place, oldest).any(fits)
+    }
+
+    /// Gives how much waits on the longest line of an asker: what it sent and nobody serves, and answers that are held up.
+    #[must_use]
+    pub fn longest_line(&self, asker: Asker) -> usize {
+        let waits = |one: &Connection| one.sent.len().saturating_add(one.inbox.len()).saturating_add(one.held.len());
+        let own = self.kafka.connections.values().filter(|one| one.line.from == asker);
+        own.map(waits).max().unwrap_or(0)
     }
 
     /// Tells whether a broker leads any partition.

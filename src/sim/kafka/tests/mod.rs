@@ -7,6 +7,7 @@ mod lab;
 mod lines;
 mod matrix;
 mod measured;
+mod past;
 mod rules;
 mod script;
 mod throttles;
