@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::control::event::Errand;
 use crate::decide::policy::Mode;
-use crate::model::ids::{BrokerEpoch, BrokerId, NodeId, Term};
-use crate::model::plan::{Act, Plan, Step, When};
+use crate::model::ids::{NodeId, Term};
+use crate::model::plan::{Plan, Step, When};
 use crate::model::record::{Body, DecisionVerdict, NotSent, Receipt, Record, StepOutcome};
 use crate::sim::kafka::talk::{Call, ElectionKind, Request};
 
+use super::sends::Sending;
 use super::{Checks, Licence, Machine, Scene, Violation};
 
 /// What timers and roundings may add to a licence.
@@ -96,7 +97,7 @@ impl Checks {
         let again = !licence.applied.insert(step.number);
         licence.confirmed = false;
         let (record, short) = (licence.record, licence.digest.short());
-        self.errands.insert((node, errand), (record, step.number));
+        self.errands.insert((node, errand), (record, step.number, scene.now));
         self.count("S2");
         if again {
             scene.deny("S2", Some(node), || format!("step {} of {short} is sent a second time", step.number))?;
@@ -106,7 +107,7 @@ impl Checks {
 
     /// The hand is done with an errand.
     pub(super) fn did(&mut self, node: NodeId, errand: Errand, receipt: &Receipt) {
-        let Some((record, step)) = self.errands.get(&(node, errand)).copied() else { return };
+        let Some((record, step, _)) = self.errands.get(&(node, errand)).copied() else { return };
         let licence = self.licences.entry(node).or_default().iter_mut().find(|one| one.record == record);
         let Some(licence) = licence else { return };
         match receipt {
@@ -164,9 +165,9 @@ impl Checks {
         }
         let known = self.errands.get(&(node, errand)).copied();
         let licences = self.licences.get(&node);
-        let licence = known.and_then(|(record, _)| licences?.iter().find(|one| one.record == record)).cloned();
+        let licence = known.and_then(|(record, ..)| licences?.iter().find(|one| one.record == record)).cloned();
         self.count("S2");
-        let Some(licence) = licence else {
+        let Some((licence, (_, step, since))) = licence.zip(known) else {
             return scene.deny("S2", Some(node), || "changes Kafka without a licence".to_owned());
         };
         self.count("S1");
@@ -179,10 +180,7 @@ impl Checks {
             let what = || format!("sends in term {} while {other} leads term {term}", licence.term);
             scene.deny("S1", Some(node), what)?;
         }
-        if let Request::Fence { broker, epoch } = request {
-            self.takes_out(scene, node, (*broker, *epoch), &licence)?;
-        }
-        Ok(())
+        self.sends(scene, node, Sending { request, licence: &licence, step, since })
     }
 
     /// A request that may have been done is not sent again: it is read back.
@@ -206,37 +204,6 @@ impl Checks {
     /// A call was turned away: nothing was done by it.
     pub(super) fn turned_away(&mut self, call: Call) {
         self.written.retain(|one| one.call != call);
-    }
-
-    /// A fence strikes the life that the plan means, and leaves no partition below its minimum that Kafka would have left alone.
-    fn takes_out(
-        &mut self,
-        scene: Scene<'_>,
-        node: NodeId,
-        (broker, epoch): (BrokerId, BrokerEpoch),
-        licence: &Licence,
-    ) -> Result<(), Violation> {
-        self.count("8");
-        let meant =
-            licence.plan.steps.iter().any(
-                |step| matches!(step.act, Act::Fence { broker: one, epoch: life } if one == broker && life == epoch),
-            );
-        if !meant {
-            let short = licence.digest.short();
-            scene.deny("8", Some(node), || format!("fences a life of {broker} that plan {short} does not mean"))?;
-        }
-        let truth = scene.kafka.truth();
-        let troubled = [Some(broker), None].into_iter().any(|key| scene.troubles.is_under_way(key));
-        if troubled || !truth.works(broker) {
-            return Ok(());
-        }
-        let short = truth.partitions().find(|id| {
-            let Some((partition, min_isr)) = truth.partition(*id).zip(truth.min_isr(*id)) else { return false };
-            let now = partition.isr.len();
-            partition.isr.contains(&broker) && min_isr <= now && now.saturating_sub(1) < min_isr
-        });
-        let what = |id| format!("fences {broker}, which works, and leaves {id} below its minimum in sync");
-        short.map_or(Ok(()), |id| scene.deny("8", Some(node), || what(id)))
     }
 
     /// An intent is noted as it is committed first, by whomever.

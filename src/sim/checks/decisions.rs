@@ -16,7 +16,7 @@ use crate::model::snapshot::Snapshot;
 use super::{Checks, Scene, Violation};
 
 /// How long nothing must have been wrong with a broker for an act on it to be needless: a session, and being green again.
-const CALM_FOR: Duration = Duration::from_secs(25);
+pub(super) const CALM_FOR: Duration = Duration::from_secs(25);
 
 /// How long a decision may take to commit and still be about the present.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(10);

@@ -8,6 +8,7 @@ mod decisions;
 mod found;
 mod ledger;
 mod ours;
+mod sends;
 mod signs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -196,8 +197,8 @@ pub(in crate::sim) struct Checks {
     leading: BTreeMap<NodeId, Term>,
     /// Each node's licences.
     licences: BTreeMap<NodeId, Vec<Licence>>,
-    /// What each errand of a node is for.
-    errands: BTreeMap<(NodeId, Errand), (RecordIndex, u16)>,
+    /// What each errand of a node is for: an intent, its step, and since when.
+    errands: BTreeMap<(NodeId, Errand), (RecordIndex, u16, Timestamp)>,
     /// Writes of hands that may have been done.
     written: VecDeque<acts::Written>,
     /// The one chain, its end, and what its records amount to.
