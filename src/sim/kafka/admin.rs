@@ -98,7 +98,8 @@ impl Kafka {
             | Request::DescribeLogDirs
             | Request::ListReassignments
             | Request::Produce { .. }
-            | Request::Fetch { .. } => (Answer::Refused(Code::InvalidRequest), 0),
+            | Request::Fetch(_)
+            | Request::WhoLeads(_) => (Answer::Refused(Code::InvalidRequest), 0),
         }
     }
 

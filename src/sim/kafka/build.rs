@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Kafka;
 use super::change::State;
+use super::consume::Apart;
 use super::happening::{Chore, Duty, Happening, Reign};
 use super::plan::{BrokerPlan, KafkaPlan, Switch, TopicPlan};
 use super::state::{
@@ -61,6 +62,7 @@ impl Kafka {
             connections: BTreeMap::new(),
             lines: BTreeMap::new(),
             sockets: 0,
+            apart: Apart::of(seed),
             passages: BTreeMap::new(),
             observers: BTreeSet::new(),
             publishing: false,

@@ -76,6 +76,10 @@ codes! {
     PolicyViolation = 44, "POLICY_VIOLATION";
     /// The log directory cannot be read or written.
     KafkaStorageError = 56, "KAFKA_STORAGE_ERROR";
+    /// The asker knows an older leader of the partition.
+    FencedLeaderEpoch = 74, "FENCED_LEADER_EPOCH";
+    /// The asker knows a newer leader of the partition than the broker does.
+    UnknownLeaderEpoch = 75, "UNKNOWN_LEADER_EPOCH";
     /// The broker epoch is not the current incarnation's.
     StaleBrokerEpoch = 77, "STALE_BROKER_EPOCH";
     /// The preferred replica may not lead now.

@@ -139,7 +139,7 @@ impl Path {
     pub fn of(asker: Asker) -> Self {
         match asker {
             Asker::Node(node) => Self::Tanist(node),
-            Asker::Client(_) | Asker::Operator(_) => Self::Clients,
+            Asker::Client(_) | Asker::Operator(_) | Asker::Reader(_) => Self::Clients,
         }
     }
 }

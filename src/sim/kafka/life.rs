@@ -197,7 +197,11 @@ impl Kafka {
     /// What a stopped process had before it happens now, in the order in which it was due.
     fn resume(&mut self, door: Door) {
         for what in self.postponed.remove(&door).unwrap_or_default() {
-            self.after(timing::OVERDUE, what);
+            let at = match &what {
+                Happening::Worked(socket, _) => self.soon_over(*socket, timing::OVERDUE),
+                _ => self.soon(timing::OVERDUE),
+            };
+            self.at(at, what);
         }
         for socket in self.sockets_of(door) {
             self.serve(socket);

@@ -38,6 +38,14 @@ impl Log {
         self.epochs.iter().rev().find(|(_, start)| *start <= offset).map(|(epoch, _)| *epoch)
     }
 
+    /// Gives where each epoch's records begin within a range of offsets; what began before the range begins with it.
+    pub(super) fn runs(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, LeaderEpoch)> {
+        let to = to.min(self.end);
+        let ends = self.epochs.iter().skip(1).map(|(_, start)| *start).chain(std::iter::once(self.end));
+        let within = self.epochs.iter().zip(ends).filter(move |((_, start), end)| *start < to && from < *end);
+        within.filter(move |_| from < to).map(move |((epoch, start), _)| ((*start).max(from), *epoch))
+    }
+
     /// Gives how many records two logs have in common from the start.
     pub(super) fn common_with(&self, other: &Self) -> u64 {
         let shorter = self.end.min(other.end);
@@ -113,5 +121,18 @@ mod tests {
         assert_eq!((log.epoch_at(2), log.epoch_at(3)), (Some(LeaderEpoch(0)), Some(LeaderEpoch(2))));
         assert_eq!(log.epoch_at(7), None);
         assert_eq!(log.cut_to(2).epoch_at(2), None);
+    }
+
+    #[test]
+    fn a_range_is_told_by_the_epochs_in_it() {
+        let log = log("0x3 2x4");
+        let runs = |from, to| log.runs(from, to).map(|(at, LeaderEpoch(epoch))| (at, epoch)).collect::<Vec<_>>();
+        assert_eq!(runs(0, 7), [(0, 0), (3, 2)]);
+        assert_eq!(runs(1, 3), [(1, 0)]);
+        assert_eq!(runs(2, 4), [(2, 0), (3, 2)]);
+        assert_eq!(runs(5, 99), [(5, 2)]);
+        for (from, to) in [(7, 9), (5, 3), (3, 3)] {
+            assert_eq!(runs(from, to), [], "{from} to {to}");
+        }
     }
 }

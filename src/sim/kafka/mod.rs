@@ -10,6 +10,7 @@ mod catch_up;
 mod change;
 pub mod code;
 mod combined;
+mod consume;
 pub mod fault;
 mod happening;
 mod isr;
@@ -93,6 +94,8 @@ pub struct Kafka {
     connections: BTreeMap<Socket, Connection>,
     lines: BTreeMap<Line, Socket>,
     sockets: u64,
+    /// What is drawn and counted for readers, apart from everybody else's.
+    apart: consume::Apart,
     passages: BTreeMap<Route, Passage>,
     observers: BTreeSet<Socket>,
     publishing: bool,

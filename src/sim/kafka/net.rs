@@ -43,8 +43,7 @@ impl Kafka {
     }
 
     fn open(&mut self, line: Line, call: Call, state: Stage) -> Socket {
-        self.sockets = self.sockets.saturating_add(1);
-        let socket = Socket(self.sockets);
+        let socket = self.new_socket(line.from);
         let connection = Connection {
             line,
             opened_by: call,
@@ -59,7 +58,7 @@ impl Kafka {
         };
         self.connections.insert(socket, connection);
         self.lines.insert(line, socket);
-        let arrives = self.soon(timing::ONE_WAY).plus(self.passage(line).delay);
+        let arrives = self.soon_over(socket, timing::ONE_WAY).plus(self.passage(line).delay);
         self.at(arrives, Happening::Dialled(socket));
         socket
     }
@@ -68,7 +67,7 @@ impl Kafka {
         let call = self.call();
         let open = self.lines.get(&line).copied();
         let socket = open.unwrap_or_else(|| self.open(line, call, Stage::DiallingToAsk));
-        let earliest = self.soon(timing::ONE_WAY).plus(self.passage(line).delay);
+        let earliest = self.soon_over(socket, timing::ONE_WAY).plus(self.passage(line).delay);
         let Some(connection) = self.connections.get_mut(&socket) else { return call };
         connection.sent.push_back((call, request));
         connection.last_arrival = connection.last_arrival.max(earliest);
@@ -197,7 +196,7 @@ impl Kafka {
     /// Lets the asker of a connection hear something, after what it heard before.
     pub(super) fn tell(&mut self, socket: Socket, call: Call, news: News) {
         let Some(line) = self.connections.get(&socket).map(|connection| connection.line) else { return };
-        let earliest = self.soon(timing::ONE_WAY).plus(self.passage(line).delay);
+        let earliest = self.soon_over(socket, timing::ONE_WAY).plus(self.passage(line).delay);
         if let Some(connection) = self.connections.get_mut(&socket) {
             connection.last_heard = connection.last_heard.max(earliest);
             let at = connection.last_heard;
@@ -225,7 +224,7 @@ impl Kafka {
             }
             return;
         }
-        let at = self.soon(range).max(connection_end(self.connections.get(&socket), self.now));
+        let at = self.soon_over(socket, range).max(connection_end(self.connections.get(&socket), self.now));
         self.connections.remove(&socket);
         self.observers.remove(&socket);
         if self.lines.get(&line) == Some(&socket) {
@@ -264,7 +263,7 @@ impl Kafka {
         match connection.state {
             Stage::Broken if gate.lets_out() => return self.break_off(socket, timing::ONE_WAY),
             Stage::Dialling | Stage::DiallingToAsk => {
-                let arrives = self.soon(timing::ONE_WAY);
+                let arrives = self.soon_over(socket, timing::ONE_WAY);
                 return self.at(arrives, Happening::Dialled(socket));
             }
             Stage::Open | Stage::Deaf | Stage::Broken => {}
@@ -275,7 +274,7 @@ impl Kafka {
             self.deliver(socket, call, answer);
         }
         for _ in 0..waiting {
-            let arrives = self.soon(timing::ONE_WAY);
+            let arrives = self.soon_over(socket, timing::ONE_WAY);
             self.at(arrives, Happening::Arrived(socket));
         }
     }
@@ -316,7 +315,7 @@ pub(super) fn route(line: Line) -> Route {
 impl Request {
     /// Tells whether the rights on a topic decide about it, not those on the cluster.
     pub(super) fn is_about_records(&self) -> bool {
-        matches!(self, Self::Produce { .. } | Self::Fetch { .. } | Self::ListOffsets(_))
+        matches!(self, Self::Produce { .. } | Self::Fetch(_) | Self::WhoLeads(_) | Self::ListOffsets(_))
     }
 
     /// Tells whether Kafka is changed by it, so that it matters even if nobody hears the answer.
@@ -339,7 +338,8 @@ impl Request {
             | Self::ListOffsets(_)
             | Self::DescribeLogDirs
             | Self::ListReassignments
-            | Self::Fetch { .. } => false,
+            | Self::Fetch(_)
+            | Self::WhoLeads(_) => false,
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Clients' records: appended by a leader, acknowledged by it alone or once the in-sync followers have them, read below the
-//! high watermark.
+//! Clients' records: appended by a leader, acknowledged by it alone or once the in-sync followers have them.
 
 use super::code::Code;
 use super::happening::Chore;
@@ -143,24 +142,5 @@ impl Kafka {
         } else if acked < newest {
             partition.acked.take_from(log, newest);
         }
-    }
-
-    pub(super) fn fetch(&mut self, id: BrokerId, partition: PartitionId, offset: Offset) -> Answer {
-        let Some(place) = self.place_at(id, partition) else {
-            return Answer::Refused(Code::UnknownTopicOrPartition);
-        };
-        self.settle(place);
-        let Some(known) = self.partition(place) else { return Answer::Refused(Code::UnknownTopicOrPartition) };
-        let Some(replica) = known.replica(id).filter(|replica| replica.leading.is_some()) else {
-            return Answer::Refused(self.disowns(id, partition));
-        };
-        if replica.log.end() < offset.0 {
-            return Answer::Refused(Code::OffsetOutOfRange);
-        }
-        let first = (offset.0, LeaderEpoch::default());
-        let readable = known.records.range(first..).take_while(|((at, _), _)| *at < replica.high_watermark);
-        let own = readable.filter(|((at, epoch), _)| replica.log.epoch_at(*at) == Some(*epoch));
-        let records = own.take(Answer::FETCH_MAX).map(|((at, _), record)| (Offset(*at), *record)).collect();
-        Answer::Fetched { high_watermark: Offset(replica.high_watermark), records }
     }
 }

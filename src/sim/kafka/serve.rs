@@ -50,7 +50,8 @@ impl Kafka {
     }
 
     pub(super) fn answer(&mut self, socket: Socket, answer: Answer, work: timing::Range) {
-        self.after(work, Happening::Worked(socket, Box::new(answer)));
+        let done = self.soon_over(socket, work);
+        self.at(done, Happening::Worked(socket, Box::new(answer)));
     }
 
     fn begin_at_broker(&mut self, socket: Socket, id: BrokerId, request: Request) {
@@ -70,8 +71,12 @@ impl Kafka {
             }
             Request::DescribeLogDirs => self.log_dirs(socket, id),
             Request::Produce { .. } => self.produce(socket, id),
-            Request::Fetch { partition, offset } => {
-                let answer = self.fetch(id, partition, offset);
+            Request::Fetch(from) => {
+                let answer = self.fetch(id, from);
+                self.answer(socket, answer, timing::LOCAL_WORK);
+            }
+            Request::WhoLeads(partition) => {
+                let answer = self.who_leads(id, partition);
                 self.answer(socket, answer, timing::LOCAL_WORK);
             }
             // Only controllers know it: an unknown request closes the connection.
@@ -107,7 +112,8 @@ impl Kafka {
             | Request::ListOffsets(_)
             | Request::DescribeLogDirs
             | Request::Produce { .. }
-            | Request::Fetch { .. } => self.break_off(socket, timing::ONE_WAY),
+            | Request::Fetch(_)
+            | Request::WhoLeads(_) => self.break_off(socket, timing::ONE_WAY),
             Request::DescribeQuorum if !active => {
                 self.answer(socket, Answer::Refused(Code::NotLeaderOrFollower), timing::PING_WORK);
             }

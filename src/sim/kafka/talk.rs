@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::code::Code;
+pub use super::consume::{FetchFrom, Fetched};
 pub use super::throttle::{Copies, Rates, Throttled};
 use crate::model::ids::{
     BrokerEpoch, BrokerId, ControllerEpoch, ControllerId, LeaderEpoch, NodeId, Offset, PartitionId, TopicId,
@@ -25,6 +26,8 @@ pub enum Asker {
     Client(u32),
     /// Somebody with admin tools, on the clients' path.
     Operator(u32),
+    /// A consumer that only reads, on the clients' path: that it does so changes nothing for anybody else.
+    Reader(u32),
 }
 
 /// Who is asked. Which listener of a broker is meant follows from the asker.
@@ -197,12 +200,9 @@ pub enum Request {
         within: Duration,
     },
     /// `Fetch` by a consumer, from the leader, below the high watermark.
-    Fetch {
-        /// Where from.
-        partition: PartitionId,
-        /// The first offset wanted.
-        offset: Offset,
-    },
+    Fetch(FetchFrom),
+    /// `Metadata` of one partition: who leads it, in the broker's own view.
+    WhoLeads(PartitionId),
 }
 
 /// What came back.
@@ -242,11 +242,13 @@ pub enum Answer {
         leader_epoch: LeaderEpoch,
     },
     /// What a consumer may read.
-    Fetched {
-        /// Up to here records are committed.
-        high_watermark: Offset,
-        /// The clients' records from the wanted offset on, at most [`Answer::FETCH_MAX`].
-        records: Vec<(Offset, RecordId)>,
+    Fetched(Fetched),
+    /// Who leads a partition.
+    Led {
+        /// The leader, if there is one.
+        leader: Option<BrokerId>,
+        /// The epoch, of the leader or of there being none.
+        leader_epoch: LeaderEpoch,
     },
 }
 
@@ -369,6 +371,7 @@ impl fmt::Display for Asker {
             Self::Node(node) => node.fmt(f),
             Self::Client(number) => write!(f, "client{number}"),
             Self::Operator(number) => write!(f, "operator{number}"),
+            Self::Reader(number) => write!(f, "reader{number}"),
         }
     }
 }
