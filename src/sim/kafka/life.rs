@@ -111,6 +111,7 @@ impl Kafka {
         if self.process(Door::Broker(id)) == Process::Dead {
             return;
         }
+        self.acknowledge_to_the_last(id);
         self.end_process(id, Ended::Uncleanly);
     }
 

@@ -38,6 +38,12 @@ impl Log {
         self.epochs.iter().rev().find(|(_, start)| *start <= offset).map(|(epoch, _)| *epoch)
     }
 
+    /// Gives the first offset after an epoch's records; none where it wrote nothing here.
+    pub(super) fn end_of(&self, epoch: LeaderEpoch) -> Option<u64> {
+        let at = self.epochs.iter().position(|(one, _)| *one == epoch)?;
+        Some(self.epochs.get(at.saturating_add(1)).map_or(self.end, |(_, start)| *start))
+    }
+
     /// Gives where each epoch's records begin within a range of offsets; what began before the range begins with it.
     pub(super) fn runs(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, LeaderEpoch)> {
         let to = to.min(self.end);
@@ -121,6 +127,7 @@ mod tests {
         assert_eq!((log.epoch_at(2), log.epoch_at(3)), (Some(LeaderEpoch(0)), Some(LeaderEpoch(2))));
         assert_eq!(log.epoch_at(7), None);
         assert_eq!(log.cut_to(2).epoch_at(2), None);
+        assert_eq!([0, 1, 2].map(|epoch| log.end_of(LeaderEpoch(epoch))), [Some(3), None, Some(7)]);
     }
 
     #[test]

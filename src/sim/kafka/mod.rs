@@ -5,6 +5,7 @@
 //! Replication is analytic: what happens between two events is computed, not played.
 
 mod admin;
+mod alone;
 mod build;
 mod catch_up;
 mod change;
@@ -83,6 +84,8 @@ pub struct Kafka {
     lost: Vec<state::Lost>,
     /// What was so a moment ago.
     past: past::Past,
+    /// How many records were lost that only a leader had acknowledged (acks=1).
+    lost_alone: u64,
 
     /// The shape as observers and as clients see it, and what is not in it yet.
     shape: Arc<Topology>,

@@ -33,6 +33,7 @@ impl Kafka {
         let Some((offset, leader_epoch)) = self.append_records(place, id, record, bulk) else { return };
         match acks {
             Acks::Leader => {
+                self.acknowledged_alone(place, id, u64::from(bulk).saturating_add(1));
                 let offset = Offset(offset);
                 self.answer(socket, Answer::Produced { offset, leader_epoch }, timing::LOCAL_WORK);
             }
@@ -111,8 +112,8 @@ impl Kafka {
         }
         let Some(common) = self.partition(place).and_then(|partition| self.common_end(partition, id)) else { return };
         let Some(partition) = self.partition_mut(place) else { return };
+        partition.commit(id, common);
         let Some(replica) = partition.replica_mut(id) else { return };
-        replica.high_watermark = replica.high_watermark.max(common);
         let Some(leading) = replica.leading.as_mut() else { return };
         if leading.waiting.is_empty() {
             return;

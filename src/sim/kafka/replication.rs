@@ -108,12 +108,17 @@ impl Kafka {
             let waits = !all && taken && 0 < flow.acks_all_per_s && replica.high_watermark == replica.log.end();
             replica.log.append(committed.saturating_add(sent).saturating_add(u64::from(waits)));
         }
+        if !all {
+            // Nothing of acks=all is among them but one that waits, and that came first.
+            self.acknowledged_alone(place, leader, sent);
+        }
         self.hold_back(place, leader);
         let Some(partition) = self.partition_mut(place) else { return };
         partition.hand_on(leader);
         if all {
             let Some(replica) = partition.replica_mut(leader) else { return };
             replica.high_watermark = replica.log.end();
+            partition.share(leader);
             if 0 < committed {
                 let Some(log) = partition.replica(leader).map(|replica| replica.log.clone()) else { return };
                 self.note_acknowledged(place, &log, log.end());
@@ -207,6 +212,7 @@ impl Kafka {
                     partition.acked = partition.acked.cut_to(common);
                     self.lost.push(Lost { partition: id, from: common, to: acked, at: now });
                 }
+                self.count_gone(place, epoch, &log);
                 self.turn_away(before.map(|before| before.waiting).unwrap_or_default());
             }
         }
@@ -294,7 +300,7 @@ impl Partition {
 }
 
 /// Gives the whole records of a stream in a span, and carries the rest over.
-fn part(carried: &mut u64, per_s: u32, span: Duration) -> u64 {
+pub(super) fn part(carried: &mut u64, per_s: u32, span: Duration) -> u64 {
     let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
     let all = u64::from(per_s).saturating_mul(micros).saturating_add(*carried);
     *carried = all % timing::MICROS_PER_S;

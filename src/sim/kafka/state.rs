@@ -27,6 +27,17 @@ pub(super) struct Life(pub(super) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Socket(pub(super) u64);
 
+/// Records that a leader acknowledged before anybody else had them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Alone {
+    /// The leader's.
+    pub(super) epoch: LeaderEpoch,
+    /// The first offset.
+    pub(super) from: u64,
+    /// The first offset after them.
+    pub(super) to: u64,
+}
+
 /// A broker: its process, disk and links, and what it knows.
 #[derive(Debug)]
 pub(super) struct Broker {
@@ -212,6 +223,8 @@ pub(super) struct Partition {
     pub(super) replicas: Vec<Replica>,
     /// The log up to the last record that was acknowledged as written by all.
     pub(super) acked: Log,
+    /// What was acknowledged with acks=1 and not everybody in sync has.
+    pub(super) alone: Vec<Alone>,
     /// Clients' single records, by where they were written.
     pub(super) records: BTreeMap<(u64, LeaderEpoch), RecordId>,
     pub(super) flow: Flow,

@@ -103,6 +103,9 @@ pub(super) const ASKING_PER_S: u64 = 200;
 /// From an append to the in-sync followers' having it, and the leader's knowing. Measured: acks=all takes 2-6 ms. Recorded
 /// (`rolling.ndjson`, `quiet` `p50_us`): 6.7-7.4 ms through librdkafka, its own part included.
 pub(super) const REPLICATE: Range = millis(1, 4);
+/// How long before its kill a leader acknowledges alone what no follower has fetched yet: the middle of [`REPLICATE`]. Not drawn: a draw
+/// more would change what happens afterwards.
+pub(super) const LAST_MOMENT: Duration = Duration::from_micros(2_500);
 /// From a leader's wish to change the ISR to the controller's record. Kafka: `AlterPartitionManager.submit` sends at once, unless one is
 /// under way. Estimate: [`TO_CONTROLLER`], and part of an answer to wait for. Twice as long, whoever comes back is in sync 25 ms later.
 pub(super) const ALTER: Range = millis(5, 25);

@@ -231,6 +231,21 @@ impl Truth<'_> {
         &self.kafka.lost
     }
 
+    /// Gives how many records were lost that a leader alone had acknowledged (acks=1), as may happen; those below the high watermark
+    /// are not among them: who loses such a one loses what acks=all acknowledged.
+    #[must_use]
+    pub fn lost_alone(&self) -> u64 {
+        self.kafka.lost_alone
+    }
+
+    /// Gives the newest record of a partition that is known to be acknowledged with acks=all: where it is, and whose epoch wrote it.
+    #[must_use]
+    pub fn newest_acknowledged(&self, id: PartitionId) -> Option<(Offset, LeaderEpoch)> {
+        let acked = &self.find(id)?.acked;
+        let last = acked.end().checked_sub(1)?;
+        Some((Offset(last), acked.epoch_at(last)?))
+    }
+
     /// Gives up to where a partition's records were acknowledged with acks=all.
     #[must_use]
     pub fn acknowledged(&self, id: PartitionId) -> Option<Offset> {

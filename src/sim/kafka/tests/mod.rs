@@ -3,6 +3,7 @@
 
 mod combined;
 mod fitted;
+mod flows;
 mod lab;
 mod lines;
 mod matrix;

@@ -10,7 +10,7 @@ use super::lab::{Lab, usual};
 use crate::model::ids::{BrokerEpoch, BrokerId};
 use crate::sim::kafka::plan::{Settings, Version};
 use crate::sim::kafka::talk::{
-    Acks, Answer, Door, ElectionKind, Layout, NewTopic, Order, RecordId, ReplicaCount, Request,
+    Acks, Answer, Door, ElectionKind, FetchFrom, Layout, NewTopic, Order, RecordId, ReplicaCount, Request,
 };
 
 pub(super) fn check(version: Version, script: &str, expected: Expect) {
@@ -50,6 +50,11 @@ fn play(lab: &mut Lab, partition: crate::model::ids::PartitionId, command: &str)
         }
         "alive" => return format!("{}", lab.kafka.truth().has_process(broker())),
         "records" => return format!("{}", lab.kafka.truth().records(partition).len()),
+        "lost-alone" => return format!("{}", lab.kafka.truth().lost_alone()),
+        "fetch" => return fetch(lab, partition, rest),
+        "who" => {
+            return say(lab.asked(Door::Broker(broker()), Request::WhoLeads(partition), Duration::from_secs(1)));
+        }
         "produce" => return produce(lab, partition, rest),
         "cluster" => {
             let door = Door::Broker(broker());
@@ -97,6 +102,15 @@ fn produce(lab: &mut Lab, partition: crate::model::ids::PartitionId, rest: &str)
     ))
 }
 
+/// Reads `b1 0` or, of the leader of an epoch, `b1 0 e2`.
+fn fetch(lab: &mut Lab, partition: crate::model::ids::PartitionId, rest: &str) -> String {
+    let words: Vec<&str> = rest.split(' ').collect();
+    let leader_epoch = words.get(2).map(|epoch| epoch.parse().unwrap());
+    let from = FetchFrom { partition, offset: words[1].parse().unwrap(), leader_epoch };
+    let door = Door::Broker(words[0].parse().unwrap());
+    say(lab.asked(door, Request::Fetch(from), Duration::from_secs(1)))
+}
+
 fn ids(list: &[BrokerId]) -> String {
     list.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().join(",")
 }
@@ -129,6 +143,14 @@ fn say(answer: Option<Answer>) -> String {
             registered.iter().map(|(id, fenced)| format!("{id} fenced {fenced:?}")).collect::<Vec<_>>().join(", ")
         }
         Some(Answer::Produced { offset, leader_epoch }) => format!("at {offset} in {leader_epoch}"),
+        Some(Answer::Fetched(fetched)) => {
+            let runs: String = fetched.epochs.iter().map(|(at, epoch)| format!(", from {at} in {epoch}")).collect();
+            format!("{} below {}{runs}", fetched.records.len(), fetched.high_watermark)
+        }
+        Some(Answer::Led { leader, leader_epoch }) => {
+            let leader = leader.map_or("nobody".to_owned(), |leader| leader.to_string());
+            format!("{leader} leads in {leader_epoch}")
+        }
         Some(Answer::Created(_)) => "created".to_owned(),
         Some(other) => format!("{other:?}"),
     }
