@@ -24,6 +24,7 @@ pub mod net;
 mod node;
 mod probe;
 pub mod random;
+mod readers;
 pub mod sabotage;
 pub mod scan;
 pub mod scenario;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::kafka::fault::Fault;
-use super::kafka::plan::{KafkaPlan, Version};
-use super::world::{Told, World, WorldPlan};
+use super::kafka::plan::{Flow, KafkaPlan, Switch, Version};
+use super::world::{Statistics, Told, World, WorldPlan};
 use crate::model::ids::{BrokerId, NodeId};
 use crate::model::record::{Body, End};
 
@@ -85,4 +85,28 @@ fn a_jump_of_the_wall_clock_changes_nothing() {
         world.statistics()
     };
     assert_eq!(trace(0), trace(-86_400_000));
+}
+
+#[test]
+fn readers_change_nothing_for_anybody_else() {
+    let play = |readers| {
+        let mut kafka = KafkaPlan::usual(Version::V4_3, 4).with_topic("orders", 6, 3);
+        kafka.topics[0].flow = Flow { acks_all_per_s: 20, acks_one_per_s: 1_000 };
+        let mut world = World::new(&WorldPlan { readers, ..WorldPlan::new(11, kafka) });
+        run(&mut world, 15);
+        for text in ["stop b2", "client-freeze b3", "kill b1"] {
+            world.inflict(&fault(text)).expect("it lives");
+            run(&mut world, 4);
+            world.heal(&fault(text)).expect("it can");
+            run(&mut world, 4);
+        }
+        // Whatever the trio thinks of so many faults, Kafka has fenced b1 by then.
+        run(&mut world, 15);
+        (world.trace(), world.statistics(), world.nothing_lost())
+    };
+    let ((alone, without, _), (beside, with, whole)) = (play(Switch::Off), play(Switch::On));
+    assert_eq!(alone, beside);
+    assert!(0 < with.lost_alone, "the last moment of b1");
+    assert!(100 < with.reads && whole, "{with:?}");
+    assert_eq!(Statistics { reads: with.reads, ..without }, with);
 }

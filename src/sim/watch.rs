@@ -21,6 +21,8 @@ pub enum Changed {
         /// What.
         partitions: Vec<PartitionId>,
     },
+    /// So many records that a leader alone had acknowledged (acks=1) are in no leader's log any more.
+    LostAlone(u64),
     /// A broker left the in-sync replicas.
     LeftIsr(BrokerId, usize),
     /// A broker came back to the in-sync replicas.
@@ -41,6 +43,7 @@ pub(in crate::sim) struct Watch {
     end: Offset,
     partitions: BTreeMap<PartitionId, Seen>,
     brokers: BTreeMap<BrokerId, Standing>,
+    lost_alone: u64,
 }
 
 impl Watch {
@@ -54,12 +57,13 @@ impl Watch {
     /// Gives what has changed since the last look.
     pub(in crate::sim) fn look(&mut self, kafka: &Kafka) -> Vec<Changed> {
         let truth = kafka.truth();
+        let mut changes: Vec<Changed> = self.lost_alone(truth.lost_alone()).into_iter().collect();
         let end = truth.metadata_end();
         if self.end == end && end != Offset(0) {
-            return Vec::new();
+            return changes;
         }
         self.end = end;
-        let mut changes = self.standings(kafka);
+        changes.extend(self.standings(kafka));
         let mut leads: BTreeMap<(Option<BrokerId>, Option<BrokerId>), Vec<PartitionId>> = BTreeMap::new();
         let (mut left, mut joined): (BTreeMap<BrokerId, usize>, BTreeMap<BrokerId, usize>) = Default::default();
         for id in truth.partitions() {
@@ -82,6 +86,11 @@ impl Watch {
         changes.extend(left.into_iter().map(|(broker, count)| Changed::LeftIsr(broker, count)));
         changes.extend(joined.into_iter().map(|(broker, count)| Changed::JoinedIsr(broker, count)));
         changes
+    }
+
+    fn lost_alone(&mut self, now: u64) -> Option<Changed> {
+        let more = now.saturating_sub(std::mem::replace(&mut self.lost_alone, now));
+        (more != 0).then_some(Changed::LostAlone(more))
     }
 
     fn standings(&mut self, kafka: &Kafka) -> Vec<Changed> {

@@ -124,11 +124,13 @@ impl Checks {
     pub(super) fn look_at_losses(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
         self.count("S3");
         let truth = scene.kafka.truth();
-        let lost = truth.lost();
-        if self.lost_before < lost.len() {
-            let newest = lost.last().map(|one| format!("{one:?}")).unwrap_or_default();
-            self.lost_before = lost.len();
-            return scene.deny("S3", None, || format!("acknowledged acks=all records are lost: {newest}"));
+        let (lost, missed) = (truth.lost(), scene.readers.missed());
+        let found = lost.len().saturating_add(missed.len());
+        if self.lost_before < found {
+            self.lost_before = found;
+            let newest = lost.last().map(|one| format!("acknowledged acks=all records are lost: {one:?}"));
+            let newest = newest.or_else(|| missed.last().map(ToString::to_string));
+            return scene.deny("S3", None, || newest.unwrap_or_default());
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ use crate::model::time::{LogTime, Timestamp};
 use super::kafka::Kafka;
 use super::net::Net;
 use super::node::Machine;
+use super::readers::Readers;
 use super::stimulus::Note;
 use found::Finds;
 pub use found::Found;
@@ -93,6 +94,7 @@ pub(in crate::sim) struct Scene<'a> {
     pub(in crate::sim) now: Timestamp,
     pub(in crate::sim) machines: &'a BTreeMap<NodeId, Machine>,
     pub(in crate::sim) kafka: &'a Kafka,
+    pub(in crate::sim) readers: &'a Readers,
     pub(in crate::sim) net: &'a Net,
     pub(in crate::sim) policy: &'a Policy,
     pub(in crate::sim) troubles: &'a Troubles,

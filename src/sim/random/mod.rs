@@ -97,6 +97,7 @@ impl RandomPlan {
             elr: if version == Version::V3_9 { usual.elr } else { rare.elr },
             maintenance: rare.maintenance,
             operator: rare.operator,
+            readers: switch(super::chance::Chance::child(self.seed, "whether anybody reads").happens(250)),
             sabotage: self.sabotage,
             adviser: super::adviser::Adviser::Moody,
             mode: match self.sabotage {

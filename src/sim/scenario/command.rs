@@ -109,6 +109,8 @@ pub enum Expectation {
     Serving,
     /// A partition takes no record that all are to have.
     Blocked(u32),
+    /// Nothing that was acknowledged with acks=all is lost, and nothing that a reader was given.
+    NothingLost,
     /// The trio has sent nothing so far.
     Untouched,
     /// One of our nodes leads.
@@ -185,6 +187,7 @@ impl fmt::Display for Expectation {
             Self::LedBy(partition, broker) => write!(f, "p{partition} led by {broker}"),
             Self::Serving => f.write_str("all serve"),
             Self::Blocked(partition) => write!(f, "p{partition} blocked"),
+            Self::NothingLost => f.write_str("nothing lost"),
             Self::Untouched => f.write_str("nothing sent"),
             Self::Leader => f.write_str("a leader"),
             Self::Violation(number) => write!(f, "violation {number}"),

@@ -281,12 +281,13 @@ impl Known {
             }
             [partition, "blocked"] => Expectation::Blocked(self.partition(at, partition)?),
             ["all", "serve"] => Expectation::Serving,
+            ["nothing", "lost"] => Expectation::NothingLost,
             ["nothing", "sent"] => Expectation::Untouched,
             ["a", "leader"] => Expectation::Leader,
             ["violation", number] => Expectation::Violation(invariant(at, number)?),
             other => {
-                let expected = "`b1 leads nothing`, `p0 led by b2`, `p0 blocked`, `all serve`, `nothing sent`, `a leader` or \
-                                `violation S2`";
+                let expected = "`b1 leads nothing`, `p0 led by b2`, `p0 blocked`, `all serve`, `nothing lost`, \
+                                `nothing sent`, `a leader` or `violation S2`";
                 return Err(wrong(at, other.first().unwrap_or(&""), expected));
             }
         }))

@@ -309,6 +309,7 @@ impl Player {
             }
             Expectation::Serving => truth.partitions().all(|id| truth.serves(id, Acks::All, Path::Clients)),
             Expectation::Blocked(partition) => !truth.serves(partition_of(topic, *partition), Acks::All, Path::Clients),
+            Expectation::NothingLost => world.nothing_lost(),
             Expectation::Untouched => world.statistics().touches == 0,
             Expectation::Leader => world.leader().is_some(),
             Expectation::Violation(number) => {

@@ -58,6 +58,10 @@ pub struct Setting {
     pub cool_down: Duration,
     /// Records a second with acks=all into each partition.
     pub writes: u32,
+    /// Records a second with acks=1 into each partition.
+    pub writes_one: u32,
+    /// Whether consumers read along where something is written.
+    pub readers: Switch,
     /// Brokers that people have put into maintenance.
     pub maintenance: BTreeSet<BrokerId>,
     /// Who leads every partition; none spreads them.
@@ -88,6 +92,8 @@ impl Default for Setting {
             failback_after: policy.act.failback_after,
             cool_down: policy.guard.broker_cool_down,
             writes: 0,
+            writes_one: 0,
+            readers: Switch::Off,
             maintenance: BTreeSet::new(),
             leader: None,
             operator: None,
@@ -98,8 +104,8 @@ impl Default for Setting {
 
 /// Every key, for messages.
 pub(super) const KEYS: &str = "seed, brokers, partitions, replication, mode, version, tuned, fence, unregister, combined, elr, \
-                               adviser, controllers, failback-after, cool-down, writes, maintenance, leader, operator, \
-                               sabotage";
+                               adviser, controllers, failback-after, cool-down, writes, writes-one, readers, maintenance, leader, \
+                               operator, sabotage";
 
 impl Setting {
     /// Gives the world of this line.
@@ -120,7 +126,7 @@ impl Setting {
             if let Some(leader) = self.leader {
                 topic.layout = Layout::Given(self.led_by(leader));
             }
-            topic.flow = Flow { acks_all_per_s: self.writes, acks_one_per_s: 0 };
+            topic.flow = Flow { acks_all_per_s: self.writes, acks_one_per_s: self.writes_one };
         }
         let mut plan = WorldPlan::new(self.seed, kafka);
         plan.policy.mode = self.mode;
@@ -131,6 +137,7 @@ impl Setting {
         plan.policy.guard.maintenance.clone_from(&self.maintenance);
         plan.adviser = self.adviser;
         plan.controllers = self.controllers;
+        plan.readers = self.readers;
         plan.sabotage = self.sabotage;
         plan.operator = self.operator;
         plan
@@ -183,6 +190,8 @@ impl Setting {
             "partitions" => self.partitions = within(value, 1, PARTITIONS_MAX.into())?,
             "replication" => self.replication = within(value, 1, 9)?,
             "writes" => self.writes = within(value, 0, 1_000_000)?,
+            "writes-one" => self.writes_one = within(value, 0, 1_000_000)?,
+            "readers" => self.readers = switch(value)?,
             "mode" => {
                 self.mode = match value {
                     "auto" => Mode::Auto,
@@ -297,8 +306,13 @@ impl fmt::Display for Setting {
         if self.cool_down != usual.cool_down {
             write!(f, " cool-down={}", Span(self.cool_down))?;
         }
-        if self.writes != 0 {
-            write!(f, " writes={}", self.writes)?;
+        for (key, per_s) in [("writes", self.writes), ("writes-one", self.writes_one)] {
+            if per_s != 0 {
+                write!(f, " {key}={per_s}")?;
+            }
+        }
+        if self.readers != usual.readers {
+            write!(f, " readers={}", on(self.readers))?;
         }
         if !self.maintenance.is_empty() {
             let ids: Vec<String> = self.maintenance.iter().map(ToString::to_string).collect();
@@ -314,5 +328,25 @@ impl fmt::Display for Setting {
             write!(f, " sabotage={}", self.sabotage)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_reads_back_what_it_says() {
+        let line = "seed=7 brokers=4 partitions=6 replication=3 tuned=on writes=20 writes-one=5 readers=on leader=b2";
+        let mut setting = Setting::default();
+        for word in line.split(' ') {
+            let (key, value) = word.split_once('=').unwrap();
+            setting.take(key, value).unwrap();
+        }
+        assert_eq!(setting.to_string(), line);
+        let plan = setting.plan();
+        assert_eq!(plan.kafka.topics[0].flow, Flow { acks_all_per_s: 20, acks_one_per_s: 5 });
+        assert_eq!(plan.readers, Switch::On);
+        assert_eq!(setting.take("readers", "maybe"), Err("on or off".to_owned()));
     }
 }

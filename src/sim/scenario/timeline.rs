@@ -236,6 +236,10 @@ fn change(changed: &Changed) -> String {
             let from = from.map(|from| format!(" after {from}")).unwrap_or_default();
             format!("nobody leads {}{from}", numbers(partitions))
         }
+        Changed::LostAlone(1) => "a record that its leader alone had acknowledged (acks=1) is lost".to_owned(),
+        Changed::LostAlone(count) => {
+            format!("{count} records that their leader alone had acknowledged (acks=1) are lost")
+        }
         Changed::LeftIsr(broker, count) => format!("{broker} leaves the ISR of {count}"),
         Changed::JoinedIsr(broker, count) => format!("{broker} joins the ISR of {count}"),
         Changed::Stands(broker, Some(standing)) => format!("{broker} is {standing}"),

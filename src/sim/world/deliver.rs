@@ -20,8 +20,11 @@ impl World {
             self.told.extend(watch.look(&self.kafka).into_iter().map(|changed| (at, Told::Changed(changed))));
         }
         for heard in self.kafka.take_heard() {
-            let Asker::Node(to) = heard.line.from else { continue };
-            self.later(to, heard.at, Stimulus::Heard(Box::new(heard)));
+            match heard.line.from {
+                Asker::Node(to) => self.later(to, heard.at, Stimulus::Heard(Box::new(heard))),
+                Asker::Reader(_) => self.readers.hear(heard),
+                Asker::Client(_) | Asker::Operator(_) => {}
+            }
         }
     }
 

@@ -23,11 +23,12 @@ use super::agenda::Agenda;
 use super::chance::Chance;
 use super::checks::{Checks, Found, Scene, Troubles, Violation};
 use super::kafka::Kafka;
-use super::kafka::plan::KafkaPlan;
+use super::kafka::plan::{KafkaPlan, Switch};
 use super::kafka::talk::Request;
 use super::meter::{Meter, Toll};
 use super::net::Net;
 use super::node::{Machine, Setup};
+use super::readers::Readers;
 use super::sabotage::Sabotage;
 use super::stimulus::Stimulus;
 use super::trace::Trace;
@@ -41,6 +42,7 @@ macro_rules! scene {
             now: $world.now,
             machines: &$world.machines,
             kafka: &$world.kafka,
+            readers: &$world.readers,
             net: &$world.net,
             policy: &$world.setup.policy,
             troubles: &$world.troubles,
@@ -63,6 +65,8 @@ pub struct WorldPlan {
     pub adviser: Adviser,
     /// Whether our nodes reach the controllers' listener.
     pub controllers: ControllerAccess,
+    /// Whether consumers read along where something is written.
+    pub readers: Switch,
     /// What is deliberately broken.
     pub sabotage: Sabotage,
     /// How often an operator looks, says yes and restarts zombies; none: nobody is on duty.
@@ -89,6 +93,7 @@ impl WorldPlan {
             policy: Policy { mode: Mode::Auto, ..Policy::default() },
             adviser: Adviser::Off,
             controllers: ControllerAccess::Direct,
+            readers: Switch::Off,
             sabotage: Sabotage::None,
             operator: None,
         }
@@ -100,6 +105,7 @@ pub struct World {
     now: Timestamp,
     agenda: Agenda<Arrival>,
     kafka: Kafka,
+    readers: Readers,
     machines: BTreeMap<NodeId, Machine>,
     setup: Setup,
     net: Net,
@@ -151,6 +157,10 @@ pub struct Statistics {
     pub touches: u64,
     /// Starts of our processes after the first.
     pub restarts: u64,
+    /// How often readers were given what there was to read.
+    pub reads: u64,
+    /// Records that a leader alone had acknowledged (acks=1) and that were lost with it, as may happen.
+    pub lost_alone: u64,
 }
 
 /// Something that a timeline tells.
@@ -190,6 +200,10 @@ impl World {
         };
         let mut clocks = Chance::child(plan.seed, "clocks");
         let kafka = Kafka::new(&super::sabotage::kafka(plan.sabotage, plan.kafka.clone()), plan.seed);
+        let readers = match plan.readers {
+            Switch::On => Readers::new(plan.seed, &plan.kafka, &kafka),
+            Switch::Off => Readers::default(),
+        };
         let orders = {
             let truth = kafka.truth();
             truth.partitions().filter_map(|id| Some((id, truth.partition(id)?.replicas))).collect()
@@ -198,6 +212,7 @@ impl World {
             now: plan.kafka.start,
             agenda: Agenda::default(),
             kafka,
+            readers,
             machines: voters.map(|id| (id, Machine::new(id, &setup, &mut clocks))).into_iter().collect(),
             setup,
             net: Net::new(Chance::child(plan.seed, "links")),
@@ -244,6 +259,11 @@ impl World {
     fn run_until(&mut self, end: Timestamp) -> Result<(), Violation> {
         loop {
             let (ours, theirs) = (self.agenda.next_at(), self.kafka.next_due());
+            if let Some(at) = self.readers_due(ours, theirs).filter(|at| *at <= end) {
+                self.now = self.now.max(at);
+                self.readers.act(&mut self.kafka);
+                continue;
+            }
             let theirs_first = match (ours, theirs) {
                 (Some(ours), Some(theirs)) => theirs <= ours,
                 (None, Some(_)) => true,
@@ -264,6 +284,13 @@ impl World {
         self.kafka.advance(end);
         self.listen();
         self.check()
+    }
+
+    /// Tells when something happens to a reader, if nothing else happens before, nor in Kafka at the same time.
+    fn readers_due(&self, ours: Option<Timestamp>, theirs: Option<Timestamp>) -> Option<Timestamp> {
+        let at = self.readers.next_at()?;
+        let first = ours.is_none_or(|ours| at <= ours) && theirs.is_none_or(|theirs| at < theirs);
+        first.then_some(at)
     }
 
     fn check(&mut self) -> Result<(), Violation> {
@@ -320,7 +347,14 @@ impl World {
     /// Gives what there is to tell of the run.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.statistics
+        let (reads, lost_alone) = (self.readers.answers(), self.kafka.truth().lost_alone());
+        Statistics { reads, lost_alone, ..self.statistics }
+    }
+
+    /// Tells whether everything that was acknowledged with acks=all is there, and everything that a reader was given.
+    #[must_use]
+    pub fn nothing_lost(&self) -> bool {
+        self.kafka.truth().lost().is_empty() && self.readers.missed().is_empty()
     }
 
     /// Gives how often each check has looked at something.
