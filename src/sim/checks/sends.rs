@@ -154,10 +154,102 @@ fn targets(request: &Request, step: Option<&Step>) -> Vec<(PartitionId, BrokerId
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::Troubles;
     use super::*;
-    use crate::model::ids::{LeaderEpoch, TopicId};
-    use crate::model::plan::{Move, When};
+    use crate::decide::policy::Policy;
+    use crate::model::finding::FindingKind;
+    use crate::model::ids::{Digest, LeaderEpoch, RecordIndex, Term, TopicId};
+    use crate::model::plan::{Class, Move, Origin, Plan, When};
+    use crate::sim::chance::Chance;
+    use crate::sim::kafka::Kafka;
+    use crate::sim::kafka::plan::{KafkaPlan, Version};
     use crate::sim::kafka::talk::{ElectionKind, Order, ReplicaCount};
+    use crate::sim::net::Net;
+
+    const ONE: BrokerId = BrokerId(1);
+
+    /// One partition of three replicas, two of which must be in sync, after half a minute in which all was well.
+    struct Stage {
+        kafka: Kafka,
+        now: Timestamp,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let kafka = Kafka::new(&KafkaPlan::usual(Version::V4_3, 4).with_topic("orders", 1, 3), 1);
+            let mut stage = Self { kafka, now: Timestamp(0) };
+            stage.run(30);
+            stage
+        }
+
+        fn run(&mut self, seconds: u64) {
+            self.now = self.now.plus(Duration::from_secs(seconds));
+            self.kafka.advance(self.now);
+        }
+
+        fn strike(&mut self, fault: &str, seconds: u64) {
+            self.kafka.inflict(self.now, &fault.parse().unwrap()).unwrap();
+            self.run(seconds);
+        }
+
+        fn heal(&mut self, fault: &str, seconds: u64) {
+            self.kafka.heal(self.now, &fault.parse().unwrap()).unwrap();
+            self.run(seconds);
+        }
+
+        fn epoch(&self) -> BrokerEpoch {
+            self.kafka.truth().registrations()[&ONE].epoch
+        }
+
+        /// Gives the number that denies a request of a plan of one step.
+        fn denied(&self, act: Act, request: &Request, since: Timestamp) -> Option<&'static str> {
+            let plan = Plan {
+                parent: None,
+                origin: Origin::Finding { kind: FindingKind::BrokerCrashed, broker: ONE },
+                class: Class::R1,
+                steps: vec![Step { number: 1, when: When::AtOnce, act, expects: Vec::new() }],
+                undo: Vec::new(),
+                collateral: Vec::new(),
+                at_risk: Vec::new(),
+                choices: Vec::new(),
+            };
+            let licence = Licence::new(RecordIndex(1), Term(1), self.now, (Digest::default(), &plan));
+            let scene = Scene {
+                now: self.now,
+                machines: &BTreeMap::new(),
+                kafka: &self.kafka,
+                net: &Net::new(Chance::new(1)),
+                policy: &Policy::default(),
+                troubles: &Troubles::default(),
+                muted: None,
+            };
+            let sending = Sending { request, licence: &licence, step: 1, since };
+            Checks::default().sends(scene, NodeId(1), sending).err().map(|violation| violation.number)
+        }
+
+        fn fenced(&self, meant: BrokerEpoch, named: BrokerEpoch) -> Option<&'static str> {
+            let request = Request::Fence { broker: ONE, epoch: named };
+            self.denied(Act::Fence { broker: ONE, epoch: meant }, &request, self.now)
+        }
+
+        fn struck_off(&self, meant: Option<BrokerEpoch>) -> Option<&'static str> {
+            self.denied(Act::Unregister { broker: ONE, epoch: meant }, &Request::Unregister(ONE), self.now)
+        }
+
+        /// The same for broker 1, by a fence and by a striking off that mean its present life.
+        fn taken_out(&self) -> [Option<&'static str>; 2] {
+            [self.fenced(self.epoch(), self.epoch()), self.struck_off(Some(self.epoch()))]
+        }
+
+        fn put_first(&self, to: [i32; 3], since: Timestamp) -> Option<&'static str> {
+            let partition = self.kafka.truth().partitions().next().unwrap();
+            let order = Order { partition, replicas: Some(to.map(BrokerId).to_vec()) };
+            let request = Request::Reassign { orders: vec![order], count: ReplicaCount::Kept };
+            self.denied(Act::Reorder { moves: Vec::new() }, &request, since)
+        }
+    }
 
     fn id(number: i32) -> PartitionId {
         PartitionId { topic: TopicId([1; 16]), number }
@@ -166,11 +258,51 @@ mod tests {
     fn moved(numbers: [i32; 2], to: [i32; 3]) -> Move {
         Move {
             partitions: numbers.into_iter().map(id).collect(),
-            leader: Some(BrokerId(1)),
+            leader: Some(ONE),
             leader_epoch: LeaderEpoch(0),
             from: [1, 2, 3].map(BrokerId).to_vec(),
             to: to.map(BrokerId).to_vec(),
         }
+    }
+
+    #[test]
+    fn whom_kafka_would_leave_alone_is_not_taken_out_at_the_price_of_a_partition() {
+        let (fine, wrong) = ([None, None], [Some("8"), Some("8")]);
+        let mut stage = Stage::new();
+        assert_eq!(stage.taken_out(), fine, "three are in sync");
+        stage.strike("kill b3", 15);
+        assert_eq!(stage.taken_out(), wrong, "one would be left of two that must be");
+        stage.strike("kill b2", 15);
+        assert_eq!(stage.taken_out(), wrong, "there are too few already");
+        stage.strike("client-cut b1", 1);
+        assert_eq!(stage.taken_out(), wrong, "it is its clients' path alone");
+        stage.strike("stop b1", 1);
+        assert_eq!(stage.taken_out(), fine, "it costs what Kafka's own fencing would");
+        stage.heal("stop b1", 5);
+        assert_eq!(stage.taken_out(), fine, "somebody may have seen it behind");
+        stage.run(10);
+        assert_eq!(stage.taken_out(), wrong, "nobody can have");
+    }
+
+    #[test]
+    fn a_life_that_the_plan_does_not_mean_is_left_alone() {
+        let stage = Stage::new();
+        let (now, before) = (stage.epoch(), BrokerEpoch(stage.epoch().0 - 1));
+        assert_eq!(stage.fenced(before, now), Some("8"));
+        assert_eq!(stage.fenced(before, before), None, "Kafka takes no notice of it");
+        assert_eq!(stage.struck_off(Some(before)), Some("8"));
+        assert_eq!(stage.struck_off(None), None, "nobody knew its life");
+    }
+
+    #[test]
+    fn whoever_is_put_first_was_in_sync_when_the_hand_could_look() {
+        let mut stage = Stage::new();
+        assert_eq!(stage.put_first([2, 1, 3], stage.now), None);
+        // Its session of nine seconds is over from 37 s on, and by 41 s in any case.
+        stage.strike("kill b2", 12);
+        assert_eq!(stage.put_first([2, 1, 3], stage.now), Some("7"));
+        assert_eq!(stage.put_first([2, 1, 3], Timestamp(36_000_000)), None);
+        assert_eq!(stage.put_first([3, 1, 2], stage.now), None);
     }
 
     #[test]
