@@ -110,19 +110,20 @@ impl Checks {
     }
 
     pub(super) fn look_at_open(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
         self.count("L4");
+        let old = self.open.iter().find(|(_, since)| OPEN_MAX < scene.now.since(**since));
+        let Some((digest, since)) = old else { return Ok(()) };
         if !self.core_well_for(scene, OPEN_MAX) || !scene.troubles.all_calm(scene.now, OPEN_MAX) {
             return Ok(());
         }
-        let old = self.open.iter().find(|(_, since)| OPEN_MAX < scene.now.since(**since));
-        old.map_or(Ok(()), |(digest, since)| {
-            let what = || format!("{} has been open for {:?}", digest.short(), scene.now.since(*since));
-            scene.deny("L4", None, what)
-        })
+        let what = || format!("{} has been open for {:?}", digest.short(), scene.now.since(*since));
+        scene.deny("L4", None, what)
     }
 
     pub(super) fn look_at_losses(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
-        self.count("S3");
         let truth = scene.kafka.truth();
         let (lost, missed) = (truth.lost(), scene.readers.missed());
         let found = lost.len().saturating_add(missed.len());

@@ -34,7 +34,7 @@ impl Checks {
         self.remember(scene, &kept.record);
         if kept.record.body == Body::Led {
             // Before it decides anything: what its predecessors left must be known to it.
-            self.look_at_ledger(scene)?;
+            self.look_at_ledger(scene, &scene.everybody())?;
         }
         match &kept.record.body {
             Body::PolicyIs { settings } => {
@@ -147,10 +147,10 @@ impl Checks {
         Ok(())
     }
 
-    /// Looks whether whoever has every record still knows what must survive a change of our leader.
-    pub(super) fn look_at_ledger(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
+    /// Looks whether those of these nodes that have every record still know what must survive a change of our leader.
+    pub(super) fn look_at_ledger(&mut self, scene: Scene<'_>, whose: &[NodeId]) -> Result<(), Violation> {
         let head = self.head;
-        for (id, machine) in scene.machines {
+        for (id, machine) in scene.machines.iter().filter(|(id, _)| whose.contains(id)) {
             let Some(process) = machine.process.as_ref() else { continue };
             let state = process.controller.state();
             if state.head != head || head == Head::GENESIS {
@@ -161,12 +161,14 @@ impl Checks {
                 return scene.deny("10", Some(*id), || what);
             }
         }
-        let late = self.untold.iter().find(|(_, since)| TOLD_WITHIN < scene.now.since(**since));
-        if let Some((digest, _)) = late.filter(|_| self.core_well_for(scene, TOLD_WITHIN)) {
-            let what = || format!("the outcome of {} is unknown, and nobody was told", digest.short());
-            return scene.deny("10", None, what);
-        }
         Ok(())
+    }
+
+    /// Looks whether a person was told of every outcome that nobody knows.
+    pub(super) fn look_at_untold(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
+        let late = self.untold.iter().find(|(_, since)| TOLD_WITHIN < scene.now.since(**since));
+        let Some((digest, _)) = late.filter(|_| self.core_well_for(scene, TOLD_WITHIN)) else { return Ok(()) };
+        scene.deny("10", None, || format!("the outcome of {} is unknown, and nobody was told", digest.short()))
     }
 
     fn forgotten(&self, state: &State) -> Option<String> {

@@ -1,4 +1,5 @@
-//! The invariants of `house.md` §4 and of the simulated world, looked at after every event.
+//! The invariants of `house.md` §4 and of the simulated world, looked at after every event; `pace` says which of them at a pace, and why
+//! that is enough.
 //!
 //! Deliberately shares no code with what it checks: it counts again from records, and from the truth that no node can know.
 
@@ -8,6 +9,7 @@ mod decisions;
 mod found;
 mod ledger;
 mod ours;
+mod pace;
 mod sends;
 mod signs;
 
@@ -230,7 +232,7 @@ pub(in crate::sim) struct Checks {
     expected: BTreeMap<BrokerId, Expected>,
     finds: Finds,
     core: Core,
-    next_look: Timestamp,
+    pace: pace::Pace,
     lost_before: usize,
     /// How often each check has looked at something: a check that never looked has shown nothing.
     looked: BTreeMap<&'static str, u64>,
@@ -275,7 +277,7 @@ impl Default for Checks {
             expected: BTreeMap::new(),
             finds: Finds::default(),
             core: Core::default(),
-            next_look: Timestamp(0),
+            pace: pace::Pace::default(),
             lost_before: 0,
             looked: BTreeMap::new(),
         }
@@ -316,27 +318,12 @@ impl Checks {
         }
     }
 
-    /// Looks at the world after an event; what is dear to look at only now and then.
-    pub(in crate::sim) fn after(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
-        self.look_at_core(scene)?;
-        self.look_at_expected(scene)?;
-        if self.next_look <= scene.now {
-            self.next_look = scene.now.plus(LOOK_EVERY);
-            self.look_at_states(scene)?;
-            self.look_at_ledger(scene)?;
-            self.look_at_bounds(scene)?;
-            self.look_at_open(scene)?;
-            self.look_at_losses(scene)?;
-            self.look_at_unfound(scene);
-        }
-        Ok(())
-    }
-
     /// Forgets what a process that is gone was about.
     pub(in crate::sim) fn gone(&mut self, node: NodeId) {
         self.leading.remove(&node);
         self.licences.remove(&node);
         self.errands.retain(|(owner, _), _| *owner != node);
+        self.pace.gone(node);
         // Its next life counts its errands from the first again.
         self.written.retain(|one| one.node != node);
     }
@@ -359,9 +346,6 @@ impl Checks {
 
 /// What lasts no longer is no failure: one lost connection.
 const BLIP_MAX: Duration = Duration::from_millis(8);
-
-/// How often states and bounds are compared: they change with records, which come a few a second.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Scene<'_> {
     /// Says that an invariant does not hold, unless its number is muted.

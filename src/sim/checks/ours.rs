@@ -58,14 +58,19 @@ impl Checks {
         }
     }
 
-    pub(super) fn look_at_states(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
+    /// Compares the states of these nodes with all that have taken in equally much.
+    pub(super) fn look_at_states(&mut self, scene: Scene<'_>, whose: &[NodeId]) -> Result<(), Violation> {
         let running: Vec<_> = scene
             .machines
             .iter()
             .filter_map(|(id, machine)| Some((*id, machine.process.as_ref()?.controller.state())))
             .collect();
-        for ((one, this), (other, that)) in running.iter().zip(running.iter().skip(1)) {
-            if this.applied == that.applied {
+        for (place, (one, this)) in running.iter().enumerate() {
+            for (other, that) in running.iter().skip(place.saturating_add(1)) {
+                let asked = whose.contains(one) || whose.contains(other);
+                if !asked || this.applied != that.applied {
+                    continue;
+                }
                 self.count("S7");
                 if this != that {
                     let what = || format!("{one} and {other} applied {} and differ", this.applied);

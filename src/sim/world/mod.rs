@@ -275,6 +275,8 @@ impl World {
             if theirs_first {
                 self.kafka.advance(self.now);
                 self.listen();
+                let scene = scene!(self);
+                self.checks.after_theirs(scene)?;
             } else if let Some((_, arrival)) = self.agenda.take() {
                 self.deliver(arrival)?;
             }
