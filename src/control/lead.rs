@@ -76,6 +76,15 @@ pub(super) struct Lead {
     pub(super) would: BTreeMap<CaseId, Timestamp>,
 }
 
+/// What waits at a leader; nothing of it may grow for as long as it leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Records that wait for the batch in flight.
+    pub records: usize,
+    /// Operators who wait for a record, or for their order to be taken up.
+    pub operators: usize,
+}
+
 /// A question to the adviser.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
@@ -164,6 +173,15 @@ fn is_intent(body: &Body) -> bool {
 }
 
 impl Controller {
+    /// Gives what waits at this node: nothing where it does not lead.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        self.lead.as_ref().map_or_else(Backlog::default, |lead| Backlog {
+            records: lead.outbox.len(),
+            operators: lead.waiting.len().saturating_add(lead.deferred.len()),
+        })
+    }
+
     pub(super) fn begin_leading(&mut self, now: Now, term: Term) {
         let mut lead = Lead::new(term, now.at, self.state.last_at);
         lead.write(CaseRef::None, Body::Led);

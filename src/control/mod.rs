@@ -28,3 +28,4 @@ mod verify;
 mod views;
 
 pub use controller::{Advice, Controller, ControllerOptions, Now};
+pub use lead::Backlog;

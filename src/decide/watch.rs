@@ -338,6 +338,12 @@ impl Watch {
         self.pulses.heard_at()
     }
 
+    /// Gives how many readings of places in the metadata log are remembered: those of a lead time and of a slow answer's way.
+    #[must_use]
+    pub fn pulses_remembered(&self) -> usize {
+        self.pulses.remembered()
+    }
+
     /// Gives the newest readings of the cluster as a whole.
     #[must_use]
     pub fn readings(&self) -> &Readings {

@@ -94,6 +94,11 @@ impl Disk {
         self.volatile.clear();
     }
 
+    /// Gives how many entries of the log it holds for good.
+    pub(in crate::sim) fn log_len(&self) -> usize {
+        self.durable.entries.len()
+    }
+
     /// Gives what a store would read back; none where it refuses.
     pub(in crate::sim) fn read_back(&self) -> Option<Recovered> {
         (self.trouble != Some(DiskTrouble::Rotten)).then(|| self.durable.clone())

@@ -120,6 +120,11 @@ impl PulseWatch {
         self.arrived_at
     }
 
+    /// Gives how many readings are remembered.
+    pub(super) fn remembered(&self) -> usize {
+        self.reached.len()
+    }
+
     /// Gives a broker's pulse; unknown where the newest reading is too old.
     pub(super) fn of(&self, broker: BrokerId, now: Timestamp, policy: &DetectPolicy) -> Pulse {
         let mut pulse = self.places.get(&broker).map(|place| place.pulse).unwrap_or_default();

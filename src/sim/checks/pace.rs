@@ -25,12 +25,26 @@ pub(super) struct Pace {
     next_look: Timestamp,
     /// Up to where each node had taken entries in when its state was last looked at.
     applied: BTreeMap<NodeId, RaftIndex>,
+    /// Since when something has waited for each node's process, at every look.
+    waits_since: BTreeMap<NodeId, Timestamp>,
 }
 
 impl Pace {
     /// A process is gone: its next life begins anew.
     pub(super) fn gone(&mut self, node: NodeId) {
         self.applied.remove(&node);
+        self.waits_since.remove(&node);
+    }
+
+    /// Gives for how long something has waited for a node's process, at most; none where nothing does.
+    pub(super) fn waits_for(&mut self, node: NodeId, now: Timestamp, waiting: usize) -> Option<Duration> {
+        if waiting == 0 {
+            self.waits_since.remove(&node);
+            return None;
+        }
+        // It may have begun right after the last look.
+        let since = *self.waits_since.entry(node).or_insert(now.minus(LOOK_EVERY));
+        Some(now.since(since))
     }
 
     /// Gives the nodes that have taken entries in since this was last asked.
@@ -88,5 +102,34 @@ impl Scene<'_> {
     /// Gives all our nodes.
     pub(super) fn everybody(&self) -> Vec<NodeId> {
         self.machines.keys().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: NodeId = NodeId(1);
+
+    fn after(ms: u64) -> Timestamp {
+        Timestamp(0).plus(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn a_wait_counts_from_the_look_before_it_was_seen_and_ends_with_a_look_that_sees_none() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.waits_for(NODE, after(9_000), 0), None);
+        assert_eq!(pace.waits_for(NODE, after(9_500), 7), Some(Duration::from_millis(500)));
+        assert_eq!(pace.waits_for(NODE, after(12_000), 90), Some(Duration::from_millis(3_000)));
+        assert_eq!(pace.waits_for(NODE, after(12_500), 0), None);
+        assert_eq!(pace.waits_for(NODE, after(20_000), 1), Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_waits_for_nothing() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.waits_for(NODE, after(9_000), 7), Some(Duration::from_millis(500)));
+        pace.gone(NODE);
+        assert_eq!(pace.waits_for(NODE, after(30_000), 7), Some(Duration::from_millis(500)));
     }
 }

@@ -181,6 +181,11 @@ impl Hand {
         std::mem::take(&mut self.done)
     }
 
+    /// Gives how many requests are under way.
+    pub(in crate::sim) fn under_way(&self) -> usize {
+        self.calls.len()
+    }
+
     /// A timer of an errand is over.
     pub(in crate::sim) fn due(&mut self, desk: &mut Desk<'_>, errand: Errand, turn: u32) {
         let Some(job) = self.jobs.get_mut(&errand).filter(|job| job.turn == turn) else { return };
@@ -196,7 +201,7 @@ impl Hand {
             }
             Stage::Reading { answers, wanted, .. } => self.read_in_vain(desk, errand, &answers, wanted),
             Stage::Telling(views) => {
-                self.jobs.remove(&errand);
+                self.done_with(errand);
                 self.done.push(Event::ReadBack { errand, views });
             }
             Stage::Resting => {}
@@ -337,9 +342,14 @@ impl Hand {
         (LEAST <= left).then_some(left)
     }
 
-    fn finish(&mut self, errand: Errand, receipt: Receipt, said: Option<String>) {
+    /// Whoever of those that were asked has not answered is waited for no more.
+    fn done_with(&mut self, errand: Errand) {
         self.jobs.remove(&errand);
         self.calls.retain(|_, owner| *owner != errand);
+    }
+
+    fn finish(&mut self, errand: Errand, receipt: Receipt, said: Option<String>) {
+        self.done_with(errand);
         self.done.push(Event::Applied { errand, result: StepResult { receipt, said } });
     }
 

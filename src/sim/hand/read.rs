@@ -36,7 +36,7 @@ impl Hand {
             answers.push(topology);
         }
         if wanted <= answers.len() {
-            self.jobs.remove(&errand);
+            self.done_with(errand);
             return self.done.push(Event::ReadBack { errand, views: views(&answers, wanted) });
         }
         self.put_back(errand, Stage::Reading { asked, answers, wanted });

@@ -51,7 +51,7 @@ pub(in crate::sim) struct Process {
     pub(in crate::sim) peer: Peer,
     pub(in crate::sim) controller: Controller,
     pub(in crate::sim) probe: Probe,
-    hand: Hand,
+    pub(in crate::sim) hand: Hand,
     saboteur: Saboteur,
     todo: VecDeque<Todo>,
     tickets: BTreeMap<u64, Asker>,
