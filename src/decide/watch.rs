@@ -332,6 +332,12 @@ impl Watch {
         (self.lines.iter().map(of).collect(), self.doubt.level())
     }
 
+    /// Gives this node's doubt in itself (LHM), 0 to 8.
+    #[must_use]
+    pub fn lhm(&self) -> u8 {
+        self.doubt.level()
+    }
+
     /// Gives when a place in the metadata log was last heard of; none if never.
     #[must_use]
     pub fn pulse_heard_at(&self) -> Option<Timestamp> {

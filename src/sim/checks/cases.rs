@@ -45,13 +45,13 @@ fn is_well(scene: Scene<'_>, broker: BrokerId) -> bool {
 impl Checks {
     /// A fault begins that must be found for what it is; `learnt` is by how much the broker's own pauses have raised its tau.
     pub(in crate::sim) fn expect(&mut self, broker: BrokerId, began: Timestamp, (signs, learnt): Signs) {
-        self.expected.insert(broker, Expected { began, signs, learnt });
+        self.expected.insert(broker, Expected { began, signs, learnt, doubt: 0 });
     }
 
     /// A fault of a broker begins, whatever else is wrong; none is one that nobody can tell.
     pub(in crate::sim) fn struck(&mut self, broker: BrokerId, began: Timestamp, signs: Option<Signs>) {
         match signs {
-            Some((signs, learnt)) => self.finds.struck(broker, Expected { began, signs, learnt }),
+            Some((signs, learnt)) => self.finds.struck(broker, Expected { began, signs, learnt, doubt: 0 }),
             None => self.finds.forget(broker),
         }
     }
@@ -94,19 +94,33 @@ impl Checks {
     }
 
     pub(super) fn look_at_expected(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
-        // Of whoever the controllers have fenced meanwhile there is nothing left to warn.
-        self.expected.retain(|broker, expected| {
-            let warns = expected.signs.first().is_some_and(|sign| sign.kinds == [FindingKind::CutOrStalled]);
-            !warns || is_active(scene, *broker)
-        });
+        if self.expected.is_empty() {
+            return Ok(());
+        }
+        self.go_on_expecting(scene);
         let late = self.expected.iter().find_map(|(broker, expected)| {
             let sign = expected.signs.first()?;
-            let within = sign.within(expected.learnt);
+            let within = sign.within(expected.learnt, expected.doubt);
             (expected.began.plus(within) < scene.now).then_some((broker, sign, within))
         });
         let Some((broker, sign, within)) = late else { return Ok(()) };
         let names = || sign.kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
         scene.deny("L2", None, || format!("{broker} was not found to be {} within {:?}", names(), within))
+    }
+
+    /// Takes in how much we doubt ourselves, and gives up what no bound holds for any more.
+    fn go_on_expecting(&mut self, scene: Scene<'_>) {
+        let doubts = scene.doubts();
+        self.expected.retain(|broker, expected| {
+            expected.doubt = expected.doubt.max(doubts.highest);
+            let next = |kind: FindingKind| expected.signs.first().is_some_and(|sign| sign.kinds == [kind]);
+            // What has befallen us since (our leader died with it) takes as long as it takes: L1 says how long.
+            let undisturbed = scene.troubles.ours < expected.began;
+            // Of whoever the controllers have fenced meanwhile there is nothing left to warn.
+            let pointless = next(FindingKind::CutOrStalled) && !is_active(scene, *broker);
+            let unsaid = next(FindingKind::Conflict) && !doubts.all_vote();
+            undisturbed && doubts.quorum_votes() && !pointless && !unsaid
+        });
     }
 
     pub(super) fn look_at_open(&mut self, scene: Scene<'_>) -> Result<(), Violation> {

@@ -82,7 +82,7 @@ fn last(expected: &Expected) -> Option<&Sign> {
 }
 
 fn is_late(expected: &Expected, now: Timestamp) -> bool {
-    last(expected).is_some_and(|sign| expected.began.plus(sign.within(expected.learnt)) < now)
+    last(expected).is_some_and(|sign| expected.began.plus(sign.within(expected.learnt, expected.doubt)) < now)
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
     fn killed() -> Finds {
         let mut finds = Finds::default();
         let signs = signs_of(FaultKind::Kill);
-        finds.struck(BROKER, Expected { began: Timestamp(0), signs, learnt: Duration::ZERO });
+        finds.struck(BROKER, Expected { began: Timestamp(0), signs, learnt: Duration::ZERO, doubt: 0 });
         finds
     }
 
@@ -129,7 +129,7 @@ mod tests {
         let mut finds = killed();
         finds.over(BROKER, after(1000));
         let signs = signs_of(FaultKind::Stop);
-        finds.struck(BROKER, Expected { began: after(2000), signs, learnt: Duration::ZERO });
+        finds.struck(BROKER, Expected { began: after(2000), signs, learnt: Duration::ZERO, doubt: 0 });
         finds.forget(BROKER);
         finds.over(BROKER, after(60_000));
         assert_eq!(finds.sums, Found::default());
@@ -139,7 +139,7 @@ mod tests {
     fn nothing_is_left_to_warn_of_a_broker_that_is_fenced() {
         let mut finds = Finds::default();
         let signs = signs_of(FaultKind::DiskFreeze);
-        finds.struck(BROKER, Expected { began: Timestamp(0), signs, learnt: Duration::ZERO });
+        finds.struck(BROKER, Expected { began: Timestamp(0), signs, learnt: Duration::ZERO, doubt: 0 });
         finds.retain_active(|_| false);
         finds.over(BROKER, after(60_000));
         assert_eq!(finds.sums, Found::default());

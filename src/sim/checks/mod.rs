@@ -245,6 +245,8 @@ struct Expected {
     signs: &'static [Sign],
     /// By how much the broker's own pauses had raised its tau.
     learnt: Duration,
+    /// The highest doubt (LHM) among us since then, as far as it was looked at.
+    doubt: u8,
 }
 
 impl Default for Checks {

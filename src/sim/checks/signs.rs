@@ -1,4 +1,5 @@
-//! L2: what each fault must be found to be, and within which time, where everything else has been well for long.
+//! L2: what each fault must be found to be, and within which time, where everything else has been well for long: times one more than
+//! the highest doubt (LHM) among us.
 //!
 //! Deliberately without an entry for what cannot be told yet, or is nobody's fault: a replication path that is cut needs the
 //! canary (P3, P4); a broker that refuses rights, throttles or caps connections is well, and only we are kept from seeing it.
@@ -8,6 +9,9 @@ use std::time::Duration;
 use crate::model::finding::FindingKind;
 use crate::model::finding::FindingKind as K;
 use crate::sim::kafka::fault::{FaultKind, Path, Vantage};
+use crate::sim::node::Machine;
+
+use super::Scene;
 
 /// One of these findings, within so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,12 +44,53 @@ const fn silence(kinds: &'static [FindingKind], ms: u64) -> Sign {
 }
 
 impl Sign {
-    /// Since the fault began, where the broker's own pauses have raised its tau by `learnt`.
-    pub(super) fn within(&self, learnt: Duration) -> Duration {
-        match self.told_by {
+    /// Since the fault began, where the broker's own pauses have raised its tau by `learnt`, and one of us doubts itself so much.
+    pub(super) fn within(&self, learnt: Duration, doubt: u8) -> Duration {
+        let undoubted = match self.told_by {
             ToldBy::Word => self.within,
             ToldBy::Silence => self.within.saturating_add(learnt),
+        };
+        undoubted.saturating_mul(u32::from(doubt).saturating_add(1))
+    }
+}
+
+/// How much those of us that run doubt themselves (LHM).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::sim) struct Doubts {
+    /// Whoever does most: each waits its tau times one more than that, and a bound that holds for it holds for the others.
+    pub(in crate::sim) highest: u8,
+    voting: usize,
+    abstaining: usize,
+}
+
+impl Doubts {
+    /// Gives them of each node's; from `abstain_from` on a node does not vote.
+    fn of(each: impl Iterator<Item = u8>, abstain_from: u8) -> Self {
+        let mut all = Self::default();
+        for lhm in each {
+            all.highest = all.highest.max(lhm);
+            let side = if lhm < abstain_from { &mut all.voting } else { &mut all.abstaining };
+            *side = side.saturating_add(1);
         }
+        all
+    }
+
+    /// Tells whether enough of us vote for anything to be found.
+    pub(in crate::sim) fn quorum_votes(self) -> bool {
+        2 <= self.voting
+    }
+
+    /// Tells whether all do: what one node alone sees is told by no other.
+    pub(super) fn all_vote(self) -> bool {
+        self.abstaining == 0
+    }
+}
+
+impl Scene<'_> {
+    /// Gives how much those of us that run doubt themselves.
+    pub(in crate::sim) fn doubts(&self) -> Doubts {
+        let lhm = |machine: &Machine| Some(machine.process.as_ref()?.controller.watch().lhm());
+        Doubts::of(self.machines.values().filter_map(lhm), self.policy.detect.abstain_from)
     }
 }
 
@@ -87,5 +132,29 @@ pub(in crate::sim) fn signs_of(kind: FaultKind) -> &'static [Sign] {
         | FaultKind::ClientThrottle(..)
         | FaultKind::ClientCap(_)
         | FaultKind::ReplicationFreeze(_) => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_grows_by_what_was_learnt_of_silence_and_is_multiplied_by_doubt() {
+        let (word, quiet) = (sign(&[K::BrokerCrashed], 500), silence(&[K::BrokerSilent], 2000));
+        let within = |sign: Sign, learnt, doubt| sign.within(Duration::from_millis(learnt), doubt).as_millis();
+        assert_eq!((within(word, 300, 0), within(quiet, 300, 0)), (500, 2300));
+        assert_eq!((within(word, 300, 3), within(quiet, 300, 3)), (2000, 9200));
+    }
+
+    #[test]
+    fn the_highest_doubt_counts_and_two_must_vote() {
+        let of = |each: &[u8]| Doubts::of(each.iter().copied(), 4);
+        let told = |each: &[u8]| (of(each).highest, of(each).quorum_votes(), of(each).all_vote());
+        assert_eq!(told(&[0, 0, 0]), (0, true, true));
+        assert_eq!(told(&[1, 3, 0]), (3, true, true));
+        assert_eq!(told(&[0, 8, 1]), (8, true, false));
+        assert_eq!(told(&[4, 8, 1]), (8, false, false));
+        assert_eq!(told(&[0]), (0, false, true));
     }
 }

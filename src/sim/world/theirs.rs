@@ -12,8 +12,13 @@ use crate::sim::node::Machine;
 
 use super::{World, scene};
 
-/// How long all must have been well for a bound to hold: nobody doubts itself, every pulse is trusted.
+/// How long all must have been well for a bound to hold: brokers are green again, every pulse is trusted, no finding speaks of what is
+/// over. What has befallen us and left no doubt (a restart, a lost leader, a cut link) delays by what no doubt tells.
 const WELL_FOR: Duration = Duration::from_secs(25);
+
+/// How long we must have been well where doubt is left: it tells then by how much each of us waits longer. A leader stands after 3 s, and
+/// what waited for a process that ran slow, or for a disk, is done; while that lasts, no multiple of anything bounds it.
+const DOUBTFUL_FOR: Duration = Duration::from_secs(5);
 
 impl World {
     /// Begins a fault of Kafka.
@@ -91,9 +96,14 @@ impl World {
         state.is_some_and(|state| !state.cases.values().any(|case| case.finding.broker == broker))
     }
 
-    /// Tells whether everything has been well for long, and nothing is open about a broker: then a bound holds.
+    /// Tells whether everything has been well for long (of ourselves: for long enough that doubt tells the rest), and nothing is open
+    /// about a broker: then a bound holds, times one more than the highest doubt among us. Where too few may vote none does.
     fn bound_holds(&self, broker: BrokerId) -> bool {
-        scene!(self).ours_well_for(WELL_FOR)
+        let scene = scene!(self);
+        let doubts = scene.doubts();
+        let ours = if doubts.highest == 0 { WELL_FOR } else { DOUBTFUL_FOR };
+        scene.ours_well_for(ours)
+            && doubts.quorum_votes()
             && self.troubles.all_calm(self.now, WELL_FOR)
             && self.has_no_case_of(broker)
     }
@@ -124,9 +134,9 @@ impl World {
     }
 
     /// Gives by how much a broker's own pauses have raised its tau, at whichever node they have raised it most. Nothing may have
-    /// raised that of a broker that nothing befell.
+    /// raised that of a broker that nothing befell, but pauses of our own of which we are still in doubt.
     fn learnt_of(&self, broker: BrokerId) -> Duration {
-        if !self.troubles.touched.contains_key(&Some(broker)) {
+        if !self.troubles.touched.contains_key(&Some(broker)) && scene!(self).doubts().highest == 0 {
             return Duration::ZERO;
         }
         let tau = |machine: &Machine| {
