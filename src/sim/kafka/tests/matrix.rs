@@ -14,6 +14,9 @@ use crate::sim::kafka::plan::{Settings, Version};
 
 const RECORDED: &str = include_str!("../../../../benches/results/matrix.ndjson");
 
+/// What a second wait of a follower, or cold Java, adds to a recorded figure.
+const LATE: Duration = Duration::from_millis(1_000);
+
 /// One run on real Kafka.
 #[derive(Debug, Deserialize)]
 struct Run {
@@ -58,7 +61,7 @@ fn differing(cell: &Cell, runs: &[Run]) -> Vec<String> {
         let recorded_one: Vec<Option<u64>> = runs.iter().map(|run| run.one_worst_ms).collect();
         let open = open(cell);
         for (acks, model, recorded, open) in [("all", all, recorded_all, open.0), ("1", one, recorded_one, open.1)] {
-            if !is_alike(model, &recorded, open) {
+            if !is_alike(model, &recorded, (open + LATE, open)) {
                 wrong.push(format!(
                     "{cell:?} seed {seed}: acks={acks} {model:?}, recorded {recorded:?} ms, open {open:?}"
                 ));
@@ -83,7 +86,8 @@ fn acts(act: &str) -> &'static str {
     }
 }
 
-/// Gives how far a figure may lie outside what was recorded, with acks=all and with acks=1.
+/// Gives how far a figure may lie outside what was recorded, with acks=all and with acks=1. The model knows neither the wait for a new
+/// leader that heard later (`backoff`, twice in some runs) nor Java that is cold, so it may be that much sooner.
 fn open((arm, fault, act, _, partitions): &Cell) -> (Duration, Duration) {
     let tuned = arm == "tuned";
     // Where in a heartbeat's interval the fault falls decides when the session ends.
@@ -106,9 +110,9 @@ fn open((arm, fault, act, _, partitions): &Cell) -> (Duration, Duration) {
     (all + work, one + work)
 }
 
-fn is_alike(model: Option<Duration>, recorded: &[Option<u64>], open: Duration) -> bool {
+fn is_alike(model: Option<Duration>, recorded: &[Option<u64>], (sooner, later): (Duration, Duration)) -> bool {
     let Some(model) = model else { return recorded.contains(&None) };
     let figures: Vec<Duration> = recorded.iter().flatten().map(|ms| Duration::from_millis(*ms)).collect();
     let (Some(least), Some(most)) = (figures.iter().min(), figures.iter().max()) else { return false };
-    (least.saturating_sub(open)..=*most + open).contains(&model)
+    (least.saturating_sub(sooner)..=*most + later).contains(&model)
 }
