@@ -167,6 +167,7 @@ mod tests {
     use crate::sim::kafka::plan::{KafkaPlan, Version};
     use crate::sim::kafka::talk::{ElectionKind, Order, ReplicaCount};
     use crate::sim::net::Net;
+    use crate::sim::readers::Readers;
 
     const ONE: BrokerId = BrokerId(1);
 
@@ -220,6 +221,7 @@ mod tests {
                 now: self.now,
                 machines: &BTreeMap::new(),
                 kafka: &self.kafka,
+                readers: &Readers::default(),
                 net: &Net::new(Chance::new(1)),
                 policy: &Policy::default(),
                 troubles: &Troubles::default(),

@@ -5,31 +5,30 @@
 mod deliver;
 mod duty;
 mod ours;
+mod plan;
 mod theirs;
 
 pub use ours::CannotBe;
+pub use plan::{ControllerAccess, WorldPlan};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::decide::policy::{Mode, Policy};
 use crate::model::ids::{BrokerId, NodeId, PartitionId, RecordIndex, Term};
 use crate::model::operator::Answer;
 use crate::model::record::Record;
 use crate::model::time::Timestamp;
 
-use super::adviser::Adviser;
 use super::agenda::Agenda;
 use super::chance::Chance;
 use super::checks::{Checks, Found, Scene, Troubles, Violation};
 use super::kafka::Kafka;
-use super::kafka::plan::{KafkaPlan, Switch};
+use super::kafka::plan::Switch;
 use super::kafka::talk::Request;
 use super::meter::{Meter, Toll};
 use super::net::Net;
 use super::node::{Machine, Setup};
 use super::readers::Readers;
-use super::sabotage::Sabotage;
 use super::stimulus::Stimulus;
 use super::trace::Trace;
 use super::watch::{Changed, Watch};
@@ -51,54 +50,6 @@ macro_rules! scene {
     };
 }
 use scene;
-
-/// A world to begin with.
-#[derive(Debug, Clone)]
-pub struct WorldPlan {
-    /// Where all chance comes from.
-    pub seed: u64,
-    /// The pretended cluster.
-    pub kafka: KafkaPlan,
-    /// The trio's policy.
-    pub policy: Policy,
-    /// The adviser.
-    pub adviser: Adviser,
-    /// Whether our nodes reach the controllers' listener.
-    pub controllers: ControllerAccess,
-    /// Whether consumers read along where something is written.
-    pub readers: Switch,
-    /// What is deliberately broken.
-    pub sabotage: Sabotage,
-    /// How often an operator looks, says yes and restarts zombies; none: nobody is on duty.
-    pub operator: Option<Duration>,
-}
-
-/// Whether our nodes reach the controllers' listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum ControllerAccess {
-    /// They do: observer, direct pulse, fences.
-    #[default]
-    Direct,
-    /// Everything goes through brokers.
-    ThroughBrokers,
-}
-
-impl WorldPlan {
-    /// Gives a world on this cluster in which the trio acts by itself.
-    #[must_use]
-    pub fn new(seed: u64, kafka: KafkaPlan) -> Self {
-        Self {
-            seed,
-            kafka,
-            policy: Policy { mode: Mode::Auto, ..Policy::default() },
-            adviser: Adviser::Off,
-            controllers: ControllerAccess::Direct,
-            readers: Switch::Off,
-            sabotage: Sabotage::None,
-            operator: None,
-        }
-    }
-}
 
 /// Everything.
 pub struct World {
