@@ -22,6 +22,10 @@ use super::lead::{Asked, CaseRef};
 /// 8.5 s measured from the fault; detection has taken some of it (`kafka.md` §13).
 const NATIVE_FAILOVER: Duration = Duration::from_millis(8500);
 
+/// How many questions to the adviser are remembered, with what it said: in observe-only each look may plan a little otherwise, for as
+/// long as a case lasts.
+const QUESTIONS_MAX: usize = 64;
+
 /// A plan with what it stands on, as the adviser is asked about it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'a> {
@@ -59,6 +63,15 @@ impl Controller {
         Some(settle(class, urgency, asked.opinion.as_ref()?, Confirmation::Once))
     }
 
+    /// The same where a person has decided: whoever says yes before the adviser's word is in did not wait for it, and the record says so.
+    pub(super) fn settled_by_now(&self, subject: Subject<'_>) -> Settled {
+        self.settled(subject).unwrap_or_else(|| {
+            let brief = brief(subject.finding, subject.plan, subject.snapshot).brief;
+            let urgency = urgency(subject.finding, subject.snapshot);
+            settle(subject.plan.class, urgency, &unasked(&brief, NoOpinion::Deadline), Confirmation::Once)
+        })
+    }
+
     /// Gives the ruling after advice on an R2 that the guard allows, and what settled it; none while the adviser is still
     /// being asked.
     pub(super) fn after_advice(&mut self, now: Now, subject: Subject<'_>) -> Option<(Ruling, Settled)> {
@@ -92,6 +105,11 @@ impl Controller {
     fn ask(&mut self, now: Now, subject: Subject<'_>) {
         let Some(case) = subject.case else { return };
         let Some(lead) = self.lead.as_mut() else { return };
+        if QUESTIONS_MAX <= lead.advice.len()
+            && let Some(oldest) = lead.advice.iter().min_by_key(|(_, asked)| asked.at).map(|(plan, _)| *plan)
+        {
+            lead.advice.remove(&oldest);
+        }
         lead.advice.insert(subject.digest, Asked { case, at: now.at, opinion: None });
         let brief = brief(subject.finding, subject.plan, subject.snapshot).brief;
         self.out.push(Effect::Advise { case, plan: subject.digest, class: subject.plan.class, brief: Box::new(brief) });

@@ -258,7 +258,7 @@ impl Controller {
             digest,
             snapshot,
         });
-        let advice = subject.and_then(|subject| self.settled(subject));
+        let advice = subject.map(|subject| self.settled_by_now(subject));
         let parent = subject.and_then(|subject| self.parent_of(Some(case), subject.digest));
         Body::Decided(Box::new(one.decision(snapshot, verdict, advice, parent)))
     }

@@ -83,6 +83,8 @@ pub struct Backlog {
     pub records: usize,
     /// Operators who wait for a record, or for their order to be taken up.
     pub operators: usize,
+    /// Questions to the adviser that are remembered.
+    pub questions: usize,
 }
 
 /// A question to the adviser.
@@ -179,6 +181,7 @@ impl Controller {
         self.lead.as_ref().map_or_else(Backlog::default, |lead| Backlog {
             records: lead.outbox.len(),
             operators: lead.waiting.len().saturating_add(lead.deferred.len()),
+            questions: lead.advice.len(),
         })
     }
 

@@ -7,6 +7,7 @@ use crate::control::Advice;
 use crate::decide::fixture::PLAIN;
 use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
 use crate::model::advice::{Alternative, Grounded, Hold, NoOpinion, Outcome, Settled, Verdict, Why};
+use crate::model::operator::Ask;
 use crate::model::plan::Class;
 use crate::model::record::DecisionVerdict;
 
@@ -122,4 +123,15 @@ fn the_adviser_is_asked_beside_an_offer_and_beside_what_would_be_done() {
         assert_eq!(newest(&world), (verdict, None), "{mode:?}");
         assert_eq!((world.briefs.len(), world.sent.len()), (1, 0), "{mode:?}");
     }
+}
+
+#[test]
+fn whoever_says_yes_before_the_adviser_has_answered_did_not_wait_for_it_and_the_record_says_so() {
+    let act = ActPolicy { unregister: Permission::Allowed, ..ActPolicy::default() };
+    let mut world = dead_follower(Policy { mode: Mode::Auto, act, ..Policy::default() }, Advice::On);
+    let plan = *world.controller.state().offers.keys().next().unwrap();
+    world.ask(1, Ask::Approve { digest: plan.to_string().parse().unwrap() });
+    world.commit();
+    let silence = Why::SilenceWhileWritesFail(NoOpinion::Deadline);
+    assert_eq!(newest(&world), ("act", Some(Settled::Proceed(silence))));
 }

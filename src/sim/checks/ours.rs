@@ -49,6 +49,8 @@ const ATTENTIONS_MAX: usize = 10_000;
 /// Offers that are gone, and requests of people, are remembered to this number (`GONE_MAX`, `REQUESTS_MAX`); no more people can wait.
 const GONE_MAX: usize = 16;
 const REQUESTS_MAX: usize = 1_024;
+/// Questions to the adviser are remembered to this number (`QUESTIONS_MAX`).
+const QUESTIONS_MAX: usize = 64;
 
 /// Records that wait for the batch in flight: a round runs only when none does, and writes a few for each broker.
 const RECORDS_MAX_EACH: usize = 8;
@@ -188,6 +190,7 @@ fn sizes(process: &Process, brokers: usize) -> Vec<(&'static str, usize, usize)>
         ("cool-downs", state.cool_downs.len().max(state.demoted.len()), brokers),
         ("records that wait for a batch", backlog.records, each(RECORDS_MAX_EACH)),
         ("people who wait", backlog.operators, REQUESTS_MAX),
+        ("questions to the adviser", backlog.questions, QUESTIONS_MAX),
     ]
 }
 
