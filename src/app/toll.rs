@@ -79,13 +79,13 @@ fn shorter(what: &str, with: Duration, alone: Duration) -> Row {
 fn notes(compared: &Comparison) -> Vec<String> {
     let mut notes = Vec::new();
     if compared.setting.writes == 0 {
-        let first = "Nobody writes in this world, so that no record could be lost: that proves nothing.";
+        let first = "Nobody writes with acks=all in this world, so that none of it could be lost: that proves nothing.";
         notes.push(format!("{first} With writes=20 in its first line somebody does."));
     }
     let resolution = compared.with_tanist.resolution.as_millis();
     notes.push(format!("Measured to {resolution} ms in the simulated Kafka itself, for clients that know who leads."));
     notes.push("Kafka alone: the same seed, the same faults at the same moments, and nobody acts.".to_owned());
-    if compared.asked != 0 {
+    if compared.asked != 0 || compared.setting.operator.is_some() {
         notes.push("What people asked of Tanist is left out there.".to_owned());
     }
     if compared.setting.mode == Mode::Observe {

@@ -22,8 +22,8 @@ use super::lead::{Asked, CaseRef};
 /// 8.5 s measured from the fault; detection has taken some of it (`kafka.md` §13).
 const NATIVE_FAILOVER: Duration = Duration::from_millis(8500);
 
-/// How many questions to the adviser are remembered, with what it said: in observe-only each look may plan a little otherwise, for as
-/// long as a case lasts.
+/// How many questions to the adviser are remembered, with what it said. Observe-only may ask another one each ten seconds for as long as a
+/// case lasts: ten minutes of those, and an answer is in, or given up, after half a minute.
 const QUESTIONS_MAX: usize = 64;
 
 /// A plan with what it stands on, as the adviser is asked about it.
@@ -68,7 +68,8 @@ impl Controller {
         self.settled(subject).unwrap_or_else(|| {
             let brief = brief(subject.finding, subject.plan, subject.snapshot).brief;
             let urgency = urgency(subject.finding, subject.snapshot);
-            settle(subject.plan.class, urgency, &unasked(&brief, NoOpinion::Deadline), Confirmation::Once)
+            let why = if self.options.advice == Advice::Off { NoOpinion::Off } else { NoOpinion::NotAwaited };
+            settle(subject.plan.class, urgency, &unasked(&brief, why), Confirmation::Once)
         })
     }
 
@@ -106,7 +107,8 @@ impl Controller {
         let Some(case) = subject.case else { return };
         let Some(lead) = self.lead.as_mut() else { return };
         if QUESTIONS_MAX <= lead.advice.len()
-            && let Some(oldest) = lead.advice.iter().min_by_key(|(_, asked)| asked.at).map(|(plan, _)| *plan)
+            && let Some(oldest) =
+                lead.advice.iter().min_by_key(|(plan, asked)| (asked.at, **plan)).map(|(plan, _)| *plan)
         {
             lead.advice.remove(&oldest);
         }

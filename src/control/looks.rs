@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::decide::detect::{awaiting_shape, contradicted, red_for};
+use crate::decide::detect::{awaiting_shape, contradicted, is_red, red_for};
 use crate::model::ids::BrokerId;
 use crate::model::observation::LookNow;
 use crate::model::snapshot::Snapshot;
@@ -60,9 +60,8 @@ impl Controller {
         if awaited.iter().all(|broker| asked_myself(broker) || lead.shape_asked.get(broker).is_some_and(lately)) {
             return;
         }
-        let red =
-            snapshot.heard.values().flat_map(|heard| &heard.report.brokers).filter(|(_, seen)| seen.light.is_red());
-        let not: BTreeSet<BrokerId> = red.map(|(broker, _)| *broker).collect();
+        let brokers = snapshot.topology.brokers.keys().copied();
+        let not: BTreeSet<BrokerId> = brokers.filter(|broker| is_red(*broker, snapshot, policy)).collect();
         lead.shape_asked = awaited.into_iter().map(|broker| (broker, now)).collect();
         self.out.push(Effect::Look(LookNow::Topology { not }));
     }

@@ -3,7 +3,8 @@
 //! Reading order: [`event`] (what it hears and wants), [`state`] (what the records amount to), `controller` (the door),
 //! `lead` (what only the leader holds), `round` (one round of decisions), `held` (non-decisions that
 //! go on), `recovery` (the way back), `advising`, `cursor` (a plan in flight), `verify` (read back and reconciled), `asks` and
-//! `views` (operators), `looks` (what a decision waits for), `unseen` (what it cannot look at), [`pace`] (how often a node looks, and how long it waits), [`turn`] (whom a hand asks first).
+//! `views` (operators), `looks` (what a decision waits for), `unseen` (what it cannot look at), [`pace`] (how often a node looks, and how
+//! long it waits), [`turn`] (whom a hand asks first).
 
 mod advising;
 mod asks;

@@ -264,6 +264,7 @@ fn is_servers(why: NoOpinion) -> bool {
         NoOpinion::Off
         | NoOpinion::BreakerOpen(_)
         | NoOpinion::Busy
+        | NoOpinion::NotAwaited
         | NoOpinion::Empty
         | NoOpinion::Declined
         | NoOpinion::Truncated

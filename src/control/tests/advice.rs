@@ -132,6 +132,6 @@ fn whoever_says_yes_before_the_adviser_has_answered_did_not_wait_for_it_and_the_
     let plan = *world.controller.state().offers.keys().next().unwrap();
     world.ask(1, Ask::Approve { digest: plan.to_string().parse().unwrap() });
     world.commit();
-    let silence = Why::SilenceWhileWritesFail(NoOpinion::Deadline);
+    let silence = Why::SilenceWhileWritesFail(NoOpinion::NotAwaited);
     assert_eq!(newest(&world), ("act", Some(Settled::Proceed(silence))));
 }

@@ -294,6 +294,8 @@ pub enum NoOpinion {
     Busy,
     /// The deadline passed.
     Deadline,
+    /// A person decided before an answer was in, or before the present leader of the trio had asked.
+    NotAwaited,
     /// No connection, or it broke.
     Unreachable,
     /// The server sent us elsewhere; we do not follow.
@@ -338,6 +340,7 @@ impl NoOpinion {
             Self::BreakerOpen(_) => "breaker_open",
             Self::Busy => "busy",
             Self::Deadline => "deadline",
+            Self::NotAwaited => "not_awaited",
             Self::Unreachable => "unreachable",
             Self::Redirected { .. } => "redirected",
             Self::Refused { .. } => "refused",

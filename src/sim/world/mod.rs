@@ -201,8 +201,9 @@ impl World {
     pub fn run_for(&mut self, span: Duration) -> Result<(), Violation> {
         let end = self.now.plus(span);
         while let Some(look) = self.next_look(end) {
-            self.run_until(look)?;
+            let went = self.run_until(look);
             self.look_on_duty();
+            went?;
         }
         self.run_until(end)
     }
@@ -211,6 +212,7 @@ impl World {
         loop {
             let (ours, theirs) = (self.agenda.next_at(), self.kafka.next_due());
             if let Some(at) = self.readers_due(ours, theirs).filter(|at| *at <= end) {
+                self.measure_until(at);
                 self.now = self.now.max(at);
                 self.readers.act(&mut self.kafka);
                 continue;
