@@ -1,4 +1,4 @@
-//! What must hold of every act: committed first, once, in time, in order, under no pause, by no observer, and of the plan's own life.
+//! What must hold of every act: committed first, once, in time, in order, under no pause and by no observer.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Records that a leader acknowledged alone (acks=1): until everybody in sync has them they may be lost, and then they are counted.
 //!
-//! Deliberately no account of what came below the high watermark: who loses such a record loses what acks=all acknowledged.
+//! Deliberately no account of what came below the high watermark: only an unclean election loses that, and readers and acks=all tell of it.
 
 use super::log::Log;
 use super::replication::part;

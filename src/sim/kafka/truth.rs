@@ -232,7 +232,7 @@ impl Truth<'_> {
     }
 
     /// Gives how many records were lost that a leader alone had acknowledged (acks=1), as may happen; those below the high watermark
-    /// are not among them: who loses such a one loses what acks=all acknowledged.
+    /// are not among them: only an unclean election loses one.
     #[must_use]
     pub fn lost_alone(&self) -> u64 {
         self.kafka.lost_alone
