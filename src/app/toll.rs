@@ -2,7 +2,6 @@
 //!
 //! Deliberately stands below the timeline and never in the scenario's file: it is measured, not answered.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
@@ -36,7 +35,8 @@ pub(super) fn text(compared: &Comparison) -> String {
         text.push('\n');
     }
     for note in notes(compared) {
-        let _ = writeln!(text, "{note}");
+        text.push_str(&note);
+        text.push('\n');
     }
     text
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::decide::advice::{CONFIRM_AGAIN_AFTER, Confirmation, brief, budget, narrow, settle, unasked, urgency};
-use crate::model::advice::{NoOpinion, Opinion, Settled, Why};
+use crate::model::advice::{Brief, NoOpinion, Opinion, Settled, Why};
 use crate::model::finding::Finding;
 use crate::model::ids::CaseId;
 use crate::model::plan::{Class, Plan, PlanDigest};
@@ -41,6 +41,17 @@ pub(super) struct Subject<'a> {
     pub(super) snapshot: &'a Snapshot,
 }
 
+impl Subject<'_> {
+    fn brief(self) -> Brief {
+        brief(self.finding, self.plan, self.snapshot).brief
+    }
+
+    /// What stands in place of an opinion where there is none.
+    fn unheard(self, why: NoOpinion) -> Opinion {
+        unasked(&self.brief(), why)
+    }
+}
+
 impl Controller {
     /// Asks for an opinion beside a plan that is carried out, offered or only told of: nothing waits for it.
     pub(super) fn justify(&mut self, now: Now, subject: Subject<'_>) {
@@ -66,10 +77,9 @@ impl Controller {
     /// The same where a person has decided: whoever says yes before the adviser's word is in did not wait for it, and the record says so.
     pub(super) fn settled_by_now(&self, subject: Subject<'_>) -> Settled {
         self.settled(subject).unwrap_or_else(|| {
-            let brief = brief(subject.finding, subject.plan, subject.snapshot).brief;
             let urgency = urgency(subject.finding, subject.snapshot);
             let why = if self.options.advice == Advice::Off { NoOpinion::Off } else { NoOpinion::NotAwaited };
-            settle(subject.plan.class, urgency, &unasked(&brief, why), Confirmation::Once)
+            settle(subject.plan.class, urgency, &subject.unheard(why), Confirmation::Once)
         })
     }
 
@@ -79,7 +89,7 @@ impl Controller {
         let urgency = urgency(subject.finding, subject.snapshot);
         let class = subject.plan.class;
         if self.options.advice == Advice::Off {
-            let opinion = unasked(&brief(subject.finding, subject.plan, subject.snapshot).brief, NoOpinion::Off);
+            let opinion = subject.unheard(NoOpinion::Off);
             return Some(self.narrowed(class, settle(class, urgency, &opinion, Confirmation::Once)));
         }
         let asked = self.lead.as_ref().and_then(|lead| lead.advice.get(&subject.digest)).cloned();
@@ -93,7 +103,7 @@ impl Controller {
         let opinion = match asked.opinion {
             Some(opinion) => opinion,
             None if waited < budget(class, urgency, left).hold => return None,
-            None => unasked(&brief(subject.finding, subject.plan, subject.snapshot).brief, NoOpinion::Deadline),
+            None => subject.unheard(NoOpinion::Deadline),
         };
         let confirmation = if waited < CONFIRM_AGAIN_AFTER { Confirmation::Once } else { Confirmation::Again };
         Some(self.narrowed(class, settle(class, urgency, &opinion, confirmation)))
@@ -113,7 +123,7 @@ impl Controller {
             lead.advice.remove(&oldest);
         }
         lead.advice.insert(subject.digest, Asked { case, at: now.at, opinion: None });
-        let brief = brief(subject.finding, subject.plan, subject.snapshot).brief;
+        let brief = subject.brief();
         self.out.push(Effect::Advise { case, plan: subject.digest, class: subject.plan.class, brief: Box::new(brief) });
     }
 

@@ -14,7 +14,7 @@ use crate::model::ids::{BrokerId, ControllerId};
 
 /// What a broker's fault does to a controller in the same process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Share {
+pub(super) enum Harm {
     /// It dies.
     Death,
     /// It is stopped.
@@ -25,8 +25,8 @@ pub(super) enum Share {
     Path,
 }
 
-impl Share {
-    /// Gives a controller's share in a fault, if it has one.
+impl Harm {
+    /// Gives what a broker's fault does to the controller in its process, if anything.
     pub(super) fn of(kind: FaultKind) -> Option<Self> {
         match kind {
             FaultKind::Kill | FaultKind::DiskFail => Some(Self::Death),
@@ -69,28 +69,28 @@ impl Kafka {
 
     /// A fault strikes the controller of the same process.
     pub(super) fn strike_combined(&mut self, kind: FaultKind, target: Target) {
-        let Some((id, share)) = self.share_in(kind, target) else { return };
-        match share {
-            Share::Death => self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION),
-            Share::Stop => self.stop_controller(id),
-            Share::Leave => {}
-            Share::Path => self.reassess_quorum(timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION),
+        let Some((id, harm)) = self.harm_of(kind, target) else { return };
+        match harm {
+            Harm::Death => self.end_controller(id, timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION),
+            Harm::Stop => self.stop_controller(id),
+            Harm::Leave => {}
+            Harm::Path => self.reassess_quorum(timing::QUORUM_FETCH_TIMEOUT, timing::QUORUM_ELECTION),
         }
     }
 
     /// It ends for the controller as well.
     pub(super) fn mend_combined(&mut self, kind: FaultKind, target: Target) {
-        let Some((id, share)) = self.share_in(kind, target) else { return };
-        match share {
-            Share::Death | Share::Leave => self.start_controller(id),
-            Share::Stop => self.continue_controller(id),
-            Share::Path => self.reassess_quorum(Duration::ZERO, timing::QUORUM_ELECTION),
+        let Some((id, harm)) = self.harm_of(kind, target) else { return };
+        match harm {
+            Harm::Death | Harm::Leave => self.start_controller(id),
+            Harm::Stop => self.continue_controller(id),
+            Harm::Path => self.reassess_quorum(Duration::ZERO, timing::QUORUM_ELECTION),
         }
     }
 
-    fn share_in(&self, kind: FaultKind, target: Target) -> Option<(ControllerId, Share)> {
+    fn harm_of(&self, kind: FaultKind, target: Target) -> Option<(ControllerId, Harm)> {
         let Target::Broker(id) = target else { return None };
-        self.controller_of(id).zip(Share::of(kind))
+        self.controller_of(id).zip(Harm::of(kind))
     }
 
     /// Tells whether a controller can vote and be elected. One that is a broker as well reads one log with it: what keeps the broker

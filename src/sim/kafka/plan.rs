@@ -122,6 +122,12 @@ pub enum Switch {
     Off,
 }
 
+impl From<bool> for Switch {
+    fn from(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+}
+
 impl Settings {
     /// Gives what a new cluster of that version has by default, with a minimum of two in sync.
     #[must_use]

@@ -139,13 +139,18 @@ impl Kafka {
 
     /// Gives the leader that takes clients' records now, and whether acks=all ones as well.
     pub(super) fn serving(&self, partition: &Partition) -> Option<(BrokerId, bool)> {
+        self.serving_along(Path::Clients, partition)
+    }
+
+    /// The same for whoever comes along another path.
+    pub(super) fn serving_along(&self, path: Path, partition: &Partition) -> Option<(BrokerId, bool)> {
         let leader = partition.state.leader?;
-        let gate = self.passages.get(&Route::Client(leader, Path::Clients)).map_or(Gate::Open, |one| one.gate);
+        let gate = self.passages.get(&Route::Client(leader, path)).map_or(Gate::Open, |one| one.gate);
         self.leader_at_work(partition).filter(|_| gate == Gate::Open)
     }
 
     /// The same, however clients get to it.
-    pub(super) fn leader_at_work(&self, partition: &Partition) -> Option<(BrokerId, bool)> {
+    fn leader_at_work(&self, partition: &Partition) -> Option<(BrokerId, bool)> {
         let leader = partition.state.leader?;
         let works = |broker: &&Broker| broker.works() && broker.disk != Disk::Blocked;
         self.brokers.get(&leader).filter(works)?;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::Kafka;
 use super::change::State;
-use super::combined::Share;
+use super::combined::Harm;
 use super::fault::{FaultKind, Path, Target};
 use super::past::KEPT_FOR;
 pub use super::state::Lost;
-use super::state::{Connection, Disk, Existence, Fence, Gate, Leaving, Partition, Process, Registered, Route};
+use super::state::{Connection, Disk, Existence, Fence, Leaving, Partition, Process, Registered};
 use super::talk::{Acks, Asker, RecordId};
 use crate::model::ids::{BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, TopicId};
 use crate::model::time::Timestamp;
@@ -134,7 +134,7 @@ impl Truth<'_> {
     /// Gives the controller that a fault of a broker strikes as well, as it is in the same process.
     #[must_use]
     pub fn controller_struck(&self, kind: FaultKind, id: BrokerId) -> Option<ControllerId> {
-        self.kafka.controller_of(id).filter(|_| Share::of(kind).is_some())
+        self.kafka.controller_of(id).filter(|_| Harm::of(kind).is_some())
     }
 
     /// Gives for how long a broker has read the metadata log without a break; none where it does not.
@@ -190,14 +190,10 @@ impl Truth<'_> {
     /// Tells whether a client that comes along `path` and knows the leader could write now.
     #[must_use]
     pub fn serves(&self, id: PartitionId, acks: Acks, path: Path) -> bool {
-        let serving = self.find(id).and_then(|partition| {
-            let (leader, all) = self.kafka.leader_at_work(partition)?;
-            let gate = self.kafka.passages.get(&Route::Client(leader, path)).map_or(Gate::Open, |one| one.gate);
-            (gate == Gate::Open).then_some(all)
-        });
+        let serving = self.find(id).and_then(|partition| self.kafka.serving_along(path, partition));
         match acks {
             Acks::Leader => serving.is_some(),
-            Acks::All => serving == Some(true),
+            Acks::All => serving.is_some_and(|(_, all)| all),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, FaultKind, Path, Target, Vantage, Way};
 use crate::sim::kafka::plan::Switch;
 use crate::sim::net::{Cut, LinkTrouble};
-use crate::sim::scenario::{Command, Foreign, Ours, Wish};
+use crate::sim::scenario::{Command, Foreign, Ours, Setting, Wish};
 
 use super::RandomPlan;
 
@@ -139,7 +139,7 @@ fn theirs(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
         17 => FaultKind::DiskFail,
         18 => return strike(FaultKind::ControllerCut, Target::Tanist(node), at, lasts),
         _ => {
-            let target = controller(plan, usize::try_from(chance.below(3)).unwrap_or(0));
+            let target = controller(chance, &plan.setting());
             let kind = if chance.happens(500) { FaultKind::Kill } else { FaultKind::Stop };
             return strike(kind, target, at, lasts);
         }
@@ -154,14 +154,10 @@ fn theirs(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
 }
 
 /// Gives one of the controllers; one that is a broker as well goes by that name, as the same process cannot break twice at once.
-fn controller(plan: &RandomPlan, place: usize) -> Target {
-    let setting = plan.setting();
-    let [first, second, third] = setting.controllers();
-    let id = match place {
-        0 => first,
-        1 => second,
-        _ => third,
-    };
+fn controller(chance: &mut Chance, setting: &Setting) -> Target {
+    let controllers = setting.controllers();
+    let [first, ..] = controllers;
+    let id = chance.one_of(&controllers).copied().unwrap_or(first);
     match setting.combined {
         Switch::On => Target::Broker(BrokerId(id.0)),
         Switch::Off => Target::Controller(id),

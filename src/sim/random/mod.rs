@@ -77,7 +77,6 @@ impl RandomPlan {
     pub fn setting(&self) -> Setting {
         let mut chance = super::chance::Chance::child(self.seed, "setting");
         let versions = [Version::V4_3, Version::V4_3, Version::V4_1, Version::V3_9];
-        let switch = |on: bool| if on { Switch::On } else { Switch::Off };
         let (usual, rare) = (Setting::default(), Rare::of(self));
         let version = chance.one_of(&versions).copied().unwrap_or(Version::V4_3);
         Setting {
@@ -87,8 +86,8 @@ impl RandomPlan {
             replication: self.brokers.min(3),
             version,
             controllers: if chance.happens(200) { ControllerAccess::ThroughBrokers } else { ControllerAccess::Direct },
-            tuned: switch(chance.happens(300)),
-            fence: switch(chance.happens(500)),
+            tuned: Switch::from(chance.happens(300)),
+            fence: Switch::from(chance.happens(500)),
             // Short enough that a run of ten minutes sees the way back.
             failback_after: Duration::from_secs(60),
             writes: 20,
@@ -97,7 +96,7 @@ impl RandomPlan {
             elr: if version == Version::V3_9 { usual.elr } else { rare.elr },
             maintenance: rare.maintenance,
             operator: rare.operator,
-            readers: switch(super::chance::Chance::child(self.seed, "whether anybody reads").happens(250)),
+            readers: Switch::from(super::chance::Chance::child(self.seed, "whether anybody reads").happens(250)),
             sabotage: self.sabotage,
             adviser: super::adviser::Adviser::Moody,
             mode: match self.sabotage {

@@ -53,10 +53,9 @@ impl Rare {
             };
         }
         let mut chance = Chance::child(plan.seed, "setting-2");
-        let switch = |on: bool| if on { Switch::On } else { Switch::Off };
-        let unregister = switch(chance.happens(UNREGISTERS));
-        let combined = switch(chance.happens(IS_COMBINED) && 3 <= plan.brokers);
-        let elr = switch(!chance.happens(HAS_NO_ELR));
+        let unregister = Switch::from(chance.happens(UNREGISTERS));
+        let combined = Switch::from(chance.happens(IS_COMBINED) && 3 <= plan.brokers);
+        let elr = Switch::from(!chance.happens(HAS_NO_ELR));
         let mode = match chance.below(1000) {
             0..50 => Mode::Approve,
             50..100 => Mode::Observe,
