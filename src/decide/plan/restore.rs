@@ -1,5 +1,8 @@
 //! The way back: a case's recorded order again, one partition first, then batches, each after the one before was verified.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -30,6 +33,7 @@ pub(super) fn restore(
     policy: &Policy,
 ) -> Result<Plan, NoPlan> {
     let (changes, unripe) = changes(ripe, undo, snapshot);
+    let changes = without_maintenance(changes, snapshot);
     let references: Vec<&Change<'_>> = changes.iter().collect();
     let Some((first, rest)) = references.split_first() else {
         return Err(if unripe.is_empty() {
@@ -93,6 +97,14 @@ fn changes<'a>(ripe: Ripe, undo: &'a [OriginalOrder], snapshot: &'a Snapshot) ->
     changes.sort_by_key(|change| (change.kind, change.id));
     changes.dedup_by_key(|change| change.id);
     (changes, unripe)
+}
+
+/// A broker in maintenance gets nothing back, and holds up nobody else. Where all of it is theirs it stays: the guard says why that waits.
+fn without_maintenance<'a>(changes: Vec<Change<'a>>, snapshot: &Snapshot) -> Vec<Change<'a>> {
+    let is_theirs =
+        |change: &Change<'_>| change.to.first().is_some_and(|one| snapshot.standing.maintenance.contains(one));
+    let (theirs, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(is_theirs);
+    if others.is_empty() { theirs } else { others }
 }
 
 fn is_restored(partition: &Partition, original: &OriginalOrder) -> bool {

@@ -1,13 +1,12 @@
-//! Tests of planning: the shapes of plans, who is chosen and why not, and the way back.
+//! Tests of planning: the shapes of plans, who is chosen and why not.
 
 use expect_test::{Expect, expect};
 
-use super::{digest, plan_failback, plan_undo};
+use super::digest;
 use crate::decide::deliberate::deliberate;
-use crate::decide::fixture::{PLAIN, REFUSED, parse, partition, show, show_choices, show_plan};
-use crate::model::ids::{BrokerId, CaseId, Person};
-use crate::model::plan::{OriginalOrder, Plan};
-use crate::model::record::NoPlan;
+use crate::decide::fixture::{PLAIN, REFUSED, parse, show, show_choices};
+use crate::model::ids::BrokerId;
+use crate::model::plan::Plan;
 
 /// Decides on a fixture and compares what follows.
 fn check(fixture: &str, expected: Expect) {
@@ -328,68 +327,4 @@ fn digests_cover_what_is_done_and_nothing_else() {
     let mut other = one.clone();
     other.undo.clear();
     assert_ne!(digest(&one), digest(&other));
-}
-
-const UNDONE: &str = "broker b1 epoch 101\nbroker b2 epoch 102\nbroker b3 epoch 103\n\
-    p0..p5 led b2 of 2,3,1 isr 1,2,3 min 2\np6 led b2 of 1,2,3 isr 1,2,3 min 2\n";
-
-fn undo() -> Vec<OriginalOrder> {
-    vec![OriginalOrder {
-        partitions: (0..=6).map(partition).collect(),
-        replicas: [1, 2, 3].map(BrokerId).to_vec(),
-        leader: Some(BrokerId(1)),
-    }]
-}
-
-fn failback(fixture: &str) -> Result<Plan, NoPlan> {
-    let (snapshot, policy) = parse(fixture);
-    plan_failback(BrokerId(1), CaseId(5), &undo(), &snapshot, &policy)
-}
-
-#[test]
-fn a_failback_restores_one_partition_first_and_then_batches() {
-    let plan = failback(&format!("{UNDONE}policy batch 3\n")).expect("a plan");
-    expect![[r#"
-        restore
-          1. AtOnce Elect p0 2,3,1->1,2,3
-          2. AfterPrevious Elect p1..p3(3) 2,3,1->1,2,3
-          3. AfterPrevious Elect p4+p5 2,3,1->1,2,3
-          4. AfterPrevious Prefer p6 1,2,3->1,2,3
-    "#]]
-    .assert_eq(&format!("restore\n{}", show_plan(&plan)));
-    assert_eq!(plan.undo, undo());
-}
-
-#[test]
-fn a_failback_waits_for_the_whole_list_to_be_in_sync() {
-    let plan = failback(&format!("{UNDONE}p0..p4 led b2 of 2,3,1 isr 2,3\n")).expect("a plan");
-    expect![[r#"
-        restore
-          1. AtOnce Elect p5 2,3,1->1,2,3
-          2. AfterPrevious Prefer p6 1,2,3->1,2,3
-    "#]]
-    .assert_eq(&format!("restore\n{}", show_plan(&plan)));
-    let none = failback(&UNDONE.replace("isr 1,2,3", "isr 2,3"));
-    assert_eq!(none, Err(NoPlan::NobodyFit((0..=6).map(partition).collect())));
-}
-
-#[test]
-fn what_is_restored_or_was_changed_by_others_is_left_alone() {
-    let restored = UNDONE.replace("led b2 of 2,3,1", "led b1 of 1,2,3").replace("led b2 of 1,2,3", "led b1 of 1,2,3");
-    assert_eq!(failback(&restored), Err(NoPlan::NothingToRestore));
-    let replaced = UNDONE.replace("of 2,3,1", "of 2,3,4").replace("of 1,2,3", "of 4,2,3") + "broker b4\n";
-    assert_eq!(failback(&replaced), Err(NoPlan::NothingToRestore));
-}
-
-#[test]
-fn an_undo_needs_only_the_first_of_the_order_in_sync() {
-    let (snapshot, policy) = parse(&UNDONE.replace("isr 1,2,3", "isr 1,2"));
-    let plan = plan_undo(CaseId(5), &Person("ann".to_owned()), &undo(), &snapshot, &policy).expect("a plan");
-    expect![[r#"
-        restore
-          1. AtOnce Elect p0 2,3,1->1,2,3
-          2. AfterPrevious Elect p1..p5(5) 2,3,1->1,2,3
-          3. AfterPrevious Prefer p6 1,2,3->1,2,3
-    "#]]
-    .assert_eq(&format!("restore\n{}", show_plan(&plan)));
 }
