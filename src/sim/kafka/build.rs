@@ -82,7 +82,8 @@ impl Kafka {
         self.log_end = self.log_end.saturating_add(2);
         self.lives = self.lives.saturating_add(1);
         let (life, epoch) = (Life(self.lives), BrokerEpoch(i64::try_from(self.log_end).unwrap_or(i64::MAX)));
-        let registered = Registered { epoch, life, fenced: Fence::Down, leaving: Leaving::No, contact: Some(self.now) };
+        let (contact, read_to) = (Some(self.now), self.log_end);
+        let registered = Registered { epoch, life, fenced: Fence::Down, leaving: Leaving::No, contact, read_to };
         self.registry.insert(plan.id, registered);
         let broker = Broker {
             rack: plan.rack.clone(),

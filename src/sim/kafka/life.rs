@@ -231,9 +231,12 @@ impl Kafka {
     }
 
     fn set_link(&mut self, id: BrokerId, gate: Gate) {
+        let before = self.brokers.get(&id).map(|broker| broker.controllers);
         self.change_broker(id, |broker| broker.controllers = gate);
         if gate == Gate::Open {
-            self.follow_up(id, timing::OVERDUE);
+            let (least, most) = timing::OVERDUE;
+            let timed_out = self.settings.session_timeout / timing::OVERDUE_AFTER_CUT;
+            self.follow_up(id, (least, if before == Some(Gate::Cut) { timed_out } else { most }));
         }
     }
 

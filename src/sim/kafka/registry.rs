@@ -1,5 +1,7 @@
 //! Registrations: how a broker comes in, proves that it lives, is fenced, leaves in order and is struck off.
 
+use std::time::Duration;
+
 use super::Kafka;
 use super::change::{Change, State};
 use super::fault::Way;
@@ -41,8 +43,7 @@ impl Kafka {
         let life = broker.life;
         let reaches = self.way_to_active(id) == Gate::Open;
         if !reaches || self.ruling().is_none() || self.session_of_another(id, life) {
-            let backoff = timing::REGISTER_BACKOFF.saturating_mul(2_u32.saturating_pow(attempt));
-            let again = self.now.plus(backoff.min(self.settings.session_timeout));
+            let again = self.now.plus(self.register_backoff(attempt));
             return self.chore(again, id, Chore::Register(attempt.saturating_add(1)));
         }
         let unclean = broker_ended(self, id) == Ended::Uncleanly;
@@ -56,7 +57,8 @@ impl Kafka {
         };
         self.pin_views();
         let epoch = BrokerEpoch(i64::try_from(self.log_end).unwrap_or(i64::MAX));
-        let registered = Registered { epoch, life, fenced: Fence::Up, leaving: Leaving::No, contact: Some(self.now) };
+        let contact = Some(self.now);
+        let registered = Registered { epoch, life, fenced: Fence::Up, leaving: Leaving::No, contact, read_to: 0 };
         self.registry.insert(id, registered);
         self.append(changes, 1);
         if let Some(broker) = self.brokers.get_mut(&id) {
@@ -66,6 +68,17 @@ impl Kafka {
         self.reassess_reading(id, timing::OVERDUE);
         let at = self.soon(timing::CATCH_UP_METADATA);
         self.chore(at, id, Chore::Loaded);
+    }
+
+    /// Gives how long a broker that could not register waits before it tries again.
+    fn register_backoff(&self, attempt: u32) -> Duration {
+        match self.version {
+            Version::V3_9 => {
+                let backoff = timing::REGISTER_BACKOFF.saturating_mul(2_u32.saturating_pow(attempt));
+                backoff.min(self.settings.session_timeout)
+            }
+            Version::V4_1 | Version::V4_3 => self.settings.heartbeat_interval,
+        }
     }
 
     /// Tells whether another process of that broker is thought to live (`DUPLICATE_BROKER_REGISTRATION`). In 3.9 a fenced one
@@ -143,6 +156,7 @@ impl Kafka {
         // STALE_BROKER_EPOCH otherwise: the process goes on asking for ever.
         let Some(registered) = self.registry.get_mut(&id).filter(|one| Some(one.epoch) == epoch) else { return };
         registered.contact = Some(now);
+        registered.read_to = read_to;
         let own = u64::try_from(registered.epoch.0).unwrap_or(0);
         if registered.fenced == Fence::Up && registered.leaving == Leaving::No && own < read_to {
             self.unfence(id);
@@ -225,9 +239,9 @@ impl Kafka {
         changes
     }
 
-    /// A broker in controlled shutdown asks whether it may go: others must have read that it leads no more.
+    /// A broker in controlled shutdown asks whether it may go: others must have said that they have read that it leads no more.
     pub(super) fn may_go(&mut self, id: BrokerId) {
-        let again = self.now.plus(timing::SHUTDOWN_ASK);
+        let again = self.now.plus(self.settings.heartbeat_interval);
         let Some(broker) = self.brokers.get(&id) else { return };
         let (gate, epoch) = (self.way_to_active(id), broker.epoch);
         let unheard = !gate.lets_in() || gate == Gate::Frozen(Way::Outbound);
@@ -250,12 +264,10 @@ impl Kafka {
             if let Some(registered) = self.registry.get_mut(&id) {
                 registered.leaving = Leaving::Since(end);
             }
-            return self.chore(again, id, Chore::MayGo);
+            return self.chore(now.plus(timing::SHUTDOWN_ASK), id, Chore::MayGo);
         }
         let Leaving::Since(end) = registered.leaving else { return };
-        let active = self.registry.iter().filter(|(_, one)| one.active()).map(|(id, _)| *id);
-        let behind = active.filter_map(|one| self.position(one)).any(|position| position.log_end.0 < end);
-        if behind {
+        if self.registry.values().any(|one| one.active() && one.read_to < end) {
             return self.chore(again, id, Chore::MayGo);
         }
         if let Some(registered) = self.registry.get_mut(&id) {

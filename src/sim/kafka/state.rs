@@ -175,6 +175,8 @@ pub(super) struct Registered {
     pub(super) leaving: Leaving,
     /// When it was last heard, on the active controller's clock; none counts as a session that is over.
     pub(super) contact: Option<Timestamp>,
+    /// How far it had read the metadata log when it last said so.
+    pub(super) read_to: u64,
 }
 
 /// Whether a broker is fenced.

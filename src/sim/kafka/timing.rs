@@ -39,13 +39,12 @@ pub(super) const TO_CONTROLLER: Range = millis(1, 4);
 /// The active controller's answer to `DescribeQuorum`. Measured: 5-8 ms a call in all.
 pub(super) const QUORUM_WORK: Range = millis(3, 6);
 /// From a change in the metadata log to the answer of the RPC that asked for it. Measured: 50-95 ms in all for six partitions. Recorded:
-/// single requests take 24-110 ms for six (`failover*.ndjson` `oracle_took_ms`, `stages`; `matrix.ndjson` `act_took_ms`). But their middle
-/// is 44 ms, the model's 70: the machine was busier when it was measured.
-pub(super) const ADMIN_ANSWER: Range = millis(45, 85);
-/// What each further record of one request adds to its answer. Measured: 0.07-0.56 s for 2,000 partitions, of which this is near the slow
-/// end. But recorded since, in the same files: single requests that change up to 500 partitions take 21-99 ms, the middle 47; the model
-/// takes 161-205 for 500.
-pub(super) const ADMIN_PER_RECORD: Duration = Duration::from_micros(230);
+/// single requests take 24-110 ms for six, in the middle 44 (`failover*.ndjson` `oracle_took_ms`, `stages`; `matrix.ndjson`
+/// `act_took_ms`).
+pub(super) const ADMIN_ANSWER: Range = millis(30, 80);
+/// What each further record of one request adds to its answer. Measured: 2,000 partitions take 0.07-0.56 s. Recorded, in the same files:
+/// single requests that change up to 500 take 21-99 ms, the middle 47. This keeps to the quick end of the first.
+pub(super) const ADMIN_PER_RECORD: Duration = Duration::from_micros(30);
 /// From a record in the metadata log to a broker that has fetched it. Measured: level within 25-60 ms.
 pub(super) const METADATA_LAG: Range = millis(8, 45);
 /// From a record in the metadata log to a broker of 3.9 that acts on it. Such a one has it as soon, but learns that it is committed only
@@ -123,27 +122,28 @@ pub(super) const RECOVERY_PER_PARTITION: Duration = Duration::from_micros(500);
 /// `BrokerServer.startup` waits until it has caught up, asked every 10 ms (`BrokerLifecycleManager`), then publishes what it has read.
 /// Estimate: the recordings at [`BOOT`] bound the sum of both, not its parts. Half or twice moves each restart by up to 0.6 s.
 pub(super) const CATCH_UP_METADATA: Range = millis(250, 600);
-/// The first wait between two attempts to register; it doubles each time. Kafka 3.9.1: `BrokerLifecycleManager`'s resend backoff.
-/// Measured through it: 8 s from the start with a session renewed 4 s before. But since KAFKA-19294 (3.9.2, 4.0.1, 4.1) it is tried again
-/// every `broker.heartbeat.interval.ms`: who waits for a former session there may be back some seconds sooner than here.
+/// The first wait between two attempts to register in 3.9; it doubles each time. Kafka 3.9.1: `BrokerLifecycleManager`'s resend backoff.
+/// Measured through it: 8 s from the start with a session renewed 4 s before. Since KAFKA-19294 (3.9.2, 4.0.1, 4.1) it is tried again
+/// every `broker.heartbeat.interval.ms` instead.
 pub(super) const REGISTER_BACKOFF: Duration = Duration::from_millis(100);
 /// From a broker's heartbeat being due to the controller's having it. Estimate: [`ONE_WAY`] and [`TO_CONTROLLER`] (4.x notes it without a
 /// queue, `BrokerHeartbeatTracker`). Twice as long, a session of 9 s begins 5 ms later.
 pub(super) const HEARTBEAT: Range = millis(1, 5);
-/// From a SIGCONT or an opened link to the overdue heartbeat. Kafka: `KafkaEventQueue` runs at once what is overdue. Estimate: a process
+/// From a SIGCONT or a thawed link to the overdue heartbeat. Kafka: `KafkaEventQueue` runs at once what is overdue. Estimate: a process
 /// that wakes up. Recorded (`kafka-*.ndjson`, fenced/returned `took`, 57 cells): in sync within 1 s of SIGCONT, which leaves it 0.3 s.
-/// But after a link to the controllers has opened (controller-cut/returned) 4.x took 1 to 6 s in three of four recordings: what was under
-/// way runs into its time-out first.
 pub(super) const OVERDUE: Range = millis(5, 60);
+/// After a cut link to the controllers has opened, what was under way on it runs into its time-out first, at most this part of a session
+/// later (a divisor). Kafka: `NodeToControllerChannelManager` waits for half a session (KAFKA-14392). Recorded with one of 9 s
+/// (`kafka-*.ndjson`, controller-cut/returned `took`, 57 cells): in sync within 1 s, 1 to 3 s and 3 to 6 s, by when it was cut.
+pub(super) const OVERDUE_AFTER_CUT: u32 = 2;
 /// From the grant of a controlled shutdown to the process's end. Kafka: `BrokerServer.shutdown` ends its threads one after the other,
 /// then flushes and closes every log. Estimate: nobody looked when the process was gone. It leads nothing then and is fenced: half or
 /// twice moves when its connections close, and with them when it is found stopped.
 pub(super) const EXIT: Range = millis(400, 1_200);
-/// How often a broker in controlled shutdown asks whether it may go. But Kafka asks again once after 50 ms and then every
-/// `broker.heartbeat.interval.ms` (`BrokerLifecycleManager`), and knows what others have read by their heartbeats only
-/// (`BrokerHeartbeatManager`). Recorded with one of 0.5 s (`kafka-*.ndjson`, terminated/before `took`): of nine shutdowns four were
-/// granted after 1 to 3 s, five sooner; here it is 0.1 s.
-pub(super) const SHUTDOWN_ASK: Duration = Duration::from_millis(100);
+/// From a controlled shutdown's first answer to its asking again; from then on it asks every `broker.heartbeat.interval.ms`. Kafka:
+/// `BrokerLifecycleManager`. Recorded with an interval of 0.5 s (`kafka-*.ndjson`, terminated/before `took`): granted within 1 to 3 s, or
+/// sooner.
+pub(super) const SHUTDOWN_ASK: Duration = Duration::from_millis(50);
 /// A stalled block device holds writers up from the file system's next commit on. Measured: 5 s (ext4's commit interval).
 pub(super) const STALL_SHOWS: Range = millis(4_500, 5_300);
 /// A standby controller calls an election after so long without an answer: `controller.quorum.fetch.timeout.ms`.

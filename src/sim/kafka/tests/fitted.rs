@@ -30,6 +30,8 @@ const RELEASES: [(&str, &str); 3] = [
 ];
 /// The smaller of the benchmarks' two sizes: what each partition costs hardly shows in it.
 const FEW: u32 = 6;
+/// The larger one.
+const MANY: u32 = 500;
 /// Ample for a client of the benchmarks to find the new leader and to be answered.
 const CLIENT: Duration = Duration::from_millis(250);
 
@@ -80,17 +82,17 @@ impl Run {
     }
 }
 
-fn runs_of_few() -> Vec<Run> {
+fn runs_of(partitions: u32) -> Vec<Run> {
     let lines = RUNS.into_iter().flat_map(str::lines);
     let runs = lines.map(|line| serde_json::from_str::<Run>(line).unwrap());
-    runs.filter(|run| run.partitions == FEW).collect()
+    runs.filter(|run| run.partitions == partitions).collect()
 }
 
-/// Gives how long single requests that change [`FEW`] partitions took, the shortest first.
-fn requests_of_few() -> Vec<Duration> {
-    let mut took: Vec<Duration> = runs_of_few().iter().flat_map(Run::requests).collect();
+/// Gives how long single requests that change so many partitions took, the shortest first.
+fn requests_of(partitions: u32) -> Vec<Duration> {
+    let mut took: Vec<Duration> = runs_of(partitions).iter().flat_map(Run::requests).collect();
     took.sort_unstable();
-    assert!(50 <= took.len(), "{took:?}");
+    assert!(20 <= took.len(), "{took:?}");
     took
 }
 
@@ -147,13 +149,53 @@ fn sums_of_parts_are_what_was_measured_of_the_whole() {
 }
 
 #[test]
-fn a_change_of_six_partitions_is_answered_as_it_was_recorded() {
-    let recorded = requests_of_few();
-    let (least, most) = (recorded[0], recorded[recorded.len() - 1]);
-    let model = answer_to_a_change_of(FEW);
-    assert!(least <= model.0 && model.1 <= most, "{model:?} is not within {least:?} to {most:?}");
-    let (ours, theirs) = (middle(model), recorded[recorded.len() / 2]);
-    assert!(ours <= theirs * 2 && theirs <= ours * 2, "middle {ours:?}, recorded {theirs:?}");
+fn a_change_is_answered_as_it_was_recorded() {
+    for partitions in [FEW, MANY] {
+        let recorded = requests_of(partitions);
+        let (least, most) = (recorded[0], recorded[recorded.len() - 1]);
+        let model = answer_to_a_change_of(partitions);
+        // The slowest of few runs is chance: a tenth more is none that was not measured.
+        assert!(
+            least <= model.0 && model.1 <= most * 11 / 10,
+            "{partitions}: {model:?} is not within {least:?} to {most:?}"
+        );
+        let (ours, theirs) = (middle(model), recorded[recorded.len() / 2]);
+        assert!(ours <= theirs * 2 && theirs <= ours * 2, "{partitions}: middle {ours:?}, recorded {theirs:?}");
+    }
+}
+
+/// What was under way when the link was cut runs into its time-out: by chance at once, or half a session later.
+#[test]
+fn after_a_cut_from_the_controllers_a_broker_is_in_sync_as_soon_as_it_was_recorded() {
+    let session = Settings::stock(Version::V4_3).session_timeout;
+    let earliest = timing::OVERDUE.0 + timing::METADATA_LAG.0 + timing::EXPAND.0 + timing::ALTER.0;
+    let latest = session / timing::OVERDUE_AFTER_CUT + timing::METADATA_LAG.1 + timing::REFOLLOW.1 + timing::ALTER.1;
+    let returned = took(State::ControllerCut, Stage::Returned);
+    assert!(50 <= returned.len(), "{returned:?}");
+    for (kafka, action, class) in &returned {
+        let range = Class::of(earliest)..=Class::of(latest);
+        assert!(range.contains(class), "{kafka} controller-cut/{action}: {range:?}");
+    }
+    // Both ends were recorded.
+    assert!(
+        returned.iter().any(|one| one.2 == Class::of(earliest))
+            && returned.iter().any(|one| one.2 == Class::of(latest))
+    );
+}
+
+/// Granted once each other broker's next heartbeat says that it has read who leads now, and asked for at a pace.
+#[test]
+fn a_shutdown_is_granted_as_soon_as_it_was_recorded() {
+    let interval = Settings::tuned(Version::V4_3).heartbeat_interval;
+    let earliest = timing::HEARTBEAT.0 + timing::SHUTDOWN_ASK;
+    let latest = timing::SHUTDOWN_ASK + interval * 2 + timing::METADATA_LAG.1 + timing::HEARTBEAT.1;
+    let granted = took(State::Terminated, Stage::Before);
+    assert!(50 <= granted.len(), "{granted:?}");
+    for (kafka, action, class) in &granted {
+        let range = Class::of(earliest)..=Class::of(latest);
+        assert!(range.contains(class), "{kafka} terminated/{action}: {range:?}");
+    }
+    assert!(granted.iter().any(|one| one.2 == Class::of(latest)), "{granted:?}");
 }
 
 #[test]
@@ -165,7 +207,7 @@ fn kafka_alone_acts_after_a_session_and_at_most_one_check_of_it() {
         let acted_on = timing::METADATA_LAG.1 + timing::LEADER_WORK * FEW;
         let earliest = session - settings.heartbeat_interval;
         let latest = session + session / timing::SESSION_CHECKS + acted_on + CLIENT;
-        let runs = runs_of_few();
+        let runs = runs_of(FEW);
         let alone = runs.iter().filter(|run| arms.contains(&run.arm.as_str()) && run.is_left_to_kafka());
         let mut count = 0;
         for run in alone {
@@ -221,7 +263,7 @@ fn a_follower_catches_up_at_least_as_fast_as_it_was_recorded() {
             && replica_3(line, Stage::Later, "behind")
             && replica_3(line, Stage::Returned, "level")
     };
-    let longest = requests_of_few().into_iter().max().unwrap();
+    let longest = requests_of(FEW).into_iter().max().unwrap();
     for (kafka, recording) in recordings() {
         let lines: Vec<&Line> = recording.lines.values().filter(copies).collect();
         assert!(10 <= lines.len(), "{kafka}: {} partitions", lines.len());
