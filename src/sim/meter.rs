@@ -11,6 +11,10 @@ use crate::model::time::Timestamp;
 
 use super::kafka::Kafka;
 use super::kafka::talk::Acks;
+use super::kafka::truth::Refusal;
+
+/// The least that time passes by.
+const MOMENT: Duration = Duration::from_micros(1);
 
 /// What a run came to for those who write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub(in crate::sim) struct Meter {
     resolution: Duration,
     /// What had stirred at the last look.
     seen: u64,
+    /// When something that was refused at the last look is refused no more, though nothing happens.
+    turns: Option<Timestamp>,
     leaderless: Tally,
     refusing: Tally,
 }
@@ -62,20 +68,14 @@ impl Meter {
     pub(in crate::sim) fn new(kafka: &Kafka, now: Timestamp) -> Self {
         let resolution = resolution(kafka.truth().partitions().count());
         let (leaderless, refusing) = (Tally::default(), Tally::default());
-        let mut meter = Self { resolution, seen: kafka.stirs(), leaderless, refusing };
+        let mut meter = Self { resolution, seen: kafka.stirs(), turns: None, leaderless, refusing };
         meter.look(kafka, now);
         meter
     }
 
     /// Takes note of how things are from `now` until just before `until`, between which nothing happens.
     pub(in crate::sim) fn pass(&mut self, kafka: &Kafka, now: Timestamp, until: Timestamp) {
-        let stirs = kafka.stirs();
-        if self.seen == stirs {
-            return;
-        }
-        let at = self.next_look(now);
-        if at < until {
-            self.seen = stirs;
+        while let Some(at) = self.next_look(kafka, now).filter(|at| *at < until) {
             self.look(kafka, at);
         }
     }
@@ -95,19 +95,23 @@ impl Meter {
         }
     }
 
-    /// Looks are made at round times only: however much happens, no more are made.
-    fn next_look(&self, now: Timestamp) -> Timestamp {
+    /// Gives when it is looked next: once something has stirred, or what was refused is over by itself; none where neither is so. Looks are
+    /// made at round times only: however much happens, no more are made.
+    fn next_look(&self, kafka: &Kafka, now: Timestamp) -> Option<Timestamp> {
+        let from = if self.seen == kafka.stirs() { self.turns?.max(now) } else { now };
         let step = u64::try_from(self.resolution.as_micros()).unwrap_or(u64::MAX).max(1);
-        Timestamp(now.0.div_ceil(step).saturating_mul(step))
+        Some(Timestamp(from.0.div_ceil(step).saturating_mul(step)))
     }
 
     fn look(&mut self, kafka: &Kafka, at: Timestamp) {
-        let found: Vec<(PartitionId, Acks)> = kafka.truth().refusing().collect();
-        let refusing: BTreeSet<PartitionId> = found.iter().map(|(id, _)| *id).collect();
+        let found: Vec<Refusal> = kafka.truth().refusing(at).collect();
+        let refusing: BTreeSet<PartitionId> = found.iter().map(|one| one.partition).collect();
         let leaderless: BTreeSet<PartitionId> =
-            found.iter().filter(|(_, fails)| *fails == Acks::Leader).map(|(id, _)| *id).collect();
+            found.iter().filter(|one| one.weakest == Acks::Leader).map(|one| one.partition).collect();
         self.leaderless.note(&leaderless, at);
         self.refusing.note(&refusing, at);
+        self.seen = kafka.stirs();
+        self.turns = found.iter().filter_map(|one| one.until).min().map(|last| last.plus(MOMENT));
     }
 }
 
@@ -162,7 +166,10 @@ fn count(number: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ids::TopicId;
+    use crate::model::ids::{BrokerId, TopicId};
+    use crate::sim::kafka::fault::Fault;
+    use crate::sim::kafka::plan::{Flow, KafkaPlan, Version};
+    use crate::sim::kafka::talk::{Asker, Copies, Door, Line, Rates, Request, Throttled};
 
     fn set(numbers: &[i32]) -> BTreeSet<PartitionId> {
         numbers.iter().map(|&number| PartitionId { topic: TopicId([1; 16]), number }).collect()
@@ -178,6 +185,50 @@ mod tests {
         let ms = Duration::from_millis;
         let outage = tally.outage(Timestamp(400_000));
         assert_eq!(outage, Outage { partitions: 3, longest: ms(150), together: ms(350), lasting: 2 });
+    }
+
+    /// Lets a cluster run on; one meter looks when it must, as in a world, and another one at every round time.
+    fn run(kafka: &mut Kafka, meters: &mut [Meter; 2], mut now: Timestamp, seconds: u64) -> Timestamp {
+        let [needed, always] = meters;
+        let end = now.plus(Duration::from_secs(seconds));
+        loop {
+            let next = kafka.next_due().filter(|due| *due <= end);
+            let until = next.unwrap_or(end.plus(MOMENT));
+            needed.pass(kafka, now, until);
+            for ms in now.0.div_ceil(1000)..until.0.div_ceil(1000) {
+                always.look(kafka, Timestamp(ms * 1000));
+            }
+            let Some(due) = next else { return end };
+            kafka.advance(due);
+            now = due;
+        }
+    }
+
+    /// A broker comes back and lacks what a throttle lets nobody copy: its leaders wait for it for 30 s, and then no longer.
+    #[test]
+    fn the_end_of_a_wait_that_no_event_tells_is_seen_as_soon_as_by_whoever_always_looks() {
+        let mut plan = KafkaPlan::usual(Version::V4_3, 3).with_topic("orders", 3, 3);
+        plan.topics[0].flow = Flow { acks_all_per_s: 500, acks_one_per_s: 0 };
+        let mut kafka = Kafka::new(&plan, 1);
+        let mut meters = [(); 2].map(|()| Meter::new(&kafka, Timestamp(0)));
+        let mut now = run(&mut kafka, &mut meters, Timestamp(0), 20);
+        let line = Line::new(Asker::Operator(1), Door::Controller(plan.controllers[0]));
+        let throttled = Throttled { leader: Copies::All, follower: Copies::All };
+        let _ = kafka.ask(now, line, Request::SetThrottled { topic: plan.topics[0].id, throttled });
+        for broker in [1, 2, 3].map(BrokerId) {
+            let rates = Rates { leader: Some(1), follower: Some(1) };
+            let _ = kafka.ask(now, line, Request::SetRates { broker, rates });
+        }
+        now = run(&mut kafka, &mut meters, now, 1);
+        let stop: Fault = "stop b1".parse().unwrap();
+        kafka.inflict(now, &stop).unwrap();
+        now = run(&mut kafka, &mut meters, now, 15);
+        kafka.heal(now, &stop).unwrap();
+        now = run(&mut kafka, &mut meters, now, 45);
+        let [needed, always] = meters.map(|meter| meter.toll(&kafka, now));
+        assert_eq!(needed, always);
+        // A session of 9 s, and what is left of the 30 s after it is back.
+        assert!(Duration::from_secs(20) < needed.refusing.longest && needed.refusing.lasting == 0, "{needed:?}");
     }
 
     #[test]

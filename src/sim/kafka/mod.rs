@@ -196,7 +196,8 @@ impl Kafka {
         Truth { kafka: self }
     }
 
-    /// Gives a number that is another one whenever who serves clients may be another: while it stays, nobody need look again.
+    /// Gives a number that is another one whenever something has happened after which who serves clients may be another: while it stays,
+    /// nobody need look again before the first [`truth::Refusal`] is over by itself.
     pub(in crate::sim) fn stirs(&self) -> u64 {
         self.stirs
     }

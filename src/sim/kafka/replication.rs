@@ -12,7 +12,8 @@ use super::happening::Chore;
 use super::state::{
     Broker, Disk, Following, Gate, Leading, Lost, Partition, Phase, Place, Process, Replica, Route, Waiting,
 };
-use super::talk::Answer;
+use super::talk::{Acks, Answer};
+use super::truth::Refusal;
 
 use super::{Kafka, timing};
 use crate::model::ids::BrokerId;
@@ -61,9 +62,7 @@ impl Kafka {
     /// one of them does not get on.
     pub(super) fn common_end(&self, partition: &Partition, leader: BrokerId) -> Option<u64> {
         let common = partition.end_in_sync(leader)?;
-        let waits =
-            partition.replicas.iter().any(|one| one.broker != leader && self.is_waited_for(partition, one, leader));
-        (!waits).then_some(common)
+        self.waits_until(partition, leader, self.now).is_none().then_some(common)
     }
 
     /// Plans that level followers get what was appended.
@@ -144,19 +143,30 @@ impl Kafka {
 
     /// The same for whoever comes along another path.
     pub(super) fn serving_along(&self, path: Path, partition: &Partition) -> Option<(BrokerId, bool)> {
-        let leader = partition.state.leader?;
-        let gate = self.passages.get(&Route::Client(leader, path)).map_or(Gate::Open, |one| one.gate);
-        self.leader_at_work(partition).filter(|_| gate == Gate::Open)
+        let leader = self.leader_at_work(path, partition)?;
+        Some((leader, self.takes_acks_all(partition, leader) && self.common_end(partition, leader).is_some()))
     }
 
-    /// The same, however clients get to it.
-    fn leader_at_work(&self, partition: &Partition) -> Option<(BrokerId, bool)> {
+    /// Gives what a client cannot have of a partition at a moment, if nothing happens until then; none where it can have all.
+    pub(super) fn refuses(&self, partition: &Partition, at: Timestamp) -> Option<Refusal> {
+        let no = |weakest, until| Some(Refusal { partition: partition.id, weakest, until });
+        let Some(leader) = self.leader_at_work(Path::Clients, partition) else { return no(Acks::Leader, None) };
+        if !self.takes_acks_all(partition, leader) || partition.end_in_sync(leader).is_none() {
+            return no(Acks::All, None);
+        }
+        let until = self.waits_until(partition, leader, at)?;
+        no(Acks::All, Some(until))
+    }
+
+    /// Gives the leader that takes records from whoever comes along a path.
+    fn leader_at_work(&self, path: Path, partition: &Partition) -> Option<BrokerId> {
         let leader = partition.state.leader?;
+        let gate = self.passages.get(&Route::Client(leader, path)).map_or(Gate::Open, |one| one.gate);
         let works = |broker: &&Broker| broker.works() && broker.disk != Disk::Blocked;
         self.brokers.get(&leader).filter(works)?;
         let replica = partition.replica(leader)?;
         replica.leading.as_ref().filter(|leading| leading.epoch == partition.state.leader_epoch)?;
-        Some((leader, self.takes_acks_all(partition, leader) && self.common_end(partition, leader).is_some()))
+        Some(leader).filter(|_| gate == Gate::Open)
     }
 
     /// Tells whether a leader has enough in sync to take a record that all are to have.

@@ -174,15 +174,18 @@ impl Kafka {
         self.held_until(partition, follower, leader).is_some()
     }
 
-    /// Tells whether a leader holds its high watermark back for a replica that is not in its ISR but may be, and had everything not
-    /// long ago: it expects that one to join (`Partition.shouldWaitForReplicaToJoinIsr`). Where no quota holds it up it has
-    /// joined in a moment.
-    pub(super) fn is_waited_for(&self, partition: &Partition, follower: &Replica, leader: BrokerId) -> bool {
-        let lately = follower.level_at.is_some_and(|at| self.now <= at.plus(self.settings.replica_lag_max));
-        matches!(follower.following, Following::Throttled(_))
-            && lately
-            && self.registry.get(&follower.broker).is_some_and(Registered::active)
-            && !partition.in_sync_with(leader, follower.broker)
+    /// Gives up to when a leader holds its high watermark back at a moment, if nothing happens until then: for replicas that are not in
+    /// its ISR but may be, and had everything not long ago. It expects them to join (`Partition.shouldWaitForReplicaToJoinIsr`). One
+    /// that no quota holds up has joined in a moment.
+    pub(super) fn waits_until(&self, partition: &Partition, leader: BrokerId, at: Timestamp) -> Option<Timestamp> {
+        let may_join = |one: &&Replica| {
+            one.broker != leader
+                && matches!(one.following, Following::Throttled(_))
+                && self.registry.get(&one.broker).is_some_and(Registered::active)
+                && !partition.in_sync_with(leader, one.broker)
+        };
+        let patience = |one: &Replica| Some(one.level_at?.plus(self.settings.replica_lag_max));
+        partition.replicas.iter().filter(may_join).filter_map(patience).filter(|end| at <= *end).max()
     }
 
     /// Level followers outside the ISR get nothing more for nothing where a quota counts.

@@ -53,6 +53,17 @@ pub struct PartitionTruth {
     pub logs: BTreeMap<BrokerId, (Offset, Offset)>,
 }
 
+/// What a client that knows a partition's leader cannot have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// Of which partition.
+    pub partition: PartitionId,
+    /// The weakest acks that fails.
+    pub weakest: Acks,
+    /// The last moment of it, if nothing happens; none where it lasts until something does.
+    pub until: Option<Timestamp>,
+}
+
 impl Truth<'_> {
     /// Gives every topic with its name.
     pub fn topics(&self) -> impl Iterator<Item = (TopicId, &str)> {
@@ -197,15 +208,12 @@ impl Truth<'_> {
         }
     }
 
-    /// Gives each partition to which a client that knows the leader could not write with acks=all now, with the weakest acks that fails.
-    pub fn refusing(&self) -> impl Iterator<Item = (PartitionId, Acks)> {
+    /// Gives each partition to which a client that knows the leader could not write with acks=all at a moment, if nothing happens until
+    /// then.
+    pub fn refusing(&self, at: Timestamp) -> impl Iterator<Item = Refusal> {
         let kafka = self.kafka;
         let existing = kafka.partitions.iter().filter(|partition| partition.standing == Existence::Exists);
-        existing.filter_map(move |partition| match kafka.serving(partition) {
-            Some((_, true)) => None,
-            Some((_, false)) => Some((partition.id, Acks::All)),
-            None => Some((partition.id, Acks::Leader)),
-        })
+        existing.filter_map(move |partition| kafka.refuses(partition, at))
     }
 
     /// Gives how many records were acknowledged with acks=all up to now, those included that were lost afterwards.
