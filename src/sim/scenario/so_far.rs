@@ -5,12 +5,13 @@
 //! sets something (a disk, a pace, a link, a pause file) may be said again. Whether one of our processes has ended by itself the
 //! text cannot tell: that is left to the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::ids::NodeId;
+use crate::model::ids::{BrokerId, ControllerId, NodeId};
 use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, FaultKind, Target};
+use crate::sim::kafka::plan::Switch;
 use crate::sim::sabotage::Sabotage;
 
 use super::command::{Command, Ours, Span};
@@ -26,6 +27,9 @@ pub(super) struct SoFar {
     /// How long the world has run at most.
     span: Duration,
     sabotage: Sabotage,
+    /// Controllers that are in the process of the broker of their number.
+    combined: BTreeSet<ControllerId>,
+    /// By process: one with two roles goes by its broker's name.
     faults: BTreeMap<(FaultKind, Target), Stage>,
     machines: BTreeMap<NodeId, Machine>,
 }
@@ -66,6 +70,9 @@ impl SoFar {
         match command {
             Command::World(setting) => {
                 self.sabotage = setting.sabotage;
+                if setting.combined == Switch::On {
+                    self.combined.extend(setting.controllers());
+                }
                 Ok(())
             }
             Command::Run(span) | Command::Converge(span) => self.pass(at, line, self.span.saturating_add(*span)),
@@ -90,34 +97,47 @@ impl SoFar {
 
     fn strike(&mut self, at: usize, fault: &Fault) -> Result<(), ScenarioError> {
         for target in &fault.targets {
-            let known = self.faults.insert((fault.kind, *target), Stage::Begun(at));
+            let process = self.process_of(*target);
+            let known = self.faults.insert((fault.kind, process), Stage::Begun(at));
             if let Some(Stage::Begun(line)) = known {
-                let one = Fault::at(fault.kind, *target);
-                let expected = format!("`heal {one}` first: it is under way since line {line}");
+                let one = Fault::at(fault.kind, process);
+                let mut expected = format!("`heal {one}` first: it is under way since line {line}");
+                if process != *target {
+                    expected.push_str(&format!(", and {target} is the same process"));
+                }
                 return Err(wrong(at, &target.to_string(), expected));
             }
         }
         Ok(())
+    }
+
+    /// Gives the process that a target names.
+    fn process_of(&self, target: Target) -> Target {
+        match target {
+            Target::Controller(id) if self.combined.contains(&id) => Target::Broker(BrokerId(id.0)),
+            Target::Broker(_) | Target::Controller(_) | Target::Tanist(_) => target,
+        }
     }
 
     fn heal(&mut self, at: usize, fault: &Fault) -> Result<(), ScenarioError> {
         for target in &fault.targets {
-            let known = self.faults.get(&(fault.kind, *target));
+            let process = self.process_of(*target);
+            let known = self.faults.get(&(fault.kind, process));
             // A shutdown that something held up may have ended after its broker was to start: it is started once more.
             let again = fault.kind == FaultKind::Terminate && known == Some(&Stage::Healed);
             if !again && !matches!(known, Some(Stage::Begun(_))) {
-                let expected = format!("a fault that is under way there: {}", self.ails(*target));
+                let expected = format!("a fault that is under way there: {}", self.ails(process));
                 return Err(wrong(at, &target.to_string(), expected));
             }
-            self.faults.insert((fault.kind, *target), Stage::Healed);
+            self.faults.insert((fault.kind, process), Stage::Healed);
         }
         Ok(())
     }
 
-    /// Gives what is under way at a target, as text.
-    fn ails(&self, target: Target) -> String {
+    /// Gives what is under way at a process, as text.
+    fn ails(&self, process: Target) -> String {
         let under_way = self.faults.iter().filter(|(_, stage)| matches!(stage, Stage::Begun(_)));
-        let there = under_way.filter(|((_, at), _)| *at == target);
+        let there = under_way.filter(|((_, at), _)| *at == process);
         let names: Vec<String> = there.map(|((kind, at), _)| Fault::at(*kind, *at).to_string()).collect();
         if names.is_empty() { "there is none".to_owned() } else { names.join(", ") }
     }

@@ -45,7 +45,11 @@ fn an_error_names_line_word_and_what_was_expected() {
 
 /// Gives what is wrong with these commands, which stand in every second line below a world's.
 fn answer(commands: &str) -> String {
-    error(&format!("world\n\n{}\n", commands.split("; ").collect::<Vec<_>>().join("\n\n")))
+    answer_in("world", commands)
+}
+
+fn answer_in(world: &str, commands: &str) -> String {
+    error(&format!("{world}\n\n{}\n", commands.split("; ").collect::<Vec<_>>().join("\n\n")))
 }
 
 #[test]
@@ -102,6 +106,28 @@ fn nothing_begins_twice_and_nothing_ends_that_never_began() {
     for (commands, expected) in cases {
         assert_eq!(answer(commands), expected, "{commands}");
     }
+}
+
+#[test]
+fn two_names_of_one_process_are_one_target() {
+    let combined = |commands: &str| answer_in("world combined=on", commands);
+    let nothing = "expected a fault that is under way there: there is none";
+    let first = |fault: &str| format!("expected `heal {fault}` first: it is under way since line 3");
+    for (commands, line, word, expected) in [
+        ("kill b1; kill k1", 5, "k1", first("kill b1") + ", and k1 is the same process"),
+        ("kill k1; kill b1", 5, "b1", first("kill b1")),
+        ("stop k2; stop b1,b2", 5, "b2", first("stop b2")),
+        ("kill b1,k1", 3, "k1", first("kill b1") + ", and k1 is the same process"),
+        ("terminate b3; heal kill k3", 5, "k3", "expected a fault that is under way there: terminate b3".to_owned()),
+        ("kill b1; heal kill k1; heal kill b1", 7, "b1", nothing.to_owned()),
+        ("heal stop k1", 3, "k1", nothing.to_owned()),
+    ] {
+        assert_eq!(combined(commands), format!("line {line}: \"{word}\": {expected}"), "{commands}");
+    }
+    for commands in ["kill b1; heal kill k1; kill k1; heal kill b1", "kill b1; kill k2", "kill b1; stop k1"] {
+        assert_eq!(combined(commands), "read", "{commands}");
+    }
+    assert_eq!(answer("kill b1; kill k101"), "read");
 }
 
 #[test]
