@@ -85,8 +85,11 @@ fn notes(compared: &Comparison) -> Vec<String> {
     let resolution = compared.with_tanist.resolution.as_millis();
     notes.push(format!("Measured to {resolution} ms in the simulated Kafka itself, for clients that know who leads."));
     notes.push("Kafka alone: the same seed, the same faults at the same moments, and nobody acts.".to_owned());
-    if compared.asked != 0 || compared.setting.operator.is_some() {
+    if compared.asked != 0 {
         notes.push("What people asked of Tanist is left out there.".to_owned());
+    }
+    if compared.setting.operator.is_some() {
+        notes.push("Nobody is on duty there.".to_owned());
     }
     if compared.setting.mode == Mode::Observe {
         notes.push("With Tanist nobody acts here either: mode=observe.".to_owned());
@@ -217,6 +220,25 @@ mod tests {
             "Kafka alone: the same seed, the same faults at the same moments, and nobody acts.",
         ];
         assert_eq!(words(&told), expected, "{told}");
+    }
+
+    #[test]
+    fn what_is_left_out_where_nobody_acts_is_said_only_where_there_was_something() {
+        let last = |asked, operator| {
+            let setting = Setting { writes: 20, operator, ..Setting::default() };
+            let told = text(&Comparison { asked, ..compared(setting) });
+            told.lines()
+                .map(str::to_owned)
+                .skip_while(|line| !line.starts_with("Kafka alone:"))
+                .skip(1)
+                .collect::<Vec<_>>()
+        };
+        let (asked, duty) = ("What people asked of Tanist is left out there.", "Nobody is on duty there.");
+        let every = Some(Duration::from_secs(40));
+        assert_eq!(last(0, None), Vec::<String>::new());
+        assert_eq!(last(0, every), [duty]);
+        assert_eq!(last(2, every), [asked, duty]);
+        assert_eq!(last(1, None), [asked]);
     }
 
     #[test]

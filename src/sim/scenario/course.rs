@@ -17,6 +17,7 @@ use super::setting::Setting;
 pub struct Course {
     setting: Setting,
     commands: Vec<(Command, Timestamp)>,
+    asked: u64,
     toll: Toll,
 }
 
@@ -25,8 +26,8 @@ pub struct Course {
 pub struct Comparison {
     /// The world's line.
     pub setting: Setting,
-    /// How often people asked something of the trio, which is left out where nobody acts.
-    pub asked: usize,
+    /// How often people asked something of the trio, an operator on duty included; it is left out where nobody acts.
+    pub asked: u64,
     /// As it was played.
     pub with_tanist: Toll,
     /// The same with a trio that only looks on.
@@ -38,15 +39,15 @@ impl Course {
     pub(super) fn of(player: &Player) -> Option<Self> {
         let commands = player.course();
         let (Command::World(setting), _) = commands.first()? else { return None };
-        Some(Self { setting: (**setting).clone(), commands: commands.to_vec(), toll: player.world()?.toll()? })
+        let (setting, world) = ((**setting).clone(), player.world()?);
+        Some(Self { setting, commands: commands.to_vec(), asked: world.asked(), toll: world.toll()? })
     }
 
     /// Plays the same once more with nobody who acts, and compares.
     #[must_use]
     pub fn compared(self) -> Option<Comparison> {
         let kafka_alone = self.alone().world()?.toll()?;
-        let asked = self.commands.iter().filter(|(command, _)| matches!(command, Command::Person { .. })).count();
-        Some(Comparison { setting: self.setting, asked, with_tanist: self.toll, kafka_alone })
+        Some(Comparison { setting: self.setting, asked: self.asked, with_tanist: self.toll, kafka_alone })
     }
 
     /// Gives whoever has played the same with nobody who acts; each command takes as long as it did.
@@ -63,11 +64,12 @@ impl Course {
     }
 }
 
-/// Gives the same world with a trio that only looks on.
+/// Gives the same world with a trio that only looks on, and nobody on duty: what there is to say yes to, and the zombies that are restarted,
+/// are Tanist's doing.
 fn looking_on(setting: &Setting) -> Setting {
     // A trio that is broken might act all the same; a Kafka that is broken is so without Tanist, too.
     let sabotage = if setting.sabotage == Sabotage::UncleanKafka { setting.sabotage } else { Sabotage::None };
-    Setting { mode: Mode::Observe, sabotage, ..setting.clone() }
+    Setting { mode: Mode::Observe, operator: None, sabotage, ..setting.clone() }
 }
 
 #[cfg(test)]
@@ -77,6 +79,7 @@ mod tests {
     use super::super::{measured, replay};
     use super::*;
     use crate::sim::meter::Outage;
+    use crate::sim::world::World;
 
     fn course(text: &str) -> Course {
         measured(text).expect("a scenario").1.expect("it begins with its world")
@@ -134,5 +137,22 @@ mod tests {
         assert_eq!(world.statistics().touches, 0);
         assert_eq!(Some(world.now()), course.commands.last().map(|(_, over)| *over));
         assert_eq!(course.compared().map(|came_to| came_to.asked), Some(1));
+    }
+
+    #[test]
+    fn what_an_operator_on_duty_says_yes_to_was_asked_and_where_kafka_is_alone_nobody_is_on_duty() {
+        let text = "world seed=7 brokers=4 mode=approve operator=5s\n\nrun 20s\n\nkill b1\n\nrun 20s\n";
+        let course = course(text);
+        let did = |world: &World| (world.asked(), world.statistics().touches);
+        assert_eq!(course.alone().world().map(did), Some((0, 0)));
+        let came_to = course.compared().expect("a world");
+        let (with, alone) = (came_to.with_tanist.leaderless.longest, came_to.kafka_alone.leaderless.longest);
+        assert!(0 < came_to.asked && with < alone, "{came_to:?}");
+    }
+
+    #[test]
+    fn what_could_not_be_asked_was_not() {
+        let came_to = course("world seed=7 mode=approve\n\nrun 10s\n\napprove by alice\n").compared().expect("a world");
+        assert_eq!(came_to.asked, 0, "nothing is on offer");
     }
 }

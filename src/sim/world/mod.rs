@@ -324,6 +324,12 @@ impl World {
         self.checks.found()
     }
 
+    /// Gives how often people have asked something of our nodes, an operator on duty included.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
     /// Takes what a timeline tells, in order.
     #[must_use]
     pub fn take_told(&mut self) -> Vec<(Timestamp, Told)> {
