@@ -10,6 +10,7 @@ use crate::model::time::Timestamp;
 use crate::model::topology::Standing;
 
 use super::found::ECHOES_FOR;
+use super::signs::Doubts;
 use super::{Checks, Expected, Scene, Signs, Violation};
 
 /// An intent is closed after so long.
@@ -94,13 +95,15 @@ impl Checks {
     }
 
     pub(super) fn look_at_expected(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
-        if self.expected.is_empty() {
+        if self.expected.is_empty() && self.finds.is_empty() {
             return Ok(());
         }
-        self.go_on_expecting(scene);
+        let doubts = scene.doubts();
+        self.finds.doubted(doubts);
+        self.go_on_expecting(scene, doubts);
         let late = self.expected.iter().find_map(|(broker, expected)| {
             let sign = expected.signs.first()?;
-            let within = sign.within(expected.learnt, expected.doubt);
+            let within = expected.within(sign);
             (expected.began.plus(within) < scene.now).then_some((broker, sign, within))
         });
         let Some((broker, sign, within)) = late else { return Ok(()) };
@@ -109,10 +112,9 @@ impl Checks {
     }
 
     /// Takes in how much we doubt ourselves, and gives up what no bound holds for any more.
-    fn go_on_expecting(&mut self, scene: Scene<'_>) {
-        let doubts = scene.doubts();
+    fn go_on_expecting(&mut self, scene: Scene<'_>, doubts: Doubts) {
         self.expected.retain(|broker, expected| {
-            expected.doubt = expected.doubt.max(doubts.highest);
+            expected.doubted(doubts);
             let next = |kind: FindingKind| expected.signs.first().is_some_and(|sign| sign.kinds == [kind]);
             // What has befallen us since (our leader died with it) takes as long as it takes: L1 says how long.
             let undisturbed = scene.troubles.ours < expected.began;

@@ -9,6 +9,7 @@ use crate::model::finding::FindingKind;
 use crate::model::ids::BrokerId;
 use crate::model::time::Timestamp;
 
+use super::signs::Doubts;
 use super::{Expected, Sign};
 
 /// For how long a finding may still speak of what is over: the first tells of a broker, a node or a path that was away.
@@ -17,7 +18,7 @@ pub(super) const ECHOES_FOR: Duration = Duration::from_secs(25);
 /// What became of faults of single brokers that lead something, each by itself, and of findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Faults found for what they are within the bound of their kind.
+    /// Faults found for what they are within the bound of their kind, which is that of L2.
     pub right: u64,
     /// Faults found for what they are, but later.
     pub late: u64,
@@ -39,6 +40,16 @@ impl Finds {
     pub(super) fn struck(&mut self, broker: BrokerId, expected: Expected) {
         self.forget(broker);
         self.unfound.push((broker, expected));
+    }
+
+    /// Takes in how much we doubt ourselves.
+    pub(super) fn doubted(&mut self, doubts: Doubts) {
+        self.unfound.iter_mut().for_each(|(_, expected)| expected.doubted(doubts));
+    }
+
+    /// Tells whether nothing is left to be found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.unfound.is_empty()
     }
 
     /// Something else befalls a broker, or it cannot be found any more.
@@ -82,7 +93,7 @@ fn last(expected: &Expected) -> Option<&Sign> {
 }
 
 fn is_late(expected: &Expected, now: Timestamp) -> bool {
-    last(expected).is_some_and(|sign| expected.began.plus(sign.within(expected.learnt, expected.doubt)) < now)
+    last(expected).is_some_and(|sign| expected.began.plus(expected.within(sign)) < now)
 }
 
 #[cfg(test)]
@@ -121,6 +132,20 @@ mod tests {
 
         let mut finds = killed();
         finds.over(BROKER, after(10_000));
+        assert_eq!(finds.sums, Found { missed: 1, ..Found::default() });
+    }
+
+    #[test]
+    fn whoever_doubts_itself_is_late_that_much_later() {
+        let mut finds = killed();
+        for highest in [0, 2, 1] {
+            finds.doubted(Doubts::of(std::iter::once(highest), 4));
+        }
+        finds.found(BROKER, FindingKind::BrokerCrashed, after(9000));
+        assert_eq!(finds.sums, Found { right: 1, ..Found::default() }, "three times three seconds");
+        let mut finds = killed();
+        finds.doubted(Doubts::of(std::iter::once(2), 4));
+        finds.over(BROKER, after(9001));
         assert_eq!(finds.sums, Found { missed: 1, ..Found::default() });
     }
 

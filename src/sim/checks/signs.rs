@@ -11,7 +11,7 @@ use crate::model::finding::FindingKind as K;
 use crate::sim::kafka::fault::{FaultKind, Path, Vantage};
 use crate::sim::node::Machine;
 
-use super::Scene;
+use super::{Expected, Scene};
 
 /// One of these findings, within so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +45,24 @@ const fn silence(kinds: &'static [FindingKind], ms: u64) -> Sign {
 
 impl Sign {
     /// Since the fault began, where the broker's own pauses have raised its tau by `learnt`, and one of us doubts itself so much.
-    pub(super) fn within(&self, learnt: Duration, doubt: u8) -> Duration {
+    fn within(&self, learnt: Duration, doubt: u8) -> Duration {
         let undoubted = match self.told_by {
             ToldBy::Word => self.within,
             ToldBy::Silence => self.within.saturating_add(learnt),
         };
         undoubted.saturating_mul(u32::from(doubt).saturating_add(1))
+    }
+}
+
+impl Expected {
+    /// Takes in how much we doubt ourselves: the highest doubt since the fault began counts, as far as it was looked at.
+    pub(super) fn doubted(&mut self, doubts: Doubts) {
+        self.doubt = self.doubt.max(doubts.highest);
+    }
+
+    /// Gives how long after the fault began a sign may take.
+    pub(super) fn within(&self, sign: &Sign) -> Duration {
+        sign.within(self.learnt, self.doubt)
     }
 }
 
@@ -65,7 +77,7 @@ pub(in crate::sim) struct Doubts {
 
 impl Doubts {
     /// Gives them of each node's; from `abstain_from` on a node does not vote.
-    fn of(each: impl Iterator<Item = u8>, abstain_from: u8) -> Self {
+    pub(super) fn of(each: impl Iterator<Item = u8>, abstain_from: u8) -> Self {
         let mut all = Self::default();
         for lhm in each {
             all.highest = all.highest.max(lhm);
