@@ -9,9 +9,8 @@ use crate::model::record::{Body, Record};
 use crate::model::time::Timestamp;
 use crate::model::topology::Standing;
 
-use super::found::ECHOES_FOR;
 use super::signs::Doubts;
-use super::{Checks, Expected, Scene, Signs, Violation};
+use super::{Checks, ECHOES_FOR, Expected, Scene, Signs, Violation};
 
 /// An intent is closed after so long.
 const OPEN_MAX: Duration = Duration::from_secs(60);

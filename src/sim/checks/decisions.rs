@@ -13,10 +13,7 @@ use crate::model::record::{Decision, DecisionVerdict, Record};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Snapshot;
 
-use super::{Checks, Scene, Violation};
-
-/// How long nothing must have been wrong with a broker for an act on it to be needless: a session, and being green again.
-pub(super) const CALM_FOR: Duration = Duration::from_secs(25);
+use super::{Checks, ECHOES_FOR, Scene, Violation};
 
 /// How long a decision may take to commit and still be about the present.
 const COMMITTED_WITHIN: Duration = Duration::from_secs(10);
@@ -232,9 +229,9 @@ impl Checks {
         if COMMITTED_WITHIN < Duration::from_millis(wall_ms.saturating_sub(record.wall_ms)) {
             return Ok(());
         }
-        let calm = troubles.calm(broker, now, CALM_FOR) || troubles.blip(broker, now, CALM_FOR);
+        let calm = troubles.calm(broker, now, ECHOES_FOR) || troubles.blip(broker, now, ECHOES_FOR);
         if calm && scene.kafka.truth().works(broker) {
-            let what = || format!("acts on {broker}, with which nothing has been wrong for {CALM_FOR:?}");
+            let what = || format!("acts on {broker}, with which nothing has been wrong for {ECHOES_FOR:?}");
             scene.deny("5", Some(node), what)?;
         }
         Ok(())

@@ -3,17 +3,12 @@
 //! Deliberately no invariant: where several things go wrong at once no bound holds (L2 denies what breaks one where it does). These
 //! are the sums with which a soak ends.
 
-use std::time::Duration;
-
 use crate::model::finding::FindingKind;
 use crate::model::ids::BrokerId;
 use crate::model::time::Timestamp;
 
 use super::signs::Doubts;
 use super::{Expected, Sign};
-
-/// For how long a finding may still speak of what is over: the first tells of a broker, a node or a path that was away.
-pub(super) const ECHOES_FOR: Duration = Duration::from_secs(25);
 
 /// What became of faults of single brokers that lead something, each by itself, and of findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -98,6 +93,8 @@ fn is_late(expected: &Expected, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::signs_of;
     use super::*;
     use crate::sim::kafka::fault::FaultKind;

@@ -90,6 +90,11 @@ pub const NUMBERS: &[(&str, &str)] = &[
     ("L6", "at most two moves for each fault and partition, and one failback"),
 ];
 
+/// For how long what is over may still show, in Kafka or in what we say and do: a broker that was away may be in the ISR for the rest of
+/// its session (9 s), is green again after ten seconds of answers, and then come beats, reports and a commit. Until then no bound holds for
+/// the next fault, and a finding or an act may be about the last one.
+pub(in crate::sim) const ECHOES_FOR: Duration = Duration::from_secs(25);
+
 /// The world as checks see it.
 #[derive(Clone, Copy)]
 pub(in crate::sim) struct Scene<'a> {

@@ -13,8 +13,7 @@ use crate::model::time::Timestamp;
 use crate::model::topology::Standing;
 use crate::sim::kafka::talk::Request;
 
-use super::decisions::CALM_FOR;
-use super::{Checks, Licence, Scene, Violation};
+use super::{Checks, ECHOES_FOR, Licence, Scene, Violation};
 
 /// How long an answer may be on its way before nobody waits for it any more.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
@@ -129,7 +128,7 @@ fn is_left_alone(scene: Scene<'_>, broker: BrokerId) -> bool {
         ANSWERED_WITHIN,
     ];
     let seen = ages.into_iter().fold(Duration::ZERO, Duration::saturating_add);
-    let span = if scene.ours_well_for(seen) { seen } else { seen.max(CALM_FOR) };
+    let span = if scene.ours_well_for(seen) { seen } else { seen.max(ECHOES_FOR) };
     truth.works(broker) && truth.reads_for(broker).is_some_and(|reads| span <= reads)
 }
 

@@ -5,16 +5,12 @@ use std::time::Duration;
 
 use crate::decide::policy::DetectPolicy;
 use crate::model::ids::{BrokerId, ControllerId};
-use crate::sim::checks::{Signs, signs_of};
+use crate::sim::checks::{ECHOES_FOR, Signs, signs_of};
 use crate::sim::kafka::fault::{Fault, Impossible, Target};
 use crate::sim::kafka::talk::{Asker, Door, Line, Request};
 use crate::sim::node::Machine;
 
 use super::{World, scene};
-
-/// How long all must have been well for a bound to hold: brokers are green again, every pulse is trusted, no finding speaks of what is
-/// over. What has befallen us and left no doubt (a restart, a lost leader, a cut link) delays by what no doubt tells.
-const WELL_FOR: Duration = Duration::from_secs(25);
 
 /// How long we must have been well where doubt is left: it tells then by how much each of us waits longer. A leader stands after 3 s, and
 /// what waited for a process that ran slow, or for a disk, is done; while that lasts, no multiple of anything bounds it.
@@ -101,10 +97,10 @@ impl World {
     fn bound_holds(&self, broker: BrokerId) -> bool {
         let scene = scene!(self);
         let doubts = scene.doubts();
-        let ours = if doubts.highest == 0 { WELL_FOR } else { DOUBTFUL_FOR };
+        let ours = if doubts.highest == 0 { ECHOES_FOR } else { DOUBTFUL_FOR };
         scene.ours_well_for(ours)
             && doubts.quorum_votes()
-            && self.troubles.all_calm(self.now, WELL_FOR)
+            && self.troubles.all_calm(self.now, ECHOES_FOR)
             && self.has_no_case_of(broker)
     }
 
