@@ -116,8 +116,9 @@ fn spares(scene: Scene<'_>, node: NodeId, broker: BrokerId, does: &str) -> Resul
 
 /// Tells whether a broker works and reads the metadata log, as whoever heartbeats does, and has for so long that nobody can have seen
 /// it behind and still act on that: every age that a look may have, one after the other. A fault elsewhere, or of its clients' path
-/// alone, is no excuse; a new active controller is one, as all brokers have to find it first. What runs slow among us puts what it
-/// heard off by as much as it likes.
+/// alone, is no excuse; a new active controller is one, as all brokers have to find it first. Where something is wrong with us, a
+/// slow process, disk or link may put off what was heard: for [`ECHOES_FOR`] in all, and no longer. How late it runs a node sees by its own
+/// timers, and whoever acts even later on what it heard does the harm that this is about.
 fn is_left_alone(scene: Scene<'_>, broker: BrokerId) -> bool {
     let (truth, policy) = (scene.kafka.truth(), scene.policy);
     let ages = [
@@ -174,12 +175,13 @@ mod tests {
     struct Stage {
         kafka: Kafka,
         now: Timestamp,
+        troubles: Troubles,
     }
 
     impl Stage {
         fn new() -> Self {
             let kafka = Kafka::new(&KafkaPlan::usual(Version::V4_3, 4).with_topic("orders", 1, 3), 1);
-            let mut stage = Self { kafka, now: Timestamp(0) };
+            let mut stage = Self { kafka, now: Timestamp(0), troubles: Troubles::default() };
             stage.run(30);
             stage
         }
@@ -223,7 +225,7 @@ mod tests {
                 readers: &Readers::default(),
                 net: &Net::new(Chance::new(1)),
                 policy: &Policy::default(),
-                troubles: &Troubles::default(),
+                troubles: &self.troubles,
                 muted: None,
             };
             let sending = Sending { request, licence: &licence, step: 1, since };
@@ -283,6 +285,11 @@ mod tests {
         assert_eq!(stage.taken_out(), fine, "somebody may have seen it behind");
         stage.run(10);
         assert_eq!(stage.taken_out(), wrong, "nobody can have");
+        stage.troubles.ours = stage.now;
+        assert_eq!(stage.taken_out(), fine, "one of us that runs slow may act on it still");
+        stage.run(12);
+        stage.troubles.ours = stage.now;
+        assert_eq!(stage.taken_out(), wrong, "not for ever");
     }
 
     #[test]
