@@ -12,8 +12,11 @@ use crate::sim::node::Machine;
 
 use super::{World, scene};
 
-/// How long we must have been well where doubt is left: it tells then by how much each of us waits longer. A leader stands after 3 s, and
-/// what waited for a process that ran slow, or for a disk, is done; while that lasts, no multiple of anything bounds it.
+/// How long we must have been well where doubt is left: it tells then by how much each of us waits longer, and whatever else delays us is
+/// over. A leader stands after 3 s. A node that has just started has learnt nothing, and lacks nothing that it votes by for long: its
+/// lines open with its first look at the shape, and it believes the pulse after two beats of half a second. It begins without doubt, and
+/// with the tau of a second that the bounds are made for: what it had learnt of silences is gone. What waited for a process that ran
+/// slow, or for a disk, is done; while that lasts, no multiple of anything bounds it.
 const DOUBTFUL_FOR: Duration = Duration::from_secs(5);
 
 impl World {
@@ -92,8 +95,9 @@ impl World {
         state.is_some_and(|state| !state.cases.values().any(|case| case.finding.broker == broker))
     }
 
-    /// Tells whether everything has been well for long (of ourselves: for long enough that doubt tells the rest), and nothing is open
-    /// about a broker: then a bound holds, times one more than the highest doubt among us. Where too few may vote none does.
+    /// Tells whether everything has been well for long (of ourselves: for long enough that doubt, where there is any, tells the rest), and
+    /// nothing is open about a broker: then a bound holds, times one more than the highest doubt among us. Where too few may vote none
+    /// does.
     fn bound_holds(&self, broker: BrokerId) -> bool {
         let scene = scene!(self);
         let doubts = scene.doubts();
@@ -141,5 +145,42 @@ impl World {
         };
         let most = self.machines.values().filter_map(tau).max().unwrap_or_default();
         most.saturating_sub(DetectPolicy::default().tau_min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observation::{Light, PulseState, Sighting};
+    use crate::sim::kafka::plan::{KafkaPlan, Version};
+    use crate::sim::world::{ControllerAccess, WorldPlan};
+
+    /// Tells whether somebody leads, and each of us has seen every broker and knows its place in the metadata log.
+    fn all_know(world: &World) -> bool {
+        let told = |one: &Sighting| !matches!(one.light, Light::Unknown(_)) && one.pulse.state != PulseState::Unknown;
+        let knows = |machine: &Machine| {
+            let watch = machine.process.as_ref().expect("it runs").controller.watch();
+            let brokers = watch.report(machine.clock.local(world.now)).brokers;
+            brokers.len() == 4 && brokers.values().all(told)
+        };
+        world.leader().is_some() && world.machines.values().all(knows)
+    }
+
+    #[test]
+    fn whoever_has_just_started_knows_what_it_votes_by_once_doubt_alone_bounds() {
+        for controllers in [ControllerAccess::Direct, ControllerAccess::ThroughBrokers] {
+            let kafka = KafkaPlan::usual(Version::V4_3, 4).with_topic("orders", 6, 3);
+            let mut world = World::new(&WorldPlan { controllers, ..WorldPlan::new(7, kafka) });
+            assert!(!all_know(&world));
+            world.run_for(DOUBTFUL_FOR).unwrap();
+            assert!(all_know(&world), "{controllers:?}");
+            let leader = world.leader().unwrap();
+            world.crash(leader).unwrap();
+            world.run_for(Duration::from_secs(1)).unwrap();
+            world.start(leader).unwrap();
+            assert!(!all_know(&world));
+            world.run_for(DOUBTFUL_FOR).unwrap();
+            assert!(all_know(&world), "{controllers:?}, started again");
+        }
     }
 }
