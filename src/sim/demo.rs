@@ -11,7 +11,7 @@ use crate::model::time::Timestamp;
 use super::kafka::fault::{Fault, Target};
 use super::kafka::plan::Switch;
 use super::kafka::talk::Acks;
-use super::scenario::{Command, Player, Reader, ScenarioError, Setting};
+use super::scenario::{Command, Interpreter, Player, ScenarioError, Setting};
 
 /// What to type, for whoever asks.
 pub const HELP: &str = "\
@@ -28,7 +28,7 @@ help, q                             this; the end";
 /// A simulated cluster and trio, and what a person does to it.
 pub struct Demo {
     player: Player,
-    reader: Reader,
+    interpreter: Interpreter,
     setting: Setting,
     struck: Vec<Fault>,
     typed: usize,
@@ -61,7 +61,7 @@ impl Demo {
         };
         let mut player = Player::default();
         let _ = player.play(&Command::World(Box::new(setting.clone())));
-        Self { player, reader: Reader::of(&setting), setting, struck: Vec::new(), typed: 0 }
+        Self { player, interpreter: Interpreter::of(&setting), setting, struck: Vec::new(), typed: 0 }
     }
 
     /// Lets time pass; gives what happened.
@@ -97,7 +97,7 @@ impl Demo {
     }
 
     fn play(&mut self, line: &str) -> Reply {
-        let command = match self.reader.read(self.typed, line) {
+        let command = match self.interpreter.read(self.typed, line) {
             Ok(command) => command,
             Err(error) => {
                 let ScenarioError { word, expected, .. } = self.clearer(line, error);
@@ -118,7 +118,7 @@ impl Demo {
     fn clearer(&mut self, line: &str, error: ScenarioError) -> ScenarioError {
         let verb = line.split_whitespace().next().unwrap_or_default();
         let unknown = |other: &ScenarioError| error.word.is_empty() && other.word == verb;
-        self.reader.read(self.typed, &format!("{line} b1")).err().filter(unknown).unwrap_or(error)
+        self.interpreter.read(self.typed, &format!("{line} b1")).err().filter(unknown).unwrap_or(error)
     }
 
     /// Ends everything that was done to one broker or controller, or to all.

@@ -21,7 +21,7 @@ use crate::sim::world::Statistics;
 
 pub use command::{Command, Expectation, Foreign, Ours, Wish};
 pub use course::{Comparison, Course};
-pub use parse::{Reader, ScenarioError};
+pub use parse::{Interpreter, ScenarioError};
 pub use play::Player;
 pub use setting::Setting;
 

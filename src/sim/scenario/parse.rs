@@ -93,10 +93,10 @@ pub(super) fn parse(text: &str) -> Result<Script, ScenarioError> {
 
 /// Reads commands one by one in a world that stands already.
 #[derive(Debug, Clone)]
-pub struct Reader(Known);
+pub struct Interpreter(Known);
 
-impl Reader {
-    /// Gives a reader for this world.
+impl Interpreter {
+    /// Gives an interpreter for this world.
     #[must_use]
     pub fn of(setting: &Setting) -> Self {
         Self(Known { setting: Some(setting.clone()), now: None })
