@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::change::State;
 use super::happening::{Chore, Happening};
 use super::plan::Version;
-use super::state::{Batch, Broker, Existence, Fence, Gate, Leaving, Phase, Place, Process, Socket, Stage};
+use super::state::{Batch, Broker, Existence, Gate, Phase, Place, Process, Socket, Stage};
 use super::talk::{Answer, Door, News, Position};
 use super::{Kafka, times, timing};
 use crate::model::ids::{BrokerId, LeaderEpoch, Offset};
@@ -274,11 +274,7 @@ impl Kafka {
     fn registrations(&self) -> BTreeMap<BrokerId, Registration> {
         let mut all: BTreeMap<BrokerId, Registration> = BTreeMap::new();
         for (id, registered) in &self.registry {
-            let standing = match (registered.fenced, registered.leaving) {
-                (Fence::Up, _) => Standing::Fenced,
-                (Fence::Down, Leaving::Since(_)) => Standing::ShuttingDown,
-                (Fence::Down, Leaving::No) => Standing::Active,
-            };
+            let standing = registered.standing();
             let rack = self.brokers.get(id).and_then(|broker| broker.rack.clone());
             all.insert(*id, Registration { rack, epoch: Some(registered.epoch), standing });
         }

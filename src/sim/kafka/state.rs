@@ -13,7 +13,7 @@ use super::talk::{Answer, Call, RecordId, Request, Throttled};
 use super::throttle::Quotas;
 use crate::model::ids::{BrokerEpoch, BrokerId, LeaderEpoch, PartitionId, Rack, TopicId};
 use crate::model::time::Timestamp;
-use crate::model::topology::Topology;
+use crate::model::topology::{Standing, Topology};
 
 /// Where a partition stands in the list of all; never used again after its topic is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -197,6 +197,15 @@ impl Registered {
     /// Tells whether it may lead and be in sync.
     pub(super) fn active(&self) -> bool {
         self.fenced == Fence::Down && self.leaving == Leaving::No
+    }
+
+    /// Gives where it stands: whoever is fenced is out, however it came to that.
+    pub(super) fn standing(&self) -> Standing {
+        match (self.fenced, self.leaving) {
+            (Fence::Up, _) => Standing::Fenced,
+            (Fence::Down, Leaving::Since(_)) => Standing::ShuttingDown,
+            (Fence::Down, Leaving::No) => Standing::Active,
+        }
     }
 }
 

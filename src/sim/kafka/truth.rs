@@ -9,7 +9,7 @@ use super::combined::Harm;
 use super::fault::{FaultKind, Path, Target};
 use super::past::KEPT_FOR;
 pub use super::state::Lost;
-use super::state::{Connection, Disk, Existence, Fence, Leaving, Partition, Process, Registered};
+use super::state::{Connection, Disk, Existence, Partition, Process, Registered};
 use super::talk::{Acks, Asker, RecordId};
 use crate::model::ids::{BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, TopicId};
 use crate::model::time::Timestamp;
@@ -106,12 +106,7 @@ impl Truth<'_> {
     /// Gives the registrations.
     #[must_use]
     pub fn registrations(&self) -> BTreeMap<BrokerId, RegisteredTruth> {
-        let standing = |one: &Registered| match (one.fenced, one.leaving) {
-            (Fence::Up, _) => Standing::Fenced,
-            (Fence::Down, Leaving::Since(_)) => Standing::ShuttingDown,
-            (Fence::Down, Leaving::No) => Standing::Active,
-        };
-        let told = |one: &Registered| RegisteredTruth { epoch: one.epoch, standing: standing(one) };
+        let told = |one: &Registered| RegisteredTruth { epoch: one.epoch, standing: one.standing() };
         self.kafka.registry.iter().map(|(id, one)| (*id, told(one))).collect()
     }
 
