@@ -149,11 +149,10 @@ impl Demo {
     pub fn status(&self) -> Vec<String> {
         let Some(world) = self.player.world() else { return Vec::new() };
         let truth = world.kafka().truth();
-        let registrations = truth.registrations();
         let mut lines = Vec::new();
         for id in (1..=self.setting.brokers).map(|id| BrokerId(i32::from(id))) {
-            let led = truth.partitions().filter(|one| truth.partition(*one).is_some_and(|one| one.leader == Some(id)));
-            let standing = registrations.get(&id).map_or("not registered".to_owned(), |one| one.standing.to_string());
+            let led = truth.partitions().filter(|one| truth.leader(*one) == Some(id));
+            let standing = truth.registration(id).map_or("not registered".to_owned(), |one| one.standing.to_string());
             let process = match (truth.has_process(id), truth.works(id)) {
                 (false, _) => "dead",
                 (true, false) => "does not work",

@@ -67,8 +67,8 @@ impl Watch {
         let mut leads: BTreeMap<(Option<BrokerId>, Option<BrokerId>), Vec<PartitionId>> = BTreeMap::new();
         let (mut left, mut joined): (BTreeMap<BrokerId, usize>, BTreeMap<BrokerId, usize>) = Default::default();
         for id in truth.partitions() {
-            let Some(partition) = truth.partition(id) else { continue };
-            let now = Seen { leader: partition.leader, isr: partition.isr.iter().copied().collect() };
+            let Some(isr) = truth.isr(id) else { continue };
+            let now = Seen { leader: truth.leader(id), isr: isr.iter().copied().collect() };
             let Some(before) = self.partitions.insert(id, now.clone()) else { continue };
             if before.leader != now.leader {
                 leads.entry((before.leader, now.leader)).or_default().push(id);

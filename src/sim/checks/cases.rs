@@ -32,8 +32,7 @@ fn strikes(scene: Scene<'_>, broker: BrokerId) -> u32 {
 
 /// Tells whether the controllers take a broker for active.
 fn is_active(scene: Scene<'_>, broker: BrokerId) -> bool {
-    let known = scene.kafka.truth().registrations().get(&broker).map(|known| known.standing);
-    known == Some(Standing::Active)
+    scene.kafka.truth().registration(broker).is_some_and(|known| known.standing == Standing::Active)
 }
 
 /// Tells whether nothing has befallen a broker for long, nor Kafka as a whole, nor us. One that the controllers have fenced is away: a

@@ -191,7 +191,7 @@ impl Checks {
     fn not_too_many(&mut self, scene: Scene<'_>, node: NodeId, snapshot: &Snapshot) -> Result<(), Violation> {
         self.count("5");
         // The record holds those that the decision reads; the cluster has more.
-        let all = scene.kafka.truth().registrations().len().max(snapshot.topology.brokers.len());
+        let all = scene.kafka.truth().brokers_registered().max(snapshot.topology.brokers.len());
         let share = all.saturating_mul(usize::try_from(scene.policy.guard.blast_radius_permille).unwrap_or(0)) / 1000;
         let away = &scene.policy.guard.maintenance;
         let ids = snapshot.topology.brokers.keys().filter(|id| !away.contains(id));

@@ -115,7 +115,7 @@ impl Checks {
 
     pub(super) fn look_at_bounds(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
         let truth = scene.kafka.truth();
-        let brokers = truth.registrations().len().saturating_add(8);
+        let brokers = truth.brokers_registered().saturating_add(8);
         for (id, machine) in scene.machines {
             let Some(process) = machine.process.as_ref() else { continue };
             self.count("S8");

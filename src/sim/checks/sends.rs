@@ -66,7 +66,7 @@ impl Checks {
             let short = licence.digest.short();
             scene.deny("8", Some(node), || format!("fences a life of {broker} that plan {short} does not mean"))?;
         }
-        let known = scene.kafka.truth().registrations().get(&broker).copied();
+        let known = scene.kafka.truth().registration(broker);
         let struck = known.is_some_and(|known| known.epoch == epoch && known.standing != Standing::Fenced);
         if struck { spares(scene, node, broker, "fences") } else { Ok(()) }
     }
@@ -81,7 +81,7 @@ impl Checks {
         licence: &Licence,
     ) -> Result<(), Violation> {
         self.count("8");
-        let registered = scene.kafka.truth().registrations().get(&broker).map(|known| known.epoch);
+        let registered = scene.kafka.truth().registration(broker).map(|known| known.epoch);
         let may_be_it = |life: Option<BrokerEpoch>| life.is_none() || registered.is_none() || life == registered;
         let means = |act: &Act| match act {
             Act::Unregister { broker: one, epoch } => {
@@ -106,8 +106,8 @@ fn spares(scene: Scene<'_>, node: NodeId, broker: BrokerId, does: &str) -> Resul
     }
     let truth = scene.kafka.truth();
     let short = truth.partitions().find(|id| {
-        let Some((partition, min_isr)) = truth.partition(*id).zip(truth.min_isr(*id)) else { return false };
-        partition.isr.contains(&broker) && partition.isr.len() <= min_isr
+        let Some((isr, min_isr)) = truth.isr(*id).zip(truth.min_isr(*id)) else { return false };
+        isr.contains(&broker) && isr.len() <= min_isr
     });
     let what =
         |id| format!("{does} {broker}, which works and reads the metadata log, and {id} has too few in sync then");

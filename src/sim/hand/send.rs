@@ -109,7 +109,7 @@ impl Hand {
             }
             (Sending::Fence, Act::Fence { broker, epoch }) => {
                 // A saboteur fences whatever life is registered now.
-                let newest = || desk.kafka.truth().registrations().get(broker).map(|one| one.epoch);
+                let newest = || desk.kafka.truth().registration(*broker).map(|one| one.epoch);
                 let now = (sabotage == Sabotage::FencesAnyLife).then(newest).flatten();
                 Request::Fence { broker: *broker, epoch: now.unwrap_or(*epoch) }
             }

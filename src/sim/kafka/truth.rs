@@ -96,6 +96,24 @@ impl Truth<'_> {
         })
     }
 
+    /// Gives who leads a partition, if somebody does.
+    #[must_use]
+    pub fn leader(&self, id: PartitionId) -> Option<BrokerId> {
+        self.find(id)?.state.leader
+    }
+
+    /// Gives a partition's replicas in order.
+    #[must_use]
+    pub fn replicas(&self, id: PartitionId) -> Option<&[BrokerId]> {
+        Some(self.find(id)?.state.replicas.as_slice())
+    }
+
+    /// Gives who is in sync of a partition, in Kafka's order.
+    #[must_use]
+    pub fn isr(&self, id: PartitionId) -> Option<&[BrokerId]> {
+        Some(self.find(id)?.state.isr.as_slice())
+    }
+
     /// Gives how many of a partition must be in sync for acks=all, capped at its replicas as Kafka does.
     #[must_use]
     pub fn min_isr(&self, id: PartitionId) -> Option<usize> {
@@ -106,8 +124,19 @@ impl Truth<'_> {
     /// Gives the registrations.
     #[must_use]
     pub fn registrations(&self) -> BTreeMap<BrokerId, RegisteredTruth> {
-        let told = |one: &Registered| RegisteredTruth { epoch: one.epoch, standing: one.standing() };
         self.kafka.registry.iter().map(|(id, one)| (*id, told(one))).collect()
+    }
+
+    /// Gives one broker's registration, if it has one.
+    #[must_use]
+    pub fn registration(&self, id: BrokerId) -> Option<RegisteredTruth> {
+        self.kafka.registry.get(&id).map(told)
+    }
+
+    /// Gives how many brokers are registered.
+    #[must_use]
+    pub fn brokers_registered(&self) -> usize {
+        self.kafka.registry.len()
     }
 
     /// Gives the controller that is active and can do something.
@@ -178,7 +207,8 @@ impl Truth<'_> {
     /// Tells whether a broker leads any partition.
     #[must_use]
     pub fn leads(&self, id: BrokerId) -> bool {
-        self.partitions().any(|one| self.partition(one).is_some_and(|one| one.leader == Some(id)))
+        let led = |one: &Partition| one.standing == Existence::Exists && one.state.leader == Some(id);
+        self.kafka.partitions.iter().any(led)
     }
 
     /// Tells whether a broker's process runs, serves, and its disk answers.
@@ -265,4 +295,8 @@ impl Truth<'_> {
     fn find(&self, id: PartitionId) -> Option<&Partition> {
         self.kafka.existing(*self.kafka.catalogue.places.get(&id)?)
     }
+}
+
+fn told(one: &Registered) -> RegisteredTruth {
+    RegisteredTruth { epoch: one.epoch, standing: one.standing() }
 }

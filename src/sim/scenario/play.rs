@@ -304,9 +304,7 @@ impl Player {
         let topic = truth.topics().next().map(|(id, _)| id).unwrap_or_default();
         let holds = match what {
             Expectation::LeadsNothing(broker) => !truth.leads(*broker),
-            Expectation::LedBy(partition, broker) => {
-                truth.partition(partition_of(topic, *partition)).is_some_and(|one| one.leader == Some(*broker))
-            }
+            Expectation::LedBy(partition, broker) => truth.leader(partition_of(topic, *partition)) == Some(*broker),
             Expectation::Serving => truth.partitions().all(|id| truth.serves(id, Acks::All, Path::Clients)),
             Expectation::Blocked(partition) => !truth.serves(partition_of(topic, *partition), Acks::All, Path::Clients),
             Expectation::NothingLost => world.nothing_lost(),

@@ -76,9 +76,8 @@ impl World {
     fn zombies_told(&self) -> BTreeSet<BrokerId> {
         let Some(state) = self.leader().and_then(|leader| self.state_of(leader)) else { return BTreeSet::new() };
         let truth = self.kafka.truth();
-        let registered = truth.registrations();
         let told = state.attentions.values().filter_map(|told| about(&told.what));
-        told.filter(|broker| truth.works(*broker) && !registered.contains_key(broker)).collect()
+        told.filter(|broker| truth.works(*broker) && truth.registration(*broker).is_none()).collect()
     }
 }
 
@@ -121,7 +120,7 @@ mod tests {
     }
 
     fn is_registered(world: &World) -> bool {
-        world.kafka().truth().registrations().contains_key(&BROKER)
+        world.kafka().truth().registration(BROKER).is_some()
     }
 
     #[test]

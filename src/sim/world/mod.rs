@@ -157,7 +157,7 @@ impl World {
         };
         let orders = {
             let truth = kafka.truth();
-            truth.partitions().filter_map(|id| Some((id, truth.partition(id)?.replicas))).collect()
+            truth.partitions().filter_map(|id| Some((id, truth.replicas(id)?.to_vec()))).collect()
         };
         let mut world = Self {
             now: plan.kafka.start,
@@ -369,9 +369,8 @@ impl World {
     fn not_restored(&self, scene: Scene<'_>) -> Option<Violation> {
         let truth = self.kafka.truth();
         let wrong = self.orders.iter().find_map(|(id, order)| {
-            let partition = truth.partition(*id)?;
-            (partition.replicas != *order)
-                .then(|| format!("{id} has the order {:?}, at first {order:?}", partition.replicas))
+            let replicas = truth.replicas(*id)?;
+            (replicas != order.as_slice()).then(|| format!("{id} has the order {replicas:?}, at first {order:?}"))
         });
         wrong.and_then(|what| scene.found("L5", || what))
     }
