@@ -115,14 +115,14 @@ impl Checks {
 
     pub(super) fn look_at_bounds(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
         let truth = scene.kafka.truth();
-        let brokers = truth.brokers_registered().saturating_add(8);
+        let (brokers, lines) = (truth.brokers_registered().saturating_add(8), truth.longest_lines());
         for (id, machine) in scene.machines {
             let Some(process) = machine.process.as_ref() else { continue };
             self.count("S8");
             let mut sizes = sizes(process, brokers);
             sizes.extend([
                 ("log entries on the disk", machine.disk.log_len(), LOG_MAX),
-                ("requests on one line", truth.longest_line(Asker::Node(*id)), LINE_MAX),
+                ("requests on one line", lines.get(&Asker::Node(*id)).copied().unwrap_or(0), LINE_MAX),
                 ("stimuli that wait", machine.waits.len(), self.waits_max(scene, machine, brokers)),
             ]);
             if let Some((what, count, most)) = sizes.into_iter().find(|(_, count, most)| most < count) {

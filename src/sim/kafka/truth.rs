@@ -9,7 +9,7 @@ use super::combined::Harm;
 use super::fault::{FaultKind, Path, Target};
 use super::past::KEPT_FOR;
 pub use super::state::Lost;
-use super::state::{Connection, Disk, Existence, Partition, Process, Registered};
+use super::state::{Disk, Existence, Partition, Process, Registered};
 use super::talk::{Acks, Asker, RecordId};
 use crate::model::ids::{BrokerEpoch, BrokerId, ControllerId, LeaderEpoch, Offset, PartitionId, TopicId};
 use crate::model::time::Timestamp;
@@ -196,12 +196,17 @@ impl Truth<'_> {
         views.any(seemed) || oldest.plus(KEPT_FOR) < self.kafka.now || self.kafka.past.of(place, oldest).any(fits)
     }
 
-    /// Gives how much waits on the longest line of an asker: what it sent and nobody serves, and answers that are held up.
+    /// Gives how much waits on the longest line of each asker that has one: what it sent and nobody serves, and answers that are
+    /// held up.
     #[must_use]
-    pub fn longest_line(&self, asker: Asker) -> usize {
-        let waits = |one: &Connection| one.sent.len().saturating_add(one.inbox.len()).saturating_add(one.held.len());
-        let own = self.kafka.connections.values().filter(|one| one.line.from == asker);
-        own.map(waits).max().unwrap_or(0)
+    pub fn longest_lines(&self) -> BTreeMap<Asker, usize> {
+        let mut longest = BTreeMap::new();
+        for one in self.kafka.connections.values() {
+            let waits = one.sent.len().saturating_add(one.inbox.len()).saturating_add(one.held.len());
+            let most: &mut usize = longest.entry(one.line.from).or_default();
+            *most = waits.max(*most);
+        }
+        longest
     }
 
     /// Tells whether a broker leads any partition.
