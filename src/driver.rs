@@ -13,17 +13,16 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::control::event::{Effect, Errand, Event, Kept, PauseFile, Role, StepResult};
-use crate::control::pace::{READ_BACK_REST, READ_BACK_WITHIN, TICK};
+use crate::control::pace::{OwnPace, READ_BACK_REST, READ_BACK_WITHIN, TICK};
 use crate::control::state::State;
 use crate::control::{Controller, Now};
 use crate::decide::advice::budget;
 use crate::model::chain::Head;
 use crate::model::ids::NodeId;
-use crate::model::observation::{Fact, LookNow, Observation, OwnHealth};
+use crate::model::observation::{Fact, LookNow, Observation};
 use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::Step;
 use crate::model::record::{NotSent, Receipt, StepRefusal};
-use crate::model::time::Timestamp;
 use crate::ports::{Actuator, Adviser, ApplyError, Ledger, LedgerEvent, PeerWords, Probe};
 
 /// An operator's request on its way in.
@@ -95,29 +94,8 @@ pub struct Driver<P, A, L, V> {
     errands: JoinSet<Event>,
     tickets: BTreeMap<u64, Asker>,
     last_ticket: u64,
-    pace: Pace,
+    pace: OwnPace,
     heads: watch::Sender<BTreeMap<NodeId, Head>>,
-}
-
-/// How well this process keeps time and gets its writes onto the disk.
-#[derive(Debug, Default)]
-struct Pace {
-    /// When the next tick is due.
-    due: Timestamp,
-    /// The slowest write since the last tick; each is told once.
-    slowest_sync: Duration,
-}
-
-impl Pace {
-    fn synced(&mut self, took: Duration) {
-        self.slowest_sync = self.slowest_sync.max(took);
-    }
-
-    fn ticked(&mut self, now: Timestamp) -> OwnHealth {
-        let own = OwnHealth { timer_lag: now.since(self.due), fsync: std::mem::take(&mut self.slowest_sync) };
-        self.due = now.plus(TICK);
-        own
-    }
 }
 
 #[derive(Debug)]
@@ -151,7 +129,7 @@ where
             errands: JoinSet::new(),
             tickets: BTreeMap::new(),
             last_ticket: 0,
-            pace: Pace::default(),
+            pace: OwnPace::default(),
             heads: watch::Sender::default(),
         }
     }
@@ -166,7 +144,7 @@ where
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Stopped {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.pace.due = (self.now)().at.plus(TICK);
+        self.pace = OwnPace::beginning((self.now)().at);
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -356,36 +334,4 @@ fn step_result(step: &Step, result: Result<Receipt, ApplyError>) -> StepResult {
     };
     let said = result.err().map(|error| format!("{} was not carried out: {error}", step.act.name()));
     StepResult { receipt, said }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decide::policy::Policy;
-    use crate::decide::watch::Watch;
-    use crate::model::ids::Listener;
-
-    /// What ten quiet seconds leave of the doubt that one slow write brings, and the most that it came to.
-    fn doubt_after_one_sync_of(took: Duration) -> (u8, u8) {
-        let mut watch = Watch::new(NodeId(1), &Policy::default(), Listener("CLIENTS".to_owned()), [].into());
-        let mut now = Timestamp(1_000_000);
-        let mut pace = Pace { due: now, slowest_sync: Duration::ZERO };
-        let mut most = 0;
-        pace.synced(took);
-        pace.synced(Duration::from_millis(1));
-        for _ in 0..200 {
-            let fact = Fact::Own(pace.ticked(now));
-            let _ = watch.note(&Observation { at: now, fact });
-            let _ = watch.tick(now);
-            most = watch.report(now).lhm.max(most);
-            now = now.plus(TICK);
-        }
-        (most, watch.report(now).lhm)
-    }
-
-    #[test]
-    fn one_slow_write_raises_doubt_once_and_is_forgotten() {
-        assert_eq!(doubt_after_one_sync_of(Duration::from_millis(300)), (1, 0));
-        assert_eq!(doubt_after_one_sync_of(Duration::from_millis(3)), (0, 0));
-    }
 }

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::model::observation::Blindness;
+use crate::model::observation::{Blindness, OwnHealth};
+use crate::model::time::Timestamp;
 
 /// How often each probe looks, and how long it waits.
 ///
@@ -60,6 +61,35 @@ impl Rhythm {
     }
 }
 
+/// How well a process keeps time and gets its writes onto the disk, as it tells its controller with each tick.
+#[derive(Debug, Default)]
+pub struct OwnPace {
+    /// When the next tick is due.
+    due: Timestamp,
+    /// The slowest write since the last tick; each is told once.
+    slowest_sync: Duration,
+}
+
+impl OwnPace {
+    /// Gives the pace of a process that begins now.
+    #[must_use]
+    pub fn beginning(now: Timestamp) -> Self {
+        Self { due: now.plus(TICK), slowest_sync: Duration::ZERO }
+    }
+
+    /// A write is on the disk; syncing took this long.
+    pub fn synced(&mut self, took: Duration) {
+        self.slowest_sync = self.slowest_sync.max(took);
+    }
+
+    /// A tick fires; gives what there is to tell since the last one.
+    pub fn ticked(&mut self, now: Timestamp) -> OwnHealth {
+        let own = OwnHealth { timer_lag: now.since(self.due), fsync: std::mem::take(&mut self.slowest_sync) };
+        self.due = now.plus(TICK);
+        own
+    }
+}
+
 /// How often time passes for the controller. Fine enough that silence is seen within a twentieth of its limit.
 pub const TICK: Duration = Duration::from_millis(50);
 
@@ -96,6 +126,10 @@ pub const SEARCH_EVERY: Duration = Duration::from_millis(250);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::policy::Policy;
+    use crate::decide::watch::Watch;
+    use crate::model::ids::{Listener, NodeId};
+    use crate::model::observation::{Fact, Observation};
 
     #[test]
     fn whoever_did_not_answer_about_log_dirs_is_asked_again_soon_and_whoever_refused_is_not() {
@@ -106,5 +140,29 @@ mod tests {
         for told in [None, Some(Blindness::Denied), Some(Blindness::Unsupported)] {
             assert_eq!(rhythm.next_dirs(told), rhythm.rounds, "{told:?}");
         }
+    }
+
+    /// What ten quiet seconds leave of the doubt that one slow write brings, and the most that it came to.
+    fn doubt_after_one_sync_of(took: Duration) -> (u8, u8) {
+        let mut watch = Watch::new(NodeId(1), &Policy::default(), Listener("CLIENTS".to_owned()), [].into());
+        let mut now = Timestamp(1_000_000);
+        let mut pace = OwnPace::beginning(now);
+        let mut most = 0;
+        pace.synced(took);
+        pace.synced(Duration::from_millis(1));
+        for _ in 0..200 {
+            now = now.plus(TICK);
+            let fact = Fact::Own(pace.ticked(now));
+            let _ = watch.note(&Observation { at: now, fact });
+            let _ = watch.tick(now);
+            most = watch.report(now).lhm.max(most);
+        }
+        (most, watch.report(now).lhm)
+    }
+
+    #[test]
+    fn one_slow_write_raises_doubt_once_and_is_forgotten() {
+        assert_eq!(doubt_after_one_sync_of(Duration::from_millis(300)), (1, 0));
+        assert_eq!(doubt_after_one_sync_of(Duration::from_millis(3)), (0, 0));
     }
 }

@@ -226,7 +226,7 @@ pub struct LogDirsReading {
 pub struct OwnHealth {
     /// How late this node's own timer fired.
     pub timer_lag: Duration,
-    /// How long its last fsync took.
+    /// How long the slowest fsync took since this was told last.
     pub fsync: Duration,
 }
 

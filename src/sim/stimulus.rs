@@ -25,7 +25,7 @@ pub(in crate::sim) enum Stimulus {
     Frame(NodeId, Frame),
     /// The link to a node went down: its process is gone.
     LinkDown(NodeId),
-    /// The disk is done.
+    /// The disk is done; syncing took so long (no time where no sync was asked for).
     DiskDone(PersistToken, Duration),
     /// The disk refused.
     DiskFailed,

@@ -56,8 +56,8 @@ pub(in crate::sim) struct Machine {
     pub(in crate::sim) hold: Hold,
     /// What waits while the process is stopped, or busy.
     pub(in crate::sim) waits: VecDeque<Stimulus>,
-    /// Writes that a stalled disk has not answered.
-    pub(in crate::sim) stalled: Vec<(PersistToken, Timestamp)>,
+    /// Writes that a stalled disk has not answered, and since when those that are to be synced have waited.
+    pub(in crate::sim) stalled: Vec<(PersistToken, Option<Timestamp>)>,
     pub(in crate::sim) pause_file: PauseFile,
     /// Why the process ended by itself, where it did.
     pub(in crate::sim) ended: Option<String>,

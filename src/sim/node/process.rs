@@ -11,13 +11,12 @@ use bytes::Bytes;
 use crate::consensus::{Input, Output, Peer, Proposal, next_change};
 use crate::control::Controller;
 use crate::control::event::{Effect, Event, PeerWords, Role};
-use crate::control::pace::TICK;
+use crate::control::pace::{OwnPace, TICK};
 use crate::control::state::State;
 use crate::decide::advice::message;
 use crate::model::ids::{NodeId, RaftIndex};
-use crate::model::observation::{Fact, Observation, OwnHealth};
+use crate::model::observation::{Fact, Observation};
 use crate::model::operator::{Answer, OperatorRequest};
-use crate::model::time::Timestamp;
 use crate::sim::desk::Desk;
 use crate::sim::hand::Hand;
 use crate::sim::kafka::talk::Heard;
@@ -58,9 +57,8 @@ pub(in crate::sim) struct Process {
     last_ticket: u64,
     last_token: u64,
     change: Option<u64>,
-    last_sync: Duration,
-    /// When the controller's tick is due, by the process's own clock.
-    tick_due: Timestamp,
+    /// By the process's own clock.
+    pace: OwnPace,
     raft_tick: Duration,
     raft_ticks: u32,
     wanted: BTreeSet<NodeId>,
@@ -101,8 +99,7 @@ impl Process {
             last_ticket: 0,
             last_token: 0,
             change: None,
-            last_sync: Duration::ZERO,
-            tick_due: desk.now().plus(TICK),
+            pace: OwnPace::beginning(desk.now()),
             raft_tick: parts.raft_tick,
             raft_ticks: 0,
             wanted: parts.voters,
@@ -128,9 +125,7 @@ impl Process {
             Stimulus::Frame(from, Frame::Words(words)) => self.todo.push_back(Todo::Heard(from, *words)),
             Stimulus::LinkDown(node) => self.todo.push_back(Todo::Raft(Input::PeerUnreachable(node))),
             Stimulus::DiskDone(token, took) => {
-                if !took.is_zero() {
-                    self.last_sync = took;
-                }
+                self.pace.synced(took);
                 self.todo.push_back(Todo::Raft(Input::Persisted(token)));
             }
             Stimulus::DiskFailed => self.ended = Some("its log cannot be written".to_owned()),
@@ -172,8 +167,7 @@ impl Process {
 
     fn tick(&mut self, desk: &mut Desk<'_>) {
         let now = desk.now();
-        let own = OwnHealth { timer_lag: now.since(self.tick_due), fsync: self.last_sync };
-        self.tick_due = now.plus(TICK);
+        let own = self.pace.ticked(now);
         desk.later(TICK, Stimulus::Tick);
         self.probe.sweep(desk);
         self.todo.push_back(Todo::Control(Event::Observed(Observation { at: now, fact: Fact::Own(own) })));

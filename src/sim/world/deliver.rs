@@ -136,7 +136,7 @@ impl World {
                 let took = if synced { at.since(now) } else { std::time::Duration::ZERO };
                 self.later(node, at, Stimulus::DiskDone(token, took));
             }
-            Due::WhenItGoesOn => machine.stalled.push((token, now)),
+            Due::WhenItGoesOn => machine.stalled.push((token, synced.then_some(now))),
             Due::Failed => self.later(node, now, Stimulus::DiskFailed),
         }
     }

@@ -137,7 +137,8 @@ impl World {
         machine.disk.trouble = trouble;
         if trouble != Some(DiskTrouble::Stalled) {
             for (token, since) in std::mem::take(&mut machine.stalled) {
-                self.later(id, self.now, Stimulus::DiskDone(token, self.now.since(since)));
+                let took = since.map_or(Duration::ZERO, |since| self.now.since(since));
+                self.later(id, self.now, Stimulus::DiskDone(token, took));
             }
         }
         Ok(())
