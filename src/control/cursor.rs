@@ -73,7 +73,7 @@ impl Controller {
                 if let Some(ended) = lead.cursor.take_if(|cursor| cursor.digest == outcome.plan) {
                     lead.acted = Some(now.at);
                     let not = ended.broker.into_iter().collect();
-                    self.out.push(Effect::Look(LookNow::Topology { not }));
+                    self.out.push(Effect::Look(LookNow::Topology { not, turn: 0 }));
                 }
             }
             Body::Founded { .. }

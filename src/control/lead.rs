@@ -58,6 +58,8 @@ pub(super) struct Lead {
     pub(super) looked: BTreeMap<BrokerId, Timestamp>,
     /// When others were last asked for the shape that tells a stop from a crash, by the broker of which it is to tell that.
     pub(super) shape_asked: BTreeMap<BrokerId, Timestamp>,
+    /// How often that had been asked for by then, and nobody had told it.
+    pub(super) shape_turn: usize,
     /// Since when a failback has been waited for, by case.
     pub(super) waits: BTreeMap<CaseId, Timestamp>,
     /// Operators who wait for a record.
@@ -137,6 +139,7 @@ impl Lead {
             odd: BTreeMap::new(),
             looked: BTreeMap::new(),
             shape_asked: BTreeMap::new(),
+            shape_turn: 0,
             waits: BTreeMap::new(),
             waiting: Vec::new(),
             deferred: VecDeque::new(),

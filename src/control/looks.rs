@@ -42,15 +42,17 @@ impl Controller {
     }
 
     /// Where only brokers tell the shape, a refused broker is named once they have told it anew. A node asks when it sees the refusal
-    /// itself: where the others see it first, or the answer was lost, the leader asks here.
+    /// itself: where the others see it first, or the answer was lost, the leader asks here. Each question goes to other brokers than the
+    /// one before: whoever left that unanswered will hardly answer the next.
     pub(super) fn look_at_shape(&mut self, now: Timestamp, snapshot: &Snapshot) {
         let policy = &self.options.policy;
         let awaited = awaiting_shape(snapshot, policy);
         let mine = snapshot.heard.get(&self.options.me).map(|heard| &heard.report.brokers);
+        let seen_red =
+            |broker: &BrokerId| mine.and_then(|brokers| brokers.get(broker)).filter(|seen| seen.light.is_red());
         let asked_myself = |broker: &BrokerId| {
-            let seen = mine.and_then(|brokers| brokers.get(broker)).filter(|seen| seen.light.is_red());
             // What was asked for before the first red that counts tells nothing.
-            seen.is_some_and(|seen| {
+            seen_red(broker).is_some_and(|seen| {
                 seen.light_for < LOOK_AT_SHAPE_EVERY && seen.light_for <= red_for(*broker, snapshot, policy)
             })
         };
@@ -60,10 +62,16 @@ impl Controller {
         if awaited.iter().all(|broker| asked_myself(broker) || lead.shape_asked.get(broker).is_some_and(lately)) {
             return;
         }
+        lead.shape_turn = if lead.shape_asked.is_empty() {
+            // What this node asked for when it saw the refusal itself was the first question.
+            usize::from(awaited.iter().any(|broker| seen_red(broker).is_some()))
+        } else {
+            lead.shape_turn.saturating_add(1)
+        };
         let brokers = snapshot.topology.brokers.keys().copied();
         let not: BTreeSet<BrokerId> = brokers.filter(|broker| is_red(*broker, snapshot, policy)).collect();
         lead.shape_asked = awaited.into_iter().map(|broker| (broker, now)).collect();
-        self.out.push(Effect::Look(LookNow::Topology { not }));
+        self.out.push(Effect::Look(LookNow::Topology { not, turn: lead.shape_turn }));
     }
 
     /// Tells whether a decision waits for the shape that was asked for.

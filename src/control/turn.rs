@@ -1,7 +1,10 @@
-//! Whose turn it is to be asked for a change: whoever did the last one, and last whoever left one unanswered.
+//! Whose turn it is to be asked: for a change whoever did the last one, and last whoever left one unanswered; for a look whoever
+//! answers, each time from another place on.
 //!
-//! Deliberately one rule for production's hand and the simulated one: what it decides is whether a change gets through where a
-//! stopped process still takes connections.
+//! Deliberately one rule for production's hand and probe and the simulated ones: what it decides is whether a change gets through
+//! where a stopped process still takes connections, and whether anybody tells what is so.
+
+use super::pace::VIEWS;
 
 /// What is remembered of those that may be asked.
 #[derive(Debug, Clone)]
@@ -43,6 +46,21 @@ impl<T: Clone + PartialEq> Turn<T> {
     }
 }
 
+/// Gives whom to ask about others: those that answer first, in the order given from a place on.
+#[must_use]
+pub fn whom_to_ask<T>(mut peers: Vec<T>, place: usize, answers: impl Fn(&T) -> bool) -> Vec<T> {
+    let places = peers.len().max(1);
+    peers.rotate_left(place.checked_rem(places).unwrap_or(0));
+    peers.sort_by_key(|peer| !answers(peer));
+    peers
+}
+
+/// Gives the place from which a question goes on that so many times was put to [`VIEWS`] of them and not answered.
+#[must_use]
+pub fn place_of(turn: usize) -> usize {
+    turn.saturating_mul(VIEWS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +84,18 @@ mod tests {
         assert_eq!(turn.order(vec![1, 2, 3]), [1, 3, 2]);
         turn.answered(&2);
         assert_eq!(turn.order(vec![1, 2, 3]), [2, 1, 3]);
+    }
+
+    #[test]
+    fn a_question_that_was_not_answered_goes_on_to_the_next_ones_that_answer() {
+        let asked = |turn, mute: &[i32]| {
+            let mut order = whom_to_ask(vec![1, 2, 3, 4, 5], place_of(turn), |peer| !mute.contains(peer));
+            order.truncate(VIEWS);
+            order
+        };
+        assert_eq!([0, 1, 2].map(|turn| asked(turn, &[])), [[1, 2], [3, 4], [5, 1]]);
+        assert_eq!([0, 1, 2].map(|turn| asked(turn, &[4])), [[1, 2], [3, 5], [5, 1]]);
+        assert_eq!(asked(1, &[1, 2, 3, 4, 5]), [3, 4], "whoever is left is asked all the same");
+        assert!(whom_to_ask(Vec::<i32>::new(), place_of(1), |_| true).is_empty());
     }
 }

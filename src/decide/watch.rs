@@ -195,7 +195,7 @@ impl Watch {
             LineChange::Opened => line.answered(at, None, doubt, &policy),
             LineChange::Closed => {
                 line.closed(at);
-                return Some(LookNow::Topology { not: self.red_and(broker) });
+                return Some(LookNow::Topology { not: self.red_and(broker), turn: 0 });
             }
             LineChange::Refused => line.refused(at),
             LineChange::NoAnswer => line.unanswered(at, tau),
@@ -247,7 +247,7 @@ impl Watch {
         let mut looks = vec![LookNow::Pulse { not: not.clone() }, LookNow::Offsets { not: not.clone(), partitions }];
         // The observer is told; from brokers, a shape asked for after the red tells a stop in good order from a crash.
         if self.readings.topology.as_ref().is_none_or(|shape| shape.source != TopologySource::Observer) {
-            looks.push(LookNow::Topology { not });
+            looks.push(LookNow::Topology { not, turn: 0 });
         }
         looks
     }

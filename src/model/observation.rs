@@ -242,6 +242,8 @@ pub enum LookNow {
     Topology {
         /// Brokers not to ask.
         not: BTreeSet<BrokerId>,
+        /// How often the same was asked for before, and nobody told it: other brokers are asked each time.
+        turn: usize,
     },
     /// P6 of every broker but these, for these partitions only where any are named.
     Offsets {

@@ -1,5 +1,6 @@
 //! What is looked at because a decision waits for it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::world::{VICTIM, World};
@@ -36,6 +37,11 @@ fn in_silence(world: &mut World, span: Duration) {
     world.event(Event::Tick);
 }
 
+/// How often the shape had been asked for before, each time that it was.
+fn turns(world: &World) -> Vec<usize> {
+    world.shape_asked.iter().map(|(turn, _)| *turn).collect()
+}
+
 #[test]
 fn where_nodes_contradict_each_other_all_three_look_at_once_and_again_each_second() {
     let mut world = World::leading(Policy { mode: Mode::Auto, ..Policy::default() });
@@ -56,7 +62,7 @@ fn where_nodes_contradict_each_other_all_three_look_at_once_and_again_each_secon
 fn the_shape_that_others_votes_wait_for_is_asked_for_at_once_and_decided_on_when_it_comes() {
     let mut world = told_by_brokers();
     world.peers_say(SEEN_BY_OTHERS);
-    assert_eq!(world.shape_asked, [[VICTIM].into()]);
+    assert_eq!(world.shape_asked, [(0, BTreeSet::from([VICTIM]))]);
     world.commit();
     assert!(!world.kinds().contains(&"opened"));
     world.skip(Duration::from_millis(5));
@@ -72,7 +78,7 @@ fn a_shape_that_nobody_tells_is_asked_for_again_a_quarter_second_later_until_pat
     in_silence(&mut world, Duration::from_millis(150));
     assert_eq!(world.shape_asked.len(), 1);
     in_silence(&mut world, Duration::from_millis(250));
-    assert_eq!(world.shape_asked.len(), 2);
+    assert_eq!(turns(&world), [0, 1], "others are asked than those who did not tell it");
     in_silence(&mut world, Duration::from_millis(600));
     let asked = world.shape_asked.len();
     world.peers_say(SEEN_FOR_LONG);
@@ -88,17 +94,19 @@ fn a_second_broker_is_asked_about_although_the_answer_about_the_first_is_not_in(
     world.peers_say(SEEN_BY_OTHERS);
     world.skip(Duration::from_millis(60));
     world.peers_say(TWO_SEEN_BY_OTHERS);
-    assert_eq!(world.shape_asked, [[VICTIM].into(), [VICTIM, BrokerId(2)].into()]);
+    let asked = [(0, BTreeSet::from([VICTIM])), (1, BTreeSet::from([VICTIM, BrokerId(2)]))];
+    assert_eq!(world.shape_asked, asked);
 }
 
 #[test]
-fn whoever_sees_the_refusal_itself_has_asked_already() {
+fn whoever_sees_the_refusal_itself_has_asked_already_and_asks_others_when_nobody_tells() {
     let mut world = told_by_brokers();
     world.lose(VICTIM);
-    let asked = world.shape_asked.len();
-    assert_eq!(asked, 2, "with the close and with the second refusal");
+    assert_eq!(turns(&world), [0, 0], "with the close and with the second refusal");
     world.peers_say(SEEN_BY_OTHERS);
-    assert_eq!(world.shape_asked.len(), asked);
+    assert_eq!(turns(&world), [0, 0]);
+    in_silence(&mut world, Duration::from_millis(300));
+    assert_eq!(turns(&world), [0, 0, 1], "the leader goes on where its own question ended");
 }
 
 #[test]

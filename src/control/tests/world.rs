@@ -81,8 +81,8 @@ pub(super) struct World {
     pub(super) read_backs: Vec<Errand>,
     /// Which node was asked to ping which broker out of turn.
     pub(super) pinged: Vec<(NodeId, BrokerId)>,
-    /// Whom the shape was not to be asked of, each time that it was asked for.
-    pub(super) shape_asked: Vec<BTreeSet<BrokerId>>,
+    /// The turn, and whom the shape was not to be asked of, each time that it was asked for.
+    pub(super) shape_asked: Vec<(usize, BTreeSet<BrokerId>)>,
     /// Who tells the shape.
     pub(super) source: TopologySource,
     /// What the adviser was asked.
@@ -188,7 +188,7 @@ impl World {
                 Effect::Look(LookNow::Ping(broker)) => self.pinged.push((NodeId(1), broker)),
                 Effect::LookToo { to, broker } => self.pinged.push((to, broker)),
                 Effect::Warn(words) => self.warned.push(words),
-                Effect::Look(LookNow::Topology { not }) => self.shape_asked.push(not),
+                Effect::Look(LookNow::Topology { not, turn }) => self.shape_asked.push((turn, not)),
                 Effect::Look(_) | Effect::Report { .. } => {}
             }
         }

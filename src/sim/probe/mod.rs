@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::control::budget::Budget;
 use crate::control::pace::Rhythm;
+use crate::control::turn::{self, place_of};
 use crate::model::ids::{BrokerId, ControllerId, Listener, PartitionId};
 use crate::model::observation::{Blindness, LookNow};
 use crate::model::time::Timestamp;
@@ -137,9 +138,9 @@ impl Probe {
         match what {
             LookNow::Ping(broker) => self.with_line(desk, broker, |watched, desk, means| watched.nudge(desk, means)),
             LookNow::Pulse { not } => self.look_at_pulse(desk, not, pulse::Urgency::Now),
-            LookNow::Topology { not } => {
-                self.look_at_shape(desk, (0, &not), shape::Turn::Asked);
-                self.look_at_reassignments(desk, &not);
+            LookNow::Topology { not, turn } => {
+                self.look_at_shape(desk, (place_of(turn), &not), shape::Turn::Asked);
+                self.look_at_reassignments(desk, (place_of(turn), &not));
             }
             LookNow::Offsets { not, partitions } => self.look_at_offsets(desk, &not, &partitions),
         }
@@ -283,13 +284,11 @@ impl Probe {
         }
     }
 
-    /// Gives brokers to ask about others: those that answer first, then by id from a place that turns with `turn`.
-    fn whom_to_ask(&self, turn: usize, not: &BTreeSet<BrokerId>) -> Vec<BrokerId> {
-        let mut ids: Vec<BrokerId> = self.brokers.keys().filter(|id| !not.contains(id)).copied().collect();
-        let places = ids.len().max(1);
-        ids.rotate_left(turn.checked_rem(places).unwrap_or(0));
-        ids.sort_by_key(|id| !self.brokers.get(id).is_some_and(|broker| broker.watched.answers));
-        ids
+    /// Gives brokers to ask about others: those that answer first, then by id from a place on.
+    fn whom_to_ask(&self, place: usize, not: &BTreeSet<BrokerId>) -> Vec<BrokerId> {
+        let ids = self.brokers.keys().filter(|id| !not.contains(id)).copied().collect();
+        let answers = |id: &BrokerId| self.brokers.get(id).is_some_and(|broker| broker.watched.answers);
+        turn::whom_to_ask(ids, place, answers)
     }
 
     fn may_ask(&mut self, now: Timestamp, broker: BrokerId) -> bool {

@@ -181,9 +181,9 @@ impl Probe {
         desk.later(self.options.rhythm.rounds, Stimulus::Look(ProbeTimer::Rounds));
     }
 
-    pub(super) fn look_at_reassignments(&mut self, desk: &mut Desk<'_>, not: &BTreeSet<BrokerId>) {
+    pub(super) fn look_at_reassignments(&mut self, desk: &mut Desk<'_>, whom: (usize, &BTreeSet<BrokerId>)) {
         let look = self.next_look();
-        for broker in self.whom_to_ask(0, not).into_iter().take(VIEWS) {
+        for broker in self.whom_to_ask(whom.0, whom.1).into_iter().take(VIEWS) {
             self.ask_reassignments(desk, look, broker);
         }
     }

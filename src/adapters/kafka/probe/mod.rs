@@ -24,6 +24,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use self::pulse::{Pulse, Urgency};
 use self::shared::{Broker, Shared};
+use crate::control::turn::place_of;
 use crate::model::ids::BrokerId;
 use crate::model::observation::{LookNow, Observation};
 use crate::ports::Probe;
@@ -119,10 +120,10 @@ async fn serve_looks(shared: Arc<Shared>, pulse: Arc<Pulse>, mut asked: mpsc::Re
             LookNow::Pulse { not } => {
                 looks.spawn(async move { pulse.look(&not, Urgency::Now).await });
             }
-            LookNow::Topology { not } => {
-                let again = (Arc::clone(&shared), not.clone());
-                looks.spawn(async move { shape::look(&shared, 0, &not).await });
-                looks.spawn(async move { shape::look_at_reassignments(&again.0, &again.1).await });
+            LookNow::Topology { not, turn } => {
+                let (place, again) = (place_of(turn), (Arc::clone(&shared), not.clone()));
+                looks.spawn(async move { shape::look(&shared, place, &not).await });
+                looks.spawn(async move { shape::look_at_reassignments(&again.0, place, &again.1).await });
             }
             LookNow::Offsets { not, partitions } => {
                 looks.spawn(async move { replicas::look_at_offsets(shared, &not, &partitions).await });

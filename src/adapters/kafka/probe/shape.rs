@@ -41,8 +41,8 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 }
 
 /// Looks once, at brokers other than `not`.
-pub(super) async fn look(shared: &Shared, turn: usize, not: &BTreeSet<BrokerId>) {
-    let mut brokers = shared.whom_to_ask(turn, not);
+pub(super) async fn look(shared: &Shared, place: usize, not: &BTreeSet<BrokerId>) {
+    let mut brokers = shared.whom_to_ask(place, not);
     brokers.truncate(VIEWS);
     if brokers.is_empty() {
         return begin(shared).await;
@@ -171,8 +171,8 @@ pub(super) async fn rounds(shared: Arc<Shared>) {
 }
 
 /// Asks two brokers at once for the reassignments in flight, and tells the first answer.
-pub(super) async fn look_at_reassignments(shared: &Shared, not: &BTreeSet<BrokerId>) {
-    let brokers = shared.whom_to_ask(0, not);
+pub(super) async fn look_at_reassignments(shared: &Shared, place: usize, not: &BTreeSet<BrokerId>) {
+    let brokers = shared.whom_to_ask(place, not);
     let mut asked: FuturesUnordered<_> =
         brokers.iter().take(VIEWS).map(|broker| reassignments(shared, broker)).collect();
     while asked.next().await.is_some_and(|told| !told) {}

@@ -14,6 +14,7 @@ use super::options::ProbeOptions;
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{Endpoint, Obstacle, Options, Rights, WireError};
 use crate::control::budget::Budget;
+use crate::control::turn;
 use crate::model::ids::{BrokerId, ClusterId, PartitionId, TopicId};
 use crate::model::observation::{Blindness, Fact, Observation};
 use crate::model::topology::Topology;
@@ -131,13 +132,10 @@ impl Shared {
         held(&self.known).brokers.get(&id).cloned()
     }
 
-    /// Gives brokers to ask about others: those that answer first, then by id from a place that turns with `turn`.
-    pub(super) fn whom_to_ask(&self, turn: usize, not: &BTreeSet<BrokerId>) -> Vec<Arc<Broker>> {
-        let mut brokers: Vec<_> = self.brokers().into_iter().filter(|broker| !not.contains(&broker.id)).collect();
-        let places = brokers.len().max(1);
-        brokers.rotate_left(turn.checked_rem(places).unwrap_or(0));
-        brokers.sort_by_key(|broker| !broker.answers.load(Ordering::Relaxed));
-        brokers
+    /// Gives brokers to ask about others: those that answer first, then by id from a place on.
+    pub(super) fn whom_to_ask(&self, place: usize, not: &BTreeSet<BrokerId>) -> Vec<Arc<Broker>> {
+        let brokers = self.brokers().into_iter().filter(|broker| !not.contains(&broker.id)).collect();
+        turn::whom_to_ask(brokers, place, |broker: &Arc<Broker>| broker.answers.load(Ordering::Relaxed))
     }
 
     pub(super) fn cluster(&self) -> Option<ClusterId> {
