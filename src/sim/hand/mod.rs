@@ -4,28 +4,27 @@
 //! Deliberately a state machine over calls and timers. The rules of the last look (`decide::fit`) and of who is
 //! asked first (`control::turn`) are production's own.
 
+mod job;
 mod order;
 mod read;
 mod send;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::control::event::{Errand, Event, Role, StepResult, Views};
+use crate::control::event::{Errand, Event, Role, StepResult};
 use crate::control::pace::{LEAST, VIEWS};
 use crate::control::turn::Turn;
-use crate::decide::fit::Ready;
 use crate::model::ids::{BrokerId, ControllerId, PartitionId, Term};
 use crate::model::plan::{Act, Step};
 use crate::model::record::{NotSent, Receipt, StepRefusal};
-use crate::model::time::Timestamp;
-use crate::model::topology::{PartitionSet, Topology};
+use crate::model::topology::PartitionSet;
 
 use super::desk::Desk;
 use super::kafka::talk::{Answer, Call, Door, Heard, Line, News, Request};
 use super::sabotage::Sabotage;
 use super::stimulus::Stimulus;
+use job::{Applying, Failed, Halfway, Job, Sending, Stage, Work};
 
 /// The hand's lane at every door.
 const HAND: u8 = 9;
@@ -52,81 +51,6 @@ pub(in crate::sim) struct Hand {
     /// This node's place in the trio.
     role: Role,
     done: Vec<Event>,
-}
-
-/// One errand.
-#[derive(Debug)]
-struct Job {
-    work: Work,
-    /// By the process's own clock.
-    deadline: Timestamp,
-    stage: Stage,
-    /// Rises with each stage: a timer of an earlier one finds nothing to do.
-    turn: u32,
-}
-
-#[derive(Debug)]
-enum Work {
-    Apply(Box<Applying>),
-    ReadBack,
-}
-
-/// A step on its way.
-#[derive(Debug)]
-struct Applying {
-    step: Step,
-    /// The term in which it was committed.
-    term: Term,
-    /// Who is not to be asked: the leaders that are to lose.
-    avoid: BTreeSet<BrokerId>,
-    ready: Vec<Ready>,
-    done: Vec<PartitionId>,
-    left_out: Vec<(StepRefusal, PartitionId)>,
-    halfway: Halfway,
-}
-
-/// What of a step was sent when its next request failed; production's own distinction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Halfway {
-    NothingSent,
-    /// The new orders: whatever comes of the election, the step is no longer one of which nothing was sent.
-    Reordered,
-}
-
-#[derive(Debug)]
-enum Stage {
-    /// The facts are being read again.
-    Fresh { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>> },
-    /// A line to the next peer is being opened.
-    Knocking { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
-    /// The request is out.
-    Sent { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
-    /// The shape is being read back.
-    Reading { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>>, wanted: usize },
-    /// A read-back that brought too little rests before it is given back.
-    Telling(Views),
-    /// Nothing is under way: a stage that was taken out to be looked at.
-    Resting,
-}
-
-/// A request that is to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sending {
-    Reorder,
-    Prefer,
-    Fence,
-    Unregister,
-}
-
-/// Why a step was not applied; the words of the port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Failed {
-    Stale,
-    Unreachable,
-    Unanswered,
-    Refused(StepRefusal),
-    Deposed,
-    Expired,
 }
 
 impl Hand {

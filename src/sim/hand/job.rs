@@ -1,0 +1,90 @@
+//! What an errand of the hand consists of, and how far it has come.
+//!
+//! Nouns only; what is done in a stage stands in the files named after it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::control::event::Views;
+use crate::decide::fit::Ready;
+use crate::model::ids::{BrokerId, PartitionId, Term};
+use crate::model::plan::Step;
+use crate::model::record::StepRefusal;
+use crate::model::time::Timestamp;
+use crate::model::topology::Topology;
+use crate::sim::kafka::talk::{Call, Door};
+
+/// One errand.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) work: Work,
+    /// By the process's own clock.
+    pub(super) deadline: Timestamp,
+    pub(super) stage: Stage,
+    /// Rises with each stage: a timer of an earlier one finds nothing to do.
+    pub(super) turn: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Work {
+    Apply(Box<Applying>),
+    ReadBack,
+}
+
+/// A step on its way.
+#[derive(Debug)]
+pub(super) struct Applying {
+    pub(super) step: Step,
+    /// The term in which it was committed.
+    pub(super) term: Term,
+    /// Who is not to be asked: the leaders that are to lose.
+    pub(super) avoid: BTreeSet<BrokerId>,
+    pub(super) ready: Vec<Ready>,
+    pub(super) done: Vec<PartitionId>,
+    pub(super) left_out: Vec<(StepRefusal, PartitionId)>,
+    pub(super) halfway: Halfway,
+}
+
+/// What of a step was sent when its next request failed; production's own distinction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Halfway {
+    NothingSent,
+    /// The new orders: whatever comes of the election, the step is no longer one of which nothing was sent.
+    Reordered,
+}
+
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// The facts are being read again.
+    Fresh { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>> },
+    /// A line to the next peer is being opened.
+    Knocking { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
+    /// The request is out.
+    Sent { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
+    /// The shape is being read back.
+    Reading { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>>, wanted: usize },
+    /// A read-back that brought too little rests before it is given back.
+    Telling(Views),
+    /// Nothing is under way: a stage that was taken out to be looked at.
+    Resting,
+}
+
+/// A request that is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    Reorder,
+    Prefer,
+    Fence,
+    Unregister,
+}
+
+/// Why a step was not applied; the words of the port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failed {
+    Stale,
+    Unreachable,
+    Unanswered,
+    Refused(StepRefusal),
+    Deposed,
+    Expired,
+}
