@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::control::event::Views;
 use crate::decide::fit::Ready;
@@ -12,7 +13,7 @@ use crate::model::plan::Step;
 use crate::model::record::StepRefusal;
 use crate::model::time::Timestamp;
 use crate::model::topology::Topology;
-use crate::sim::kafka::talk::{Call, Door};
+use crate::sim::kafka::talk::{Call, Door, Line};
 
 /// One errand.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(super) struct Applying {
     pub(super) step: Step,
     /// The term in which it was committed.
     pub(super) term: Term,
-    /// Who is not to be asked: the leaders that are to lose.
+    /// Who is not to be asked: the leaders that are to lose, or whoever is to be struck off.
     pub(super) avoid: BTreeSet<BrokerId>,
     pub(super) ready: Vec<Ready>,
     pub(super) done: Vec<PartitionId>,
@@ -57,6 +58,10 @@ pub(super) enum Halfway {
 pub(super) enum Stage {
     /// The facts are being read again.
     Fresh { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>> },
+    /// A broker is asked who is registered, and may take so long.
+    Listing { peers: VecDeque<Door>, door: Door, call: Call, within: Duration },
+    /// A broker that is to be struck off is called over a line of its own.
+    Calling { line: Line, call: Call },
     /// A line to the next peer is being opened.
     Knocking { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
     /// The request is out.

@@ -8,6 +8,9 @@ mod job;
 mod order;
 mod read;
 mod send;
+#[cfg(test)]
+mod tests;
+mod unregister;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,6 +31,9 @@ use job::{Applying, Failed, Halfway, Job, Sending, Stage, Work};
 
 /// The hand's lane at every door.
 const HAND: u8 = 9;
+
+/// Its lane at a broker that is to be struck off: whether it answers is heard over a line opened now.
+const LAST_CALL: u8 = 10;
 
 /// Where the cluster is, for the hand.
 #[derive(Debug, Clone)]
@@ -76,15 +82,11 @@ impl Hand {
         (term, within): (Term, Duration),
     ) {
         let deadline = desk.now().plus(within);
-        let moves = step.act.moves();
-        let leads_after = |broker: BrokerId| moves.iter().any(|one| one.to.first() == Some(&broker));
-        let avoid: BTreeSet<BrokerId> =
-            moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(*leader)).collect();
         let act = step.act.clone();
         let applying = Applying {
             step,
             term,
-            avoid,
+            avoid: avoided(&act),
             ready: Vec::new(),
             done: Vec::new(),
             left_out: Vec::new(),
@@ -96,7 +98,7 @@ impl Hand {
             Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => self.refresh(desk, errand),
             Act::Fence { .. } if self.options.controllers.is_empty() => self.fail(desk, errand, Failed::Unreachable),
             Act::Fence { .. } => self.send(desk, errand, Sending::Fence),
-            Act::Unregister { .. } => self.send(desk, errand, Sending::Unregister),
+            Act::Unregister { .. } => self.look_who_is_registered(desk, errand),
         }
     }
 
@@ -115,6 +117,11 @@ impl Hand {
         let Some(job) = self.jobs.get_mut(&errand).filter(|job| job.turn == turn) else { return };
         match std::mem::replace(&mut job.stage, Stage::Resting) {
             Stage::Fresh { answers, .. } => self.refreshed(desk, errand, &answers),
+            Stage::Listing { peers, door, within, .. } => {
+                self.forget(desk, door);
+                self.list_next(desk, errand, peers, within);
+            }
+            Stage::Calling { line, .. } => self.called(desk, errand, line, None),
             Stage::Knocking { what, peers, door, .. } => {
                 self.forget(desk, door);
                 self.try_next(desk, errand, what, peers);
@@ -153,7 +160,7 @@ impl Hand {
                 let broken: Vec<(Errand, Call)> = self
                     .calls
                     .iter()
-                    .filter(|(waiting, errand)| **waiting == call || self.waits_on(**errand, **waiting, line.to))
+                    .filter(|(waiting, errand)| **waiting == call || self.waits_on(**errand, **waiting, line))
                     .map(|(waiting, errand)| (*errand, *waiting))
                     .collect();
                 for (errand, waiting) in broken {
@@ -165,12 +172,19 @@ impl Hand {
         }
     }
 
-    /// Tells whether an errand's call is out to this door.
-    fn waits_on(&self, errand: Errand, waiting: Call, to: Door) -> bool {
+    /// Tells whether an errand's call is out on this line.
+    fn waits_on(&self, errand: Errand, waiting: Call, line: Line) -> bool {
         self.jobs.get(&errand).is_some_and(|job| match &job.stage {
-            Stage::Knocking { door, call, .. } | Stage::Sent { door, call, .. } => *door == to && *call == waiting,
-            // Who was asked for a shape is not kept by call: the first that answers counts, and the time is short.
-            Stage::Fresh { .. } | Stage::Reading { .. } | Stage::Telling(_) | Stage::Resting => false,
+            Stage::Listing { door, call, .. } | Stage::Knocking { door, call, .. } | Stage::Sent { door, call, .. } => {
+                (*door, HAND) == (line.to, line.lane) && *call == waiting
+            }
+            // Who was asked for a shape is not kept by call: the first that answers counts, and the time is short. A line that one
+            // call has opened is known by that call.
+            Stage::Fresh { .. }
+            | Stage::Calling { .. }
+            | Stage::Reading { .. }
+            | Stage::Telling(_)
+            | Stage::Resting => false,
         })
     }
 
@@ -187,6 +201,10 @@ impl Hand {
                 }
                 self.put_back(errand, Stage::Fresh { asked, answers });
             }
+            Stage::Listing { peers, door, call: waited, within } if waited == call => {
+                self.listed(desk, errand, (door, peers, within), answer);
+            }
+            Stage::Calling { line, call: waited } if waited == call => self.called(desk, errand, line, Some(answer)),
             Stage::Reading { asked, answers, wanted } if asked.contains(&call) => {
                 self.read_one(errand, (asked, answers, wanted), answer);
             }
@@ -215,6 +233,10 @@ impl Hand {
                 }
                 self.put_back(errand, Stage::Reading { asked, answers, wanted });
             }
+            Stage::Listing { peers, call: waited, within, .. } if waited == call => {
+                self.list_next(desk, errand, peers, within);
+            }
+            Stage::Calling { line, call: waited } if waited == call => self.called(desk, errand, line, None),
             Stage::Knocking { what, peers, call: waited, .. } if waited == call => {
                 self.try_next(desk, errand, what, peers);
             }
@@ -291,6 +313,16 @@ impl Hand {
         };
         self.finish(errand, receipt, said);
     }
+}
+
+/// Gives who is not asked about an act: the leaders that are to lose, or whoever is to be struck off.
+fn avoided(act: &Act) -> BTreeSet<BrokerId> {
+    if let Act::Unregister { broker, .. } = act {
+        return BTreeSet::from([*broker]);
+    }
+    let moves = act.moves();
+    let leads_after = |broker: BrokerId| moves.iter().any(|one| one.to.first() == Some(&broker));
+    moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(*leader)).collect()
 }
 
 fn receipt(done: &[PartitionId], left_out: &[(StepRefusal, PartitionId)]) -> Receipt {

@@ -1,6 +1,7 @@
 //! One request to the active controller (or through a broker): sent once, unless it is certain that nothing was done.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::control::event::{Errand, Role};
 use crate::control::pace::RECHECK_FOR;
@@ -26,6 +27,15 @@ impl Hand {
             Work::Apply(applying) => self.role != Role::Leading(applying.term),
             Work::ReadBack => false,
         })
+    }
+
+    /// Gives how long a request may take; production asks so right before each look and each write.
+    pub(super) fn mandate(&self, desk: &Desk<'_>, errand: Errand) -> Result<Duration, Failed> {
+        if self.is_deposed(errand) {
+            return Err(Failed::Deposed);
+        }
+        let late = (self.options.sabotage == Sabotage::SendsLate).then_some(RECHECK_FOR);
+        self.left(desk, errand).or(late).ok_or(Failed::Expired)
     }
 
     /// Sends a request to the first peer that takes it.
@@ -73,14 +83,9 @@ impl Hand {
     /// The last look at the clock and at who leads, and the write.
     fn write(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, peer: (Door, VecDeque<Door>)) {
         let (door, peers) = peer;
-        if self.is_deposed(errand) {
-            return self.fail(desk, errand, Failed::Deposed);
-        }
-        let late = self.options.sabotage == Sabotage::SendsLate;
-        let left = match self.left(desk, errand) {
-            Some(left) => left,
-            None if late => RECHECK_FOR,
-            None => return self.fail(desk, errand, Failed::Expired),
+        let left = match self.mandate(desk, errand) {
+            Ok(left) => left,
+            Err(why) => return self.fail(desk, errand, why),
         };
         let Some(request) = self.request(desk, errand, what) else {
             return self.fail(desk, errand, Failed::Unreachable);

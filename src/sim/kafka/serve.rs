@@ -165,13 +165,13 @@ impl Kafka {
     }
 
     fn cluster_of(&self, view: &crate::model::topology::Topology) -> Answer {
+        let includes_fenced = self.version != Version::V3_9;
         let registered = view.brokers.iter().filter_map(|(id, registration)| match registration.standing {
             Standing::Active | Standing::ShuttingDown => Some((*id, Fenced::No)),
-            Standing::Fenced if self.version == Version::V3_9 => None,
-            Standing::Fenced => Some((*id, Fenced::Yes)),
+            Standing::Fenced => includes_fenced.then_some((*id, Fenced::Yes)),
             Standing::Unregistered | Standing::Unknown => None,
         });
-        Answer::Cluster(registered.collect())
+        Answer::Cluster { registered: registered.collect(), includes_fenced }
     }
 
     /// Gives what a broker believes about the cluster.

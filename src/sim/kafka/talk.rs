@@ -214,8 +214,13 @@ pub enum Answer {
     Fine,
     /// The cluster's shape as the broker sees it; registrations without epochs.
     Metadata(Arc<Topology>),
-    /// Who is registered, and who of them is fenced (never told before 4.0: then only unfenced ones are listed).
-    Cluster(BTreeMap<BrokerId, Fenced>),
+    /// Who is registered, and who of them is fenced.
+    Cluster {
+        /// Those that are listed.
+        registered: BTreeMap<BrokerId, Fenced>,
+        /// Whether fenced ones are listed at all (4.0 and later).
+        includes_fenced: bool,
+    },
     /// The positions in the metadata log.
     Quorum(Quorum),
     /// The log ends in any order, or why there is none.

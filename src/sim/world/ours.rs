@@ -16,7 +16,7 @@ use crate::sim::stimulus::Stimulus;
 use super::{Arrival, World};
 
 /// The lanes that a process may have open to one door.
-const LANES: u8 = 10;
+const LANES: u8 = 11;
 
 /// How soon a node hears that a peer's process is gone: its kernel resets the connection.
 const RESET_HEARD_AFTER: Duration = Duration::from_micros(400);

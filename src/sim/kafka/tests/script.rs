@@ -139,7 +139,7 @@ fn say(answer: Option<Answer>) -> String {
             let one = running.values().next().unwrap();
             format!("{} adding {} removing {}", ids(&one.replicas), ids(&one.adding), ids(&one.removing))
         }
-        Some(Answer::Cluster(registered)) => {
+        Some(Answer::Cluster { registered, .. }) => {
             registered.iter().map(|(id, fenced)| format!("{id} fenced {fenced:?}")).collect::<Vec<_>>().join(", ")
         }
         Some(Answer::Produced { offset, leader_epoch }) => format!("at {offset} in {leader_epoch}"),

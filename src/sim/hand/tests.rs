@@ -1,0 +1,173 @@
+//! What the hand sees of a broker before it strikes it off, and what it makes of that.
+
+use std::time::Duration;
+
+use super::{Hand, HandOptions, receipt};
+use crate::control::event::{Errand, Event, Role};
+use crate::model::ids::{BrokerId, NodeId, Term};
+use crate::model::plan::{Act, Step, When};
+use crate::model::record::{NotSent, Receipt, StepRefusal};
+use crate::model::time::Timestamp;
+use crate::sim::clock::Clock;
+use crate::sim::desk::Desk;
+use crate::sim::kafka::Kafka;
+use crate::sim::kafka::plan::{KafkaPlan, Version};
+use crate::sim::kafka::talk::{Heard, Request};
+use crate::sim::sabotage::Sabotage;
+use crate::sim::stimulus::{Note, Out, Stimulus};
+
+const ONE: BrokerId = BrokerId(1);
+const TERM: Term = Term(3);
+const VALID_FOR: Duration = Duration::from_millis(800);
+
+/// A hand at a cluster of four brokers that has been up for long.
+struct Bench {
+    kafka: Kafka,
+    now: Timestamp,
+    hand: Hand,
+    coming: Vec<Heard>,
+    timers: Vec<(Timestamp, Errand, u32)>,
+    /// What was written.
+    sent: Vec<Request>,
+    errands: u64,
+}
+
+impl Bench {
+    fn new(version: Version) -> Self {
+        let plan = KafkaPlan::usual(version, 4).with_topic("orders", 4, 3);
+        let mut hand = Hand::new(HandOptions {
+            brokers: plan.brokers.iter().map(|broker| broker.id).collect(),
+            controllers: plan.controllers.clone(),
+            sabotage: Sabotage::None,
+        });
+        hand.became(Role::Leading(TERM));
+        let (kafka, now) = (Kafka::new(&plan, 1), plan.start);
+        let mut bench = Self { kafka, now, hand, coming: Vec::new(), timers: Vec::new(), sent: Vec::new(), errands: 0 };
+        bench.run(30);
+        bench
+    }
+
+    /// Lets the hand do something, and keeps what it wants.
+    fn give(&mut self, act: impl FnOnce(&mut Hand, &mut Desk<'_>)) {
+        let mut out = Vec::new();
+        {
+            let mut desk = Desk {
+                me: NodeId(1),
+                world: self.now,
+                clock: Clock::new(0),
+                kafka: &mut self.kafka,
+                out: &mut out,
+                facts: Vec::new(),
+            };
+            act(&mut self.hand, &mut desk);
+        }
+        for one in out {
+            match one {
+                Out::Later(at, Stimulus::Hand(errand, turn)) => self.timers.push((at, errand, turn)),
+                Out::Note(Note::Touches { request, .. }) => self.sent.push(*request),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Lets seconds pass: what Kafka says reaches the hand, and its timers end.
+    fn run(&mut self, seconds: u64) {
+        let end = self.now.plus(Duration::from_secs(seconds));
+        loop {
+            self.coming.extend(self.kafka.take_heard());
+            let heard = self.coming.iter().map(|heard| heard.at).min();
+            let timer = self.timers.iter().map(|(at, ..)| *at).min();
+            let next = [self.kafka.next_due(), heard, timer].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next <= end) else { break };
+            self.now = self.now.max(next);
+            self.kafka.advance(self.now);
+            if let Some(place) = self.coming.iter().position(|heard| heard.at <= self.now) {
+                let heard = self.coming.remove(place);
+                self.give(|hand, desk| hand.heard(desk, heard));
+            } else if let Some(place) = self.timers.iter().position(|(at, ..)| *at <= self.now) {
+                let (_, errand, turn) = self.timers.remove(place);
+                self.give(|hand, desk| hand.due(desk, errand, turn));
+            }
+        }
+        self.now = end;
+        self.kafka.advance(end);
+    }
+
+    /// Begins a fault and lets as much time pass that Kafka has fenced whom it would.
+    fn strike(&mut self, fault: &str) {
+        self.kafka.inflict(self.now, &fault.parse().unwrap()).unwrap();
+        self.run(15);
+    }
+
+    /// Has broker 1 struck off; gives what comes of it.
+    fn strike_off(&mut self) -> Receipt {
+        let act = Act::Unregister { broker: ONE, epoch: None };
+        let step = Step { number: 1, when: When::AtOnce, act, expects: Vec::new() };
+        self.errands += 1;
+        let errand = Errand(self.errands);
+        self.give(|hand, desk| hand.apply(desk, errand, step, (TERM, VALID_FOR)));
+        self.run(3);
+        assert_eq!(self.hand.under_way(), 0);
+        match self.hand.take_done().as_slice() {
+            [Event::Applied { result, .. }] => result.receipt.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn is_registered(&self) -> bool {
+        self.kafka.truth().registration(ONE).is_some()
+    }
+}
+
+#[test]
+fn a_broker_that_answers_is_not_struck_off() {
+    for version in [Version::V3_9, Version::V4_3] {
+        let mut bench = Bench::new(version);
+        assert_eq!(bench.strike_off(), Receipt::Refused(StepRefusal::Stale), "{version:?}");
+        assert!(bench.sent.is_empty() && bench.is_registered(), "{version:?}");
+    }
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_struck_off() {
+    for version in [Version::V3_9, Version::V4_3] {
+        for fault in ["kill b1", "stop b1"] {
+            let mut bench = Bench::new(version);
+            bench.strike(fault);
+            assert_eq!(bench.strike_off(), receipt(&[], &[]), "{version:?}, {fault}");
+            assert_eq!(bench.sent.last(), Some(&Request::Unregister(ONE)), "{version:?}, {fault}");
+            assert!(!bench.is_registered(), "{version:?}, {fault}");
+        }
+    }
+}
+
+#[test]
+fn a_broker_that_is_struck_off_already_is_left_alone_where_brokers_can_tell() {
+    for (version, again) in [(Version::V3_9, true), (Version::V4_3, false)] {
+        let mut bench = Bench::new(version);
+        bench.strike("kill b1");
+        assert_eq!(bench.strike_off(), receipt(&[], &[]), "{version:?}");
+        bench.sent.clear();
+        assert_eq!(bench.strike_off(), receipt(&[], &[]), "{version:?}");
+        assert_eq!(!bench.sent.is_empty(), again, "{version:?}: before 4.0 fenced brokers are not told");
+    }
+}
+
+#[test]
+fn where_no_broker_says_who_is_registered_nothing_is_sent() {
+    let mut bench = Bench::new(Version::V4_3);
+    for fault in ["kill b1", "client-cut b2", "client-cut b3", "client-cut b4"] {
+        bench.strike(fault);
+    }
+    assert_eq!(bench.strike_off(), Receipt::NotSent(NotSent::Unreachable));
+    assert!(bench.sent.is_empty() && bench.is_registered());
+}
+
+#[test]
+fn nobody_is_asked_for_a_term_that_is_over() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.strike("kill b1");
+    bench.hand.became(Role::Leaderless(Term(4)));
+    assert_eq!(bench.strike_off(), Receipt::NotSent(NotSent::Deposed));
+    assert!(bench.sent.is_empty() && bench.is_registered());
+}
