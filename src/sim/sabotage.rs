@@ -74,6 +74,8 @@ sabotages! {
     FencesAnyLife = "fences-any-life";
     /// The hand asks for unclean elections.
     ElectsUncleanly = "elects-uncleanly";
+    /// The hand takes the plan's facts for the present ones, and does not look again before it writes.
+    ActsOnOldFacts = "acts-on-old-facts";
     /// A step is carried out when its intent is proposed, before it is committed.
     ActsBeforeCommit = "acts-before-commit";
     /// A step may be sent for a minute, however long its intent is valid.

@@ -95,7 +95,7 @@ impl Hand {
         let stage = Stage::Resting;
         self.jobs.insert(errand, Job { work: Work::Apply(Box::new(applying)), deadline, stage, turn: 0 });
         match act {
-            Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => self.refresh(desk, errand),
+            Act::Reorder { .. } | Act::Elect { .. } | Act::Prefer { .. } => self.look_again(desk, errand),
             Act::Fence { .. } if self.options.controllers.is_empty() => self.fail(desk, errand, Failed::Unreachable),
             Act::Fence { .. } => self.send(desk, errand, Sending::Fence),
             Act::Unregister { .. } => self.look_who_is_registered(desk, errand),

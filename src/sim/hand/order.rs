@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::control::event::Errand;
 use crate::control::pace::RECHECK_FOR;
-use crate::decide::fit::{Checked, merged, sort_moves};
+use crate::decide::fit::{Checked, Ready, merged, sort_moves};
 use crate::model::ids::PartitionId;
-use crate::model::plan::{Act, Intention};
+use crate::model::plan::{Act, Intention, Move};
 use crate::model::record::StepRefusal;
 use crate::model::topology::Topology;
 use crate::sim::desk::Desk;
 use crate::sim::kafka::code::Code;
+use crate::sim::sabotage::Sabotage;
 
 use super::{Applying, Failed, Halfway, Hand, Sending, Stage, Work, receipt};
 
@@ -23,8 +24,18 @@ impl Hand {
         }
     }
 
+    /// The last look before the write; a saboteur takes the plan's facts for the present ones.
+    pub(super) fn look_again(&mut self, desk: &mut Desk<'_>, errand: Errand) {
+        if self.options.sabotage != Sabotage::ActsOnOldFacts {
+            return self.refresh(desk, errand);
+        }
+        let Some(applying) = self.applying(errand) else { return };
+        applying.ready = applying.step.act.moves().iter().flat_map(as_planned).collect();
+        self.begin_writing(desk, errand);
+    }
+
     /// Reads the partitions of the moves again, from brokers that are not to lose them.
-    pub(super) fn refresh(&mut self, desk: &mut Desk<'_>, errand: Errand) {
+    fn refresh(&mut self, desk: &mut Desk<'_>, errand: Errand) {
         let Some(left) = self.left(desk, errand) else { return self.fail(desk, errand, Failed::Expired) };
         let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
         let brokers = self.brokers(&avoid);
@@ -49,9 +60,15 @@ impl Hand {
         }
         applying.done = already;
         applying.left_out = left_out;
-        let reorder = !matches!(applying.step.act, Act::Prefer { .. }) && ready.iter().any(|one| !one.ordered);
         applying.ready = ready;
-        if reorder {
+        self.begin_writing(desk, errand);
+    }
+
+    /// Reorders what is not in order yet, and elects then.
+    fn begin_writing(&mut self, desk: &mut Desk<'_>, errand: Errand) {
+        let Some(applying) = self.applying(errand) else { return };
+        let unordered = applying.ready.iter().any(|one| !one.ordered);
+        if unordered && !matches!(applying.step.act, Act::Prefer { .. }) {
             return self.send(desk, errand, Sending::Reorder);
         }
         self.elect(desk, errand);
@@ -100,6 +117,12 @@ impl Hand {
         }
         if what == Sending::Reorder { self.elect(desk, errand) } else { self.complete(errand) }
     }
+}
+
+/// Gives the partitions of a move as its plan has them.
+fn as_planned(one: &Move) -> Vec<Ready> {
+    let ordered = one.from == one.to;
+    one.partitions.iter().map(|id| Ready { id, to: one.to.clone(), ordered }).collect()
 }
 
 /// Gives what an error code of one partition means for its step.

@@ -129,6 +129,14 @@ fn a_broker_that_answers_is_not_struck_off() {
 }
 
 #[test]
+fn a_saboteur_without_a_last_look_strikes_off_a_broker_that_answers() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.hand.options.sabotage = Sabotage::ActsOnOldFacts;
+    assert_eq!(bench.strike_off(), receipt(&[], &[]));
+    assert!(bench.sent == [Request::Unregister(ONE)] && !bench.is_registered());
+}
+
+#[test]
 fn a_broker_that_does_not_answer_is_struck_off() {
     for version in [Version::V3_9, Version::V4_3] {
         for fault in ["kill b1", "stop b1"] {

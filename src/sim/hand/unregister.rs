@@ -11,12 +11,16 @@ use crate::model::ids::BrokerId;
 use crate::model::plan::Act;
 use crate::sim::desk::Desk;
 use crate::sim::kafka::talk::{Answer, Door, Line, Request};
+use crate::sim::sabotage::Sabotage;
 
 use super::{Failed, HAND, Hand, LAST_CALL, Sending, Stage, receipt};
 
 impl Hand {
-    /// Asks who is registered: the brokers but for the dead one, one after the other until one says so.
+    /// Asks who is registered: the brokers but for the dead one, one after the other until one says so. A saboteur knows without.
     pub(super) fn look_who_is_registered(&mut self, desk: &mut Desk<'_>, errand: Errand) {
+        if self.options.sabotage == Sabotage::ActsOnOldFacts {
+            return self.send(desk, errand, Sending::Unregister);
+        }
         let within = match self.mandate(desk, errand) {
             Ok(left) => left.min(RECHECK_FOR),
             Err(why) => return self.fail(desk, errand, why),
