@@ -36,14 +36,17 @@ impl Hand {
 
     /// Reads the partitions of the moves again, from brokers that are not to lose them.
     fn refresh(&mut self, desk: &mut Desk<'_>, errand: Errand) {
-        let Some(left) = self.left(desk, errand) else { return self.fail(desk, errand, Failed::Expired) };
+        let within = match self.mandate(desk, errand) {
+            Ok(left) => left.min(RECHECK_FOR),
+            Err(why) => return self.fail(desk, errand, why),
+        };
         let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
         let brokers = self.brokers(&avoid);
         if brokers.is_empty() {
             return self.fail(desk, errand, Failed::Unreachable);
         }
         let asked = self.ask_shapes(desk, errand, &brokers);
-        self.enter(desk, errand, Stage::Fresh { asked, answers: Vec::new() }, left.min(RECHECK_FOR));
+        self.enter(desk, errand, Stage::Fresh { asked, answers: Vec::new() }, within);
     }
 
     /// The facts are read again, from two brokers or from one: the newer view of each partition is believed.

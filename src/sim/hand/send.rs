@@ -55,12 +55,11 @@ impl Hand {
     }
 
     pub(super) fn try_next(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, mut peers: VecDeque<Door>) {
-        let left = match self.left(desk, errand) {
-            Some(left) => left,
-            None if self.options.sabotage == Sabotage::SendsLate => RECHECK_FOR,
-            None => return self.fail(desk, errand, Failed::Expired),
-        };
         let Some(door) = peers.pop_front() else { return self.fail(desk, errand, Failed::Unreachable) };
+        let left = match self.mandate(desk, errand) {
+            Ok(left) => left,
+            Err(why) => return self.fail(desk, errand, why),
+        };
         let line = desk.line(door, HAND);
         if self.open.contains(&line) {
             return self.write(desk, errand, what, (door, peers));

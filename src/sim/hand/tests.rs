@@ -1,11 +1,11 @@
-//! What the hand sees of a broker before it strikes it off, and what it makes of that.
+//! What the hand sees before it writes, and what it makes of that.
 
 use std::time::Duration;
 
 use super::{Hand, HandOptions, receipt};
 use crate::control::event::{Errand, Event, Role};
-use crate::model::ids::{BrokerId, NodeId, Term};
-use crate::model::plan::{Act, Step, When};
+use crate::model::ids::{BrokerId, NodeId, PartitionId, Term};
+use crate::model::plan::{Act, Move, Precondition, Step, When};
 use crate::model::record::{NotSent, Receipt, StepRefusal};
 use crate::model::time::Timestamp;
 use crate::sim::clock::Clock;
@@ -70,9 +70,13 @@ impl Bench {
         }
     }
 
-    /// Lets seconds pass: what Kafka says reaches the hand, and its timers end.
     fn run(&mut self, seconds: u64) {
-        let end = self.now.plus(Duration::from_secs(seconds));
+        self.run_for(Duration::from_secs(seconds));
+    }
+
+    /// Lets time pass: what Kafka says reaches the hand, and its timers end.
+    fn run_for(&mut self, span: Duration) {
+        let end = self.now.plus(span);
         loop {
             self.coming.extend(self.kafka.take_heard());
             let heard = self.coming.iter().map(|heard| heard.at).min();
@@ -99,19 +103,48 @@ impl Bench {
         self.run(15);
     }
 
-    /// Has broker 1 struck off; gives what comes of it.
-    fn strike_off(&mut self) -> Receipt {
-        let act = Act::Unregister { broker: ONE, epoch: None };
-        let step = Step { number: 1, when: When::AtOnce, act, expects: Vec::new() };
+    /// Hands a step to the hand.
+    fn apply(&mut self, act: Act, expects: Vec<Precondition>) {
+        let step = Step { number: 1, when: When::AtOnce, act, expects };
         self.errands += 1;
         let errand = Errand(self.errands);
         self.give(|hand, desk| hand.apply(desk, errand, step, (TERM, VALID_FOR)));
+    }
+
+    /// Gives what has come of the step three seconds later.
+    fn receipt(&mut self) -> Receipt {
         self.run(3);
         assert_eq!(self.hand.under_way(), 0);
         match self.hand.take_done().as_slice() {
             [Event::Applied { result, .. }] => result.receipt.clone(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Has broker 1 struck off; gives what comes of it.
+    fn strike_off(&mut self) -> Receipt {
+        self.apply(Act::Unregister { broker: ONE, epoch: None }, Vec::new());
+        self.receipt()
+    }
+
+    /// Gives a fence of the present life of broker 1.
+    fn fence(&self) -> Act {
+        Act::Fence { broker: ONE, epoch: self.kafka.truth().registration(ONE).unwrap().epoch }
+    }
+
+    /// Gives an election that moves a partition, as it stands now, to another of those in sync.
+    fn elect(&self, id: PartitionId) -> Act {
+        let truth = self.kafka.truth();
+        let (now, leader) = (truth.partition(id).unwrap(), truth.leader(id));
+        let first = *now.isr.iter().rfind(|one| Some(**one) != leader).unwrap();
+        let mut to = now.replicas.clone();
+        to.sort_by_key(|one| *one != first);
+        let partitions = [id].into_iter().collect();
+        Act::Elect { moves: vec![Move { partitions, leader, leader_epoch: now.leader_epoch, from: now.replicas, to }] }
+    }
+
+    fn partitions(&self) -> Vec<PartitionId> {
+        self.kafka.truth().partitions().collect()
     }
 
     fn is_registered(&self) -> bool {
@@ -178,4 +211,33 @@ fn nobody_is_asked_for_a_term_that_is_over() {
     bench.hand.became(Role::Leaderless(Term(4)));
     assert_eq!(bench.strike_off(), Receipt::NotSent(NotSent::Deposed));
     assert!(bench.sent.is_empty() && bench.is_registered());
+}
+
+#[test]
+fn the_facts_are_not_read_again_for_a_term_that_is_over() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.hand.became(Role::Leaderless(Term(4)));
+    bench.apply(bench.elect(bench.partitions()[0]), Vec::new());
+    assert_eq!(bench.hand.under_way(), 0, "nobody is asked");
+    assert_eq!(bench.receipt(), Receipt::NotSent(NotSent::Deposed));
+}
+
+#[test]
+fn no_other_peer_is_called_once_the_term_is_over() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.strike("controller-freeze t1");
+    bench.apply(bench.fence(), Vec::new());
+    bench.run_for(Duration::from_millis(100));
+    bench.hand.became(Role::Leaderless(Term(4)));
+    assert_eq!(bench.receipt(), Receipt::NotSent(NotSent::Deposed));
+}
+
+#[test]
+fn where_nobody_is_left_to_be_called_that_is_said_and_not_that_the_time_is_over() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.strike("controller-freeze t1");
+    bench.apply(bench.fence(), Vec::new());
+    // Two take as long as a peer may, and the third what is left of the step's time.
+    assert_eq!(bench.receipt(), Receipt::NotSent(NotSent::Unreachable));
+    assert!(bench.sent.is_empty());
 }
