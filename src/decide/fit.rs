@@ -3,7 +3,7 @@
 //! Deliberately pure and apart from the hand, so that the simulated one sorts by the same rule.
 
 use crate::model::ids::{BrokerId, PartitionId};
-use crate::model::plan::{Intention, Move};
+use crate::model::plan::{Intention, Move, Precondition, Step};
 use crate::model::record::StepRefusal;
 use crate::model::topology::{Partition, Topology};
 
@@ -27,6 +27,13 @@ pub struct Checked {
     pub already: Vec<PartitionId>,
     /// Have moved, by reason.
     pub left_out: Vec<(StepRefusal, PartitionId)>,
+}
+
+/// Tells whether a step may take the time to ask who else is at work: while an outage runs, a partition whose replica list has
+/// changed is seen by that alone.
+#[must_use]
+pub fn is_patient(step: &Step) -> bool {
+    !step.expects.iter().any(|expected| matches!(expected, Precondition::StillRed(_)))
 }
 
 /// Sorts the partitions of the moves by what the fresh facts say.

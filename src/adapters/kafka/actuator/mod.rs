@@ -25,9 +25,9 @@ use crate::adapters::kafka::wire::{
 };
 use crate::control::event::{Role, Views};
 use crate::control::pace::{RECHECK_FOR, VIEWS};
-use crate::decide::fit::{Checked, Ready, merged, sort_moves};
+use crate::decide::fit::{Checked, Ready, is_patient, merged, sort_moves};
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, Term};
-use crate::model::plan::{Act, Intention, Move, Precondition, Step};
+use crate::model::plan::{Act, Intention, Move, Step};
 use crate::model::record::{Receipt, StepRefusal};
 use crate::model::topology::{PartitionSet, Topology};
 use crate::ports::{Actuator, ApplyError};
@@ -305,12 +305,6 @@ impl Actuator for KafkaHand {
         }
         Views { shapes: answers.iter().map(|(_, answer)| to_model(answer)).collect(), wanted }
     }
-}
-
-/// Tells whether a step may take the time to ask who else is at work: while an outage runs, a partition whose replica list has
-/// changed is seen by that alone.
-fn is_patient(step: &Step) -> bool {
-    !step.expects.iter().any(|expected| matches!(expected, Precondition::StillRed(_)))
 }
 
 /// Leaves out the partitions that somebody is reassigning: a new order would cancel that.

@@ -9,7 +9,7 @@ use super::*;
 use crate::adapters::kafka::wire::fake_broker::{FakeBroker, Seen};
 use crate::adapters::kafka::wire::{Api, Options, Rights};
 use crate::model::ids::{LeaderEpoch, TopicId};
-use crate::model::plan::When;
+use crate::model::plan::{Precondition, When};
 
 #[test]
 fn what_somebody_else_is_reassigning_is_left_to_them() {
