@@ -58,8 +58,8 @@ pub(super) enum Halfway {
 pub(super) enum Stage {
     /// The facts are being read again.
     Fresh { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>> },
-    /// A broker is asked who is registered, and may take so long.
-    Listing { peers: VecDeque<Door>, door: Door, call: Call, within: Duration },
+    /// A broker is asked for a list.
+    Listing { round: Round, door: Door, call: Call },
     /// A broker that is to be struck off is called over a line of its own.
     Calling { line: Line, call: Call },
     /// A line to the next peer is being opened.
@@ -72,6 +72,23 @@ pub(super) enum Stage {
     Telling(Views),
     /// Nothing is under way: a stage that was taken out to be looked at.
     Resting,
+}
+
+/// A list that brokers are asked for one after the other, until one of them gives it.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub(super) list: List,
+    /// Who is asked next.
+    pub(super) peers: VecDeque<Door>,
+    /// How long each of them may take.
+    pub(super) within: Duration,
+}
+
+/// What is looked up before a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Registered,
+    Reassigning,
 }
 
 /// A request that is to be sent.

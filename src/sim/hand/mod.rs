@@ -5,6 +5,7 @@
 //! asked first (`control::turn`) are production's own.
 
 mod job;
+mod list;
 mod order;
 mod read;
 mod send;
@@ -117,9 +118,9 @@ impl Hand {
         let Some(job) = self.jobs.get_mut(&errand).filter(|job| job.turn == turn) else { return };
         match std::mem::replace(&mut job.stage, Stage::Resting) {
             Stage::Fresh { answers, .. } => self.refreshed(desk, errand, &answers),
-            Stage::Listing { peers, door, within, .. } => {
+            Stage::Listing { round, door, .. } => {
                 self.forget(desk, door);
-                self.list_next(desk, errand, peers, within);
+                self.list_next(desk, errand, round);
             }
             Stage::Calling { line, .. } => self.called(desk, errand, line, None),
             Stage::Knocking { what, peers, door, .. } => {
@@ -201,8 +202,8 @@ impl Hand {
                 }
                 self.put_back(errand, Stage::Fresh { asked, answers });
             }
-            Stage::Listing { peers, door, call: waited, within } if waited == call => {
-                self.listed(desk, errand, (door, peers, within), answer);
+            Stage::Listing { round, door, call: waited } if waited == call => {
+                self.listed(desk, errand, (round, door), answer);
             }
             Stage::Calling { line, call: waited } if waited == call => self.called(desk, errand, line, Some(answer)),
             Stage::Reading { asked, answers, wanted } if asked.contains(&call) => {
@@ -233,9 +234,7 @@ impl Hand {
                 }
                 self.put_back(errand, Stage::Reading { asked, answers, wanted });
             }
-            Stage::Listing { peers, call: waited, within, .. } if waited == call => {
-                self.list_next(desk, errand, peers, within);
-            }
+            Stage::Listing { round, call: waited, .. } if waited == call => self.list_next(desk, errand, round),
             Stage::Calling { line, call: waited } if waited == call => self.called(desk, errand, line, None),
             Stage::Knocking { what, peers, call: waited, .. } if waited == call => {
                 self.try_next(desk, errand, what, peers);

@@ -1,19 +1,21 @@
-//! A step that moves leaders: the facts are read again, what still fits is reordered, then elected.
+//! A step that moves leaders: the facts are read again, what still fits and nobody else is moving is reordered, then elected.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::control::event::Errand;
 use crate::control::pace::RECHECK_FOR;
-use crate::decide::fit::{Checked, Ready, merged, sort_moves};
+use crate::decide::fit::{Checked, Ready, is_patient, merged, sort_moves};
 use crate::model::ids::PartitionId;
 use crate::model::plan::{Act, Intention, Move};
 use crate::model::record::StepRefusal;
 use crate::model::topology::Topology;
 use crate::sim::desk::Desk;
 use crate::sim::kafka::code::Code;
+use crate::sim::kafka::talk::Reassigning;
 use crate::sim::sabotage::Sabotage;
 
+use super::job::List;
 use super::{Applying, Failed, Halfway, Hand, Sending, Stage, Work, receipt};
 
 impl Hand {
@@ -58,12 +60,35 @@ impl Hand {
         let Some(applying) = self.applying(errand) else { return };
         let intention = applying.step.act.intention();
         let Checked { ready, already, left_out } = sort_moves(applying.step.act.moves(), intention, &fresh);
-        if ready.is_empty() && already.is_empty() {
-            return self.fail(desk, errand, Failed::Stale);
-        }
         applying.done = already;
         applying.left_out = left_out;
         applying.ready = ready;
+        if is_patient(&applying.step) {
+            return self.look_up(desk, errand, List::Reassigning);
+        }
+        self.write_what_fits(desk, errand);
+    }
+
+    /// Leaves out the partitions that somebody is reassigning: a new order would cancel that.
+    pub(super) fn leave_to_others(
+        &mut self,
+        desk: &mut Desk<'_>,
+        errand: Errand,
+        moving: &BTreeMap<PartitionId, Reassigning>,
+    ) {
+        let Some(applying) = self.applying(errand) else { return };
+        let theirs = applying.ready.iter().map(|one| one.id).filter(|id| moving.contains_key(id));
+        applying.left_out.extend(theirs.map(|id| (StepRefusal::Stale, id)));
+        applying.ready.retain(|one| !moving.contains_key(&one.id));
+        self.write_what_fits(desk, errand);
+    }
+
+    /// Goes on to the write, unless nothing of the step fits.
+    fn write_what_fits(&mut self, desk: &mut Desk<'_>, errand: Errand) {
+        let Some(applying) = self.applying(errand) else { return };
+        if applying.ready.is_empty() && applying.done.is_empty() {
+            return self.fail(desk, errand, Failed::Stale);
+        }
         self.begin_writing(desk, errand);
     }
 

@@ -12,11 +12,12 @@ use crate::sim::clock::Clock;
 use crate::sim::desk::Desk;
 use crate::sim::kafka::Kafka;
 use crate::sim::kafka::plan::{KafkaPlan, Version};
-use crate::sim::kafka::talk::{Heard, Request};
+use crate::sim::kafka::talk::{Asker, Door, Heard, Line, Order, ReplicaCount, Request};
 use crate::sim::sabotage::Sabotage;
 use crate::sim::stimulus::{Note, Out, Stimulus};
 
 const ONE: BrokerId = BrokerId(1);
+const FOUR: BrokerId = BrokerId(4);
 const TERM: Term = Term(3);
 const VALID_FOR: Duration = Duration::from_millis(800);
 
@@ -143,6 +144,31 @@ impl Bench {
         Act::Elect { moves: vec![Move { partitions, leader, leader_epoch: now.leader_epoch, from: now.replicas, to }] }
     }
 
+    /// Has an operator give broker 4 a replica of the partition that it has none of, and broker 4 dead: the copy does not end.
+    fn somebody_moves_one(&mut self) -> PartitionId {
+        self.strike("kill b4");
+        let truth = self.kafka.truth();
+        let lacks = |id: &PartitionId| !truth.replicas(*id).unwrap().contains(&FOUR);
+        let theirs = truth.partitions().find(lacks).unwrap();
+        let mut replicas = truth.replicas(theirs).unwrap().to_vec();
+        replicas.push(FOUR);
+        let orders = vec![Order { partition: theirs, replicas: Some(replicas) }];
+        let line = Line::new(Asker::Operator(1), Door::Broker(BrokerId(2)));
+        self.kafka.ask(self.now, line, Request::Reassign { orders, count: ReplicaCount::Free });
+        self.run(2);
+        assert_eq!(self.kafka.truth().partition(theirs).unwrap().adding, [FOUR]);
+        theirs
+    }
+
+    /// Tells whether anything was sent about a partition.
+    fn touched(&self, id: PartitionId) -> bool {
+        self.sent.iter().any(|request| match request {
+            Request::Reassign { orders, .. } => orders.iter().any(|order| order.partition == id),
+            Request::Elect { partitions: Some(partitions), .. } => partitions.contains(&id),
+            other => panic!("{other:?}"),
+        })
+    }
+
     fn partitions(&self) -> Vec<PartitionId> {
         self.kafka.truth().partitions().collect()
     }
@@ -238,6 +264,69 @@ fn where_nobody_is_left_to_be_called_that_is_said_and_not_that_the_time_is_over(
     bench.strike("controller-freeze t1");
     bench.apply(bench.fence(), Vec::new());
     // Two take as long as a peer may, and the third what is left of the step's time.
+    assert_eq!(bench.receipt(), Receipt::NotSent(NotSent::Unreachable));
+    assert!(bench.sent.is_empty());
+}
+
+/// What a step expects that is in no hurry.
+fn patient() -> Vec<Precondition> {
+    vec![Precondition::MovesStand, Precondition::NotReassigning]
+}
+
+/// What a step expects while an outage of broker 4 runs.
+fn urgent() -> Vec<Precondition> {
+    [patient(), vec![Precondition::StillRed(FOUR)]].concat()
+}
+
+#[test]
+fn what_somebody_else_is_reassigning_is_left_to_them() {
+    for version in [Version::V3_9, Version::V4_3] {
+        let mut bench = Bench::new(version);
+        let theirs = bench.somebody_moves_one();
+        bench.apply(bench.elect(theirs), patient());
+        assert_eq!(bench.receipt(), Receipt::Refused(StepRefusal::Stale), "{version:?}");
+        assert!(bench.sent.is_empty(), "{version:?}");
+        let ours = bench.partitions().into_iter().find(|id| *id != theirs).unwrap();
+        let moves = [theirs, ours].map(|id| bench.elect(id).moves().to_vec()).concat();
+        bench.apply(Act::Elect { moves }, patient());
+        assert_eq!(bench.receipt(), receipt(&[ours], &[(StepRefusal::Stale, theirs)]), "{version:?}");
+        assert!(bench.touched(ours) && !bench.touched(theirs), "{version:?}");
+    }
+}
+
+#[test]
+fn a_step_in_need_does_not_ask_who_else_is_at_work_and_a_saboteur_never_does() {
+    for (sabotage, expects) in [(Sabotage::None, urgent()), (Sabotage::ActsOnOldFacts, patient())] {
+        let mut bench = Bench::new(Version::V4_3);
+        let theirs = bench.somebody_moves_one();
+        bench.hand.options.sabotage = sabotage;
+        bench.apply(bench.elect(theirs), expects);
+        assert_eq!(bench.receipt(), receipt(&[theirs], &[]), "{sabotage:?}");
+        assert!(bench.touched(theirs), "{sabotage:?}");
+    }
+}
+
+#[test]
+fn a_broker_that_does_not_say_who_is_at_work_is_not_the_last_to_be_asked() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.strike("stop b1");
+    let id = bench.partitions()[0];
+    assert_ne!(bench.kafka.truth().leader(id), Some(ONE), "it would not be asked");
+    bench.apply(bench.elect(id), patient());
+    bench.run_for(Duration::from_millis(290));
+    assert!(bench.sent.is_empty(), "it may take as long as a look");
+    assert_eq!(bench.receipt(), receipt(&[id], &[]));
+}
+
+#[test]
+fn where_no_broker_says_who_is_at_work_nothing_is_sent() {
+    let mut bench = Bench::new(Version::V4_3);
+    // Brokers tell the shape all the same, and ask their controllers for what is being reassigned.
+    bench.strike("kill k101,k102,k103");
+    let id = bench.partitions()[0];
+    bench.apply(bench.elect(id), patient());
+    bench.run_for(VALID_FOR);
+    assert!(bench.hand.take_done().is_empty(), "three are asked, each for as long as a look may take");
     assert_eq!(bench.receipt(), Receipt::NotSent(NotSent::Unreachable));
     assert!(bench.sent.is_empty());
 }

@@ -2,7 +2,7 @@
 //!
 //! Deliberately as careful: Kafka compares nothing here, and the broker that comes back to no registration must be restarted.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::control::event::Errand;
@@ -10,55 +10,31 @@ use crate::control::pace::RECHECK_FOR;
 use crate::model::ids::BrokerId;
 use crate::model::plan::Act;
 use crate::sim::desk::Desk;
-use crate::sim::kafka::talk::{Answer, Door, Line, Request};
+use crate::sim::kafka::talk::{Answer, Door, Fenced, Line, Request};
 use crate::sim::sabotage::Sabotage;
 
-use super::{Failed, HAND, Hand, LAST_CALL, Sending, Stage, receipt};
+use super::job::List;
+use super::{Failed, Hand, LAST_CALL, Sending, Stage, receipt};
 
 impl Hand {
-    /// Asks who is registered: the brokers but for the dead one, one after the other until one says so. A saboteur knows without.
+    /// Asks brokers but for the dead one who is registered. A saboteur knows without.
     pub(super) fn look_who_is_registered(&mut self, desk: &mut Desk<'_>, errand: Errand) {
         if self.options.sabotage == Sabotage::ActsOnOldFacts {
             return self.send(desk, errand, Sending::Unregister);
         }
-        let within = match self.mandate(desk, errand) {
-            Ok(left) => left.min(RECHECK_FOR),
-            Err(why) => return self.fail(desk, errand, why),
-        };
-        let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
-        let peers = self.brokers(&avoid).into_iter().map(Door::Broker).collect();
-        self.list_next(desk, errand, peers, within);
+        self.look_up(desk, errand, List::Registered);
     }
 
-    pub(super) fn list_next(
+    /// A broker said who is registered; none where it does not tell everybody, as fenced ones are left out.
+    pub(super) fn told_who_is_registered(
         &mut self,
         desk: &mut Desk<'_>,
         errand: Errand,
-        mut peers: VecDeque<Door>,
-        within: Duration,
+        everybody: Option<&BTreeMap<BrokerId, Fenced>>,
     ) {
-        let Some(door) = peers.pop_front() else { return self.fail(desk, errand, Failed::Unreachable) };
-        let line = desk.line(door, HAND);
-        let call = desk.ask(line, Request::DescribeCluster);
-        self.calls.insert(call, errand);
-        self.enter(desk, errand, Stage::Listing { peers, door, call, within }, within);
-    }
-
-    /// A broker said who is registered, or would not.
-    pub(super) fn listed(
-        &mut self,
-        desk: &mut Desk<'_>,
-        errand: Errand,
-        (door, peers, within): (Door, VecDeque<Door>, Duration),
-        answer: Answer,
-    ) {
-        let Answer::Cluster { registered, includes_fenced } = answer else {
-            self.forget(desk, door);
-            return self.list_next(desk, errand, peers, within);
-        };
         let Some(broker) = self.struck_off(errand) else { return };
         // Applying a step twice changes nothing the second time. Where fenced brokers are not told, it may be one of them.
-        if includes_fenced && !registered.contains_key(&broker) {
+        if everybody.is_some_and(|registered| !registered.contains_key(&broker)) {
             return self.finish(errand, receipt(&[], &[]), None);
         }
         match self.mandate(desk, errand) {
