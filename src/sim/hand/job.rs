@@ -2,7 +2,7 @@
 //!
 //! Nouns only; what is done in a stage stands in the files named after it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(super) enum Halfway {
 #[derive(Debug)]
 pub(super) enum Stage {
     /// The facts are being read again.
-    Fresh { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>> },
+    Fresh { asked: BTreeMap<Call, Door>, answers: Vec<Arc<Topology>> },
     /// A broker is asked for a list.
     Listing { round: Round, door: Door, call: Call },
     /// A broker that is to be struck off is called over a line of its own.
@@ -67,7 +67,7 @@ pub(super) enum Stage {
     /// The request is out.
     Sent { what: Sending, peers: VecDeque<Door>, door: Door, call: Call },
     /// The shape is being read back.
-    Reading { asked: BTreeSet<Call>, answers: Vec<Arc<Topology>>, wanted: usize },
+    Reading { asked: BTreeMap<Call, Door>, answers: Vec<Arc<Topology>>, wanted: usize },
     /// A read-back that brought too little rests before it is given back.
     Telling(Views),
     /// Nothing is under way: a stage that was taken out to be looked at.

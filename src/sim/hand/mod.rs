@@ -117,7 +117,10 @@ impl Hand {
     pub(in crate::sim) fn due(&mut self, desk: &mut Desk<'_>, errand: Errand, turn: u32) {
         let Some(job) = self.jobs.get_mut(&errand).filter(|job| job.turn == turn) else { return };
         match std::mem::replace(&mut job.stage, Stage::Resting) {
-            Stage::Fresh { answers, .. } => self.refreshed(desk, errand, &answers),
+            Stage::Fresh { asked, answers } => {
+                asked.into_values().for_each(|door| self.forget(desk, door));
+                self.refreshed(desk, errand, &answers);
+            }
             Stage::Listing { round, door, .. } => {
                 self.forget(desk, door);
                 self.list_next(desk, errand, round);
@@ -131,7 +134,10 @@ impl Hand {
                 self.forget(desk, door);
                 self.unanswered(desk, errand, what, (door, peers));
             }
-            Stage::Reading { answers, wanted, .. } => self.read_in_vain(desk, errand, &answers, wanted),
+            Stage::Reading { asked, answers, wanted } => {
+                asked.into_values().for_each(|door| self.forget(desk, door));
+                self.read_in_vain(desk, errand, &answers, wanted);
+            }
             Stage::Telling(views) => {
                 self.done_with(errand);
                 self.done.push(Event::ReadBack { errand, views });
@@ -179,23 +185,23 @@ impl Hand {
             Stage::Listing { door, call, .. } | Stage::Knocking { door, call, .. } | Stage::Sent { door, call, .. } => {
                 (*door, HAND) == (line.to, line.lane) && *call == waiting
             }
-            // Who was asked for a shape is not kept by call: the first that answers counts, and the time is short. A line that one
-            // call has opened is known by that call.
-            Stage::Fresh { .. }
-            | Stage::Calling { .. }
-            | Stage::Reading { .. }
-            | Stage::Telling(_)
-            | Stage::Resting => false,
+            Stage::Fresh { asked, .. } | Stage::Reading { asked, .. } => {
+                asked.get(&waiting).is_some_and(|door| (*door, HAND) == (line.to, line.lane))
+            }
+            // A line that one call has opened is known by that call.
+            Stage::Calling { .. } | Stage::Telling(_) | Stage::Resting => false,
         })
     }
 
     fn answered(&mut self, desk: &mut Desk<'_>, errand: Errand, call: Call, answer: Answer) {
         let Some(job) = self.jobs.get_mut(&errand) else { return };
         match std::mem::replace(&mut job.stage, Stage::Resting) {
-            Stage::Fresh { mut asked, mut answers } if asked.contains(&call) => {
-                asked.remove(&call);
+            Stage::Fresh { mut asked, mut answers } if asked.contains_key(&call) => {
+                let door = asked.remove(&call);
                 if let Answer::Metadata(topology) = answer {
                     answers.push(topology);
+                } else if let Some(door) = door {
+                    self.forget(desk, door);
                 }
                 if asked.is_empty() || VIEWS <= answers.len() {
                     return self.refreshed(desk, errand, &answers);
@@ -206,8 +212,8 @@ impl Hand {
                 self.listed(desk, errand, (round, door), answer);
             }
             Stage::Calling { line, call: waited } if waited == call => self.called(desk, errand, line, Some(answer)),
-            Stage::Reading { asked, answers, wanted } if asked.contains(&call) => {
-                self.read_one(errand, (asked, answers, wanted), answer);
+            Stage::Reading { asked, answers, wanted } if asked.contains_key(&call) => {
+                self.read_one(desk, errand, (asked, answers, wanted), (call, answer));
             }
             Stage::Sent { what, peers, door, call: waited } if waited == call => {
                 self.heard_back(desk, errand, (what, door, peers), answer);
@@ -264,19 +270,23 @@ impl Hand {
         self.options.brokers.iter().filter(|id| !not.contains(id)).copied().collect()
     }
 
-    fn ask_shapes(&mut self, desk: &mut Desk<'_>, errand: Errand, brokers: &[BrokerId]) -> BTreeSet<Call> {
-        let mut asked = BTreeSet::new();
+    fn ask_shapes(&mut self, desk: &mut Desk<'_>, errand: Errand, brokers: &[BrokerId]) -> BTreeMap<Call, Door> {
+        let mut asked = BTreeMap::new();
         for broker in brokers {
-            let line = desk.line(Door::Broker(*broker), HAND);
-            let call = desk.ask(line, Request::Metadata);
+            let door = Door::Broker(*broker);
+            let call = desk.ask(desk.line(door, HAND), Request::Metadata);
             self.calls.insert(call, errand);
-            asked.insert(call);
+            asked.insert(call, door);
         }
         asked
     }
 
+    /// Gives a line up, unless another errand waits on it: in production that one holds the connection until it is done.
     fn forget(&mut self, desk: &mut Desk<'_>, door: Door) {
         let line = desk.line(door, HAND);
+        if self.calls.iter().any(|(call, errand)| self.waits_on(*errand, *call, line)) {
+            return;
+        }
         self.open.remove(&line);
         desk.close(line);
     }

@@ -1,6 +1,6 @@
 //! A read-back: the shape of the cluster from two brokers, each one's own view.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::control::event::{Errand, Event, Views};
@@ -8,7 +8,7 @@ use crate::control::pace::{READ_BACK_REST, READ_BACK_WITHIN};
 use crate::model::ids::BrokerId;
 use crate::model::topology::Topology;
 use crate::sim::desk::Desk;
-use crate::sim::kafka::talk::{Answer, Call};
+use crate::sim::kafka::talk::{Answer, Call, Door};
 
 use super::{Hand, Job, Stage, Work};
 
@@ -22,22 +22,32 @@ impl Hand {
         let stage = Stage::Resting;
         self.jobs.insert(errand, Job { work: Work::ReadBack, deadline, stage, turn: 0 });
         let asked = self.ask_shapes(desk, errand, &brokers);
+        if asked.is_empty() {
+            return self.read_in_vain(desk, errand, &[], wanted);
+        }
         self.enter(desk, errand, Stage::Reading { asked, answers: Vec::new(), wanted }, READ_BACK_WITHIN);
     }
 
     pub(super) fn read_one(
         &mut self,
+        desk: &mut Desk<'_>,
         errand: Errand,
-        reading: (BTreeSet<Call>, Vec<Arc<Topology>>, usize),
-        answer: Answer,
+        reading: (BTreeMap<Call, Door>, Vec<Arc<Topology>>, usize),
+        (call, answer): (Call, Answer),
     ) {
-        let (asked, mut answers, wanted) = reading;
+        let (mut asked, mut answers, wanted) = reading;
+        let door = asked.remove(&call);
         if let Answer::Metadata(topology) = answer {
             answers.push(topology);
+        } else if let Some(door) = door {
+            self.forget(desk, door);
         }
         if wanted <= answers.len() {
             self.done_with(errand);
             return self.done.push(Event::ReadBack { errand, views: views(&answers, wanted) });
+        }
+        if asked.is_empty() {
+            return self.read_in_vain(desk, errand, &answers, wanted);
         }
         self.put_back(errand, Stage::Reading { asked, answers, wanted });
     }

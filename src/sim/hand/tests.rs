@@ -1,9 +1,11 @@
 //! What the hand sees before it writes, and what it makes of that.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Hand, HandOptions, receipt};
 use crate::control::event::{Errand, Event, Role};
+use crate::control::pace::{READ_BACK_REST, READ_BACK_WITHIN};
 use crate::model::ids::{BrokerId, NodeId, PartitionId, Term};
 use crate::model::plan::{Act, Move, Precondition, Step, When};
 use crate::model::record::{NotSent, Receipt, StepRefusal};
@@ -120,6 +122,22 @@ impl Bench {
             [Event::Applied { result, .. }] => result.receipt.clone(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Begins to read the shape back from all.
+    fn read_back(&mut self) {
+        self.errands += 1;
+        let errand = Errand(self.errands);
+        self.give(|hand, desk| hand.read_back(desk, errand, BTreeSet::new()));
+    }
+
+    /// Gives how many views the read-backs brought that have ended since last asked.
+    fn views(&mut self) -> Vec<usize> {
+        let views = |event: Event| match event {
+            Event::ReadBack { views, .. } => views.shapes.len(),
+            other => panic!("{other:?}"),
+        };
+        self.hand.take_done().into_iter().map(views).collect()
     }
 
     /// Has broker 1 struck off; gives what comes of it.
@@ -329,4 +347,41 @@ fn where_no_broker_says_who_is_at_work_nothing_is_sent() {
     assert!(bench.hand.take_done().is_empty(), "three are asked, each for as long as a look may take");
     assert_eq!(bench.receipt(), Receipt::NotSent(NotSent::Unreachable));
     assert!(bench.sent.is_empty());
+}
+
+#[test]
+fn a_read_back_ends_once_nobody_is_left_to_answer() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.strike("kill b2,b3,b4");
+    bench.read_back();
+    bench.run_for(READ_BACK_REST * 2);
+    assert_eq!(bench.views(), [1], "it only rests before it is given back");
+    assert_eq!(bench.hand.under_way(), 0);
+}
+
+#[test]
+fn whoever_did_not_tell_the_shape_in_time_is_called_over_a_new_line() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.strike("client-freeze b2,b3,b4");
+    bench.read_back();
+    bench.run_for(READ_BACK_WITHIN - READ_BACK_REST);
+    let waits = |bench: &Bench| bench.kafka.truth().longest_lines().get(&Asker::Node(NodeId(1))).copied();
+    assert_eq!(waits(&bench), Some(1), "what is on a frozen line arrives once it opens");
+    bench.run(1);
+    assert_eq!(bench.views(), [1]);
+    assert_eq!(waits(&bench), Some(0), "the frozen lines are given up");
+}
+
+#[test]
+fn a_line_on_which_another_errand_waits_is_not_given_up() {
+    let mut bench = Bench::new(Version::V4_3);
+    bench.strike("client-freeze b2,b3,b4");
+    bench.read_back();
+    bench.run_for(READ_BACK_REST);
+    bench.read_back();
+    // The first waits no longer, and rests; the second still waits.
+    bench.run_for(READ_BACK_WITHIN - READ_BACK_REST / 2);
+    bench.kafka.heal(bench.now, &"client-freeze b2,b3,b4".parse().unwrap()).unwrap();
+    bench.run_for(READ_BACK_REST);
+    assert_eq!(bench.views(), [2, 1], "the second hears what it waits for, before the first is given back");
 }
