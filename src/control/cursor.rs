@@ -136,7 +136,8 @@ impl Controller {
         let (term, log_time) = (lead.term, lead.log_time(now.at));
         let snapshot = self.snapshot(now.at, log_time);
         let Some(cursor) = self.lead.as_mut().and_then(|lead| lead.cursor.as_mut()) else { return };
-        if cursor.valid_until <= now.at {
+        let too_late = cursor.has_unverified() && cursor.is_too_late_for(step, now.at);
+        if cursor.valid_until <= now.at || too_late {
             return self.out_of_time(now, step.number);
         }
         let objections = recheck(step, &cursor.plan, &snapshot, &self.options.policy);
@@ -287,7 +288,7 @@ impl Controller {
         self.flush(now);
     }
 
-    /// The intent's time is over before all of it was sent, as large clusters answer slowly: what was done is verified, and a
+    /// The intent's time is over, or too short, before all of it was sent, as large clusters answer slowly: what was done is verified, and a
     /// further commit, which proves that this node still leads, lets the rest be sent. With nothing new done none is asked for.
     fn out_of_time(&mut self, now: Now, number: u16) {
         if self.cursor().is_some_and(|cursor| cursor.has_unverified()) {

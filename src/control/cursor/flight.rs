@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::control::event::Errand;
 use crate::control::verify::{Seen, look_back};
 use crate::model::ids::{BrokerId, CaseId};
-use crate::model::plan::{Origin, Plan, PlanDigest, Step, When};
+use crate::model::plan::{Act, Origin, Plan, PlanDigest, Step, When};
 use crate::model::record::{End, Mark, NotSent, Receipt, Stage, StepOutcome, StepRefusal};
 use crate::model::time::Timestamp;
 use crate::model::topology::{PartitionSet, Topology};
@@ -152,6 +152,20 @@ impl Cursor {
     pub(super) fn has_unverified(&self) -> bool {
         let sent = |one: &StepOutcome| matches!(one.receipt, Receipt::Done { .. } | Receipt::Unanswered);
         self.steps.iter().skip(self.verified).any(sent)
+    }
+
+    /// Tells whether a step of two requests would be cut in its middle: one before it took longer than there is time left. What is ordered
+    /// and not elected would wait until reading back gives up.
+    pub(super) fn is_too_late_for(&self, step: &Step, now: Timestamp) -> bool {
+        let two_requests = |one: &Step| matches!(one.act, Act::Elect { .. });
+        let took = self.plan.steps.iter().filter(|one| two_requests(one)).filter_map(|one| self.took(one.number));
+        two_requests(step) && took.max().is_some_and(|longest| self.valid_until.since(now) < longest)
+    }
+
+    /// Gives how long a step took from its sending to its answer; none where it has none.
+    fn took(&self, number: u16) -> Option<Duration> {
+        let at = |stage: Stage| self.marks.iter().rev().find(|mark| mark.stage == stage).map(|mark| mark.after_us);
+        Some(Duration::from_micros(at(Stage::Answered(number))?.saturating_sub(at(Stage::Sent(number))?)))
     }
 
     /// Gives what every view of a read-back shows of the steps that were sent and not verified before; none where there is no view.

@@ -226,6 +226,23 @@ fn nothing_is_sent_once_the_intents_time_is_over_until_a_further_commit_lets_the
 }
 
 #[test]
+fn an_order_and_its_election_are_not_begun_with_less_time_than_those_before_them_took() {
+    let act = ActPolicy { max_partitions_per_request: 3, ..ActPolicy::default() };
+    let mut world = World::leading(Policy { act, ..policy(Mode::Auto) });
+    world.kill();
+    world.commit();
+    assert!(matches!(world.sent[0].step.act, Act::Elect { .. }), "{:?}", world.sent);
+    world.skip(ActPolicy::default().valid_for / 2 + Duration::from_millis(50));
+    world.done();
+    assert_eq!(world.sent.len(), 1, "{:?}", world.sent);
+    // What was done is verified first.
+    world.read_back();
+    world.commit();
+    assert!(matches!(world.sent[1].step.act, Act::Elect { .. }), "{:?}", world.sent);
+    assert_eq!(world.sent[1].within, ActPolicy::default().valid_for);
+}
+
+#[test]
 fn each_act_starts_the_cool_downs_of_the_policy() {
     let guard = GuardPolicy {
         broker_cool_down: Duration::from_secs(7),
