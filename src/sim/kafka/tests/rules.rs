@@ -329,12 +329,12 @@ fn a_leader_that_hears_late_of_a_follower_that_left_takes_it_in_again() {
 fn a_clean_shutdown_hands_leaders_over_first() {
     check(
         Version::V4_3,
-        "terminate b1; run 1s; show; run 1s; produce all b2; cluster b2; heal terminate b1; run 15s; show; cluster b2",
+        "terminate b1; run 1s; show; run 6s; produce all b2; cluster b2; heal terminate b1; run 15s; show; cluster b2",
         expect![[r#"
             terminate b1
             run 1s
             show                  b2 leads in e1 of 1,2,3, isr [2,3]
-            run 1s
+            run 6s
             produce all b2        at 0 in e1
             cluster b2            b1 fenced Yes, b2 fenced No, b3 fenced No
             heal terminate b1
