@@ -64,7 +64,7 @@ bench-sim: ## how fast the simulated world is, and how large it may be; some min
 	cargo build --locked --release
 	tests/setup/bench_sim.py $(TARGET)/release/tanist
 
-matrix: ## fault x act on a real cluster, beside what the project started from; half an hour for one run of each cell; resumable
+matrix: ## fault x act on a real cluster, beside what the project started from; three quarters of an hour for one run of each cell; resumable
 	@tests/setup/setup.sh test
 	cargo build --locked --release --features lab
 	tests/setup/links.sh $(TARGET)/release/tanist
