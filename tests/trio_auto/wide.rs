@@ -6,17 +6,21 @@ use tanist::lab::{BrokerId, Fault, TopicPlan};
 use tanist::model::advice::{Outcome, Rung, Verdict};
 use tanist::model::ids::{PartitionId, TopicId};
 use tanist::model::operator::Entry;
-use tanist::model::plan::{self, Act, Class, Plan};
+use tanist::model::plan::{self, Act, Class};
 use tanist::model::record::{Body, DecisionVerdict, End, Inaction};
 use tanist::model::ruling::Objection;
 
 use crate::adviser_mock::{Manner, Mock, said, status};
-use crate::stage::{PARTITIONS, Play, Stage, VICTIM, intents, struck_whole_broker, until};
+use crate::stage::{Intent, PARTITIONS, Play, Stage, VICTIM, intents, struck_whole_broker, until};
 
 /// In the victim's rack, next in line for Kafka.
 const NEIGHBOUR: BrokerId = BrokerId(4);
 /// In another rack.
 const BETTER: BrokerId = BrokerId(2);
+
+/// What `plan approve` ends with where the guard holds the plan, and what it says where one broker alone told the shape.
+const HELD: i32 = 4;
+const ONE_VIEW: &str = "told how the cluster stands";
 
 /// Starts a server that refuses strict schemas and objects to whatever it is asked, on the evidence that it is shown.
 pub(crate) async fn objector() -> Mock {
@@ -55,11 +59,13 @@ async fn play(stage: &Stage, name: &str) -> Play {
     stage.play_with(TopicPlan { name: name.to_owned(), replicas, settings: Vec::new() }).await
 }
 
-/// Gives who is to lead a partition: the one in another rack, unless the plan says which rule forbade it just then (on a busy
-/// machine it may have looked unwell, or have told no log end).
-fn chosen(sent: &Plan, topic: &TopicView, number: i32) -> Option<i32> {
+/// Gives who is to lead a partition, by the last plan that moved it: the one in another rack, unless the plan says which rule forbade it
+/// just then (on a busy machine it may have looked unwell, or have told no log end).
+fn chosen(sent: &[Intent], topic: &TopicView, number: i32) -> Option<i32> {
     let partition = PartitionId { topic: TopicId(topic.id.into_bytes()), number };
-    let choice = sent.choices.iter().find(|one| one.partitions.contains(&partition))?;
+    let is_done = |one: &&Intent| one.outcome.as_ref().is_some_and(|outcome| outcome.end == End::Done);
+    let mut choices = sent.iter().rev().filter(is_done).flat_map(|one| &one.plan.choices);
+    let choice = choices.find(|one| one.partitions.contains(&partition))?;
     let better = choice.candidates.iter().find(|one| one.broker == BETTER)?;
     match &better.verdict {
         plan::Verdict::Score(_) => Some(BETTER.0),
@@ -82,37 +88,35 @@ pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_ad
     let fault = Fault::kill(VICTIM);
     let at = stage.cluster.inflict(&fault).unwrap();
     let approving = async {
-        let plan = until("unregistering to be on offer", async || {
+        let said = until("unregistering to be on offer, and approved", async || {
             let answer = stage.trio.run(1, &["plan", "list", "-o", "json"]).await.ok()?.json().ok()?;
             let plans = answer["plans"].as_array()?.clone();
             let offered = plans.iter().find(|plan| plan["state"].get("offered").is_some())?;
-            Some(offered["digest"].as_str()?.get(..12)?.to_owned())
+            let said = stage.trio.run(1, &["plan", "approve", offered["digest"].as_str()?.get(..12)?]).await.unwrap();
+            println!("unregister: answered after {:?}: {}{}", at.elapsed(), said.out.trim(), said.err.trim());
+            // On a busy machine one broker alone may have told how the cluster stands: a person who reads that says yes again.
+            let passes = said.status == HELD && said.out.contains(ONE_VIEW);
+            (!passes).then_some(said)
         })
         .await;
-        let offered = at.elapsed();
-        let said = stage.trio.run(1, &["plan", "approve", &plan]).await.unwrap();
-        println!("unregister: offered after {offered:?}, answered after {:?}: {}", at.elapsed(), said.out.trim());
         assert_eq!(said.status, 0, "{}{}", said.out, said.err);
     };
     let (one, all, ()) =
         tokio::join!(stage.serves(&play, Acks::Leader, at), stage.serves(&play, Acks::All, at), approving);
     println!("unregister: acks=1 after {one:?}, acks=all after {all:?}");
-    let plan = stage
+    stage
         .await_records(1, &play, "the outcome of the unregistration", |records| {
-            let sent = intents(records).into_iter().find(struck_whole_broker)?;
-            (sent.outcome?.end == End::Done).then_some(sent.plan)
+            let done = intents(records).into_iter().find(struck_whole_broker)?.outcome?;
+            (done.end == End::Done).then_some(())
         })
         .await;
     assert!(all < crate::faults::BEFORE_KAFKA, "sooner than Kafka itself fences: {all:?}");
     let records = stage.records(1, &play).await;
     let now = stage.cluster.topic(&play.topic.name).await.unwrap();
+    let sent = intents(&records);
     for one in &now.partitions {
-        assert_eq!(
-            (one.leader.is_some(), one.leader),
-            (true, chosen(&plan, &now, one.index)),
-            "{now:?} {:?}",
-            plan.choices
-        );
+        let leader = one.leader.unwrap_or_else(|| panic!("somebody leads: {now:?}"));
+        assert_eq!(Some(leader), chosen(&sent, &now, one.index), "{now:?} {sent:?}");
     }
     let verdicts: Vec<&DecisionVerdict> = records
         .iter()
