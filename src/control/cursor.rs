@@ -136,8 +136,7 @@ impl Controller {
         let (term, log_time) = (lead.term, lead.log_time(now.at));
         let snapshot = self.snapshot(now.at, log_time);
         let Some(cursor) = self.lead.as_mut().and_then(|lead| lead.cursor.as_mut()) else { return };
-        let too_late = cursor.has_unverified() && cursor.is_too_late_for(step, now.at);
-        if cursor.valid_until <= now.at || too_late {
+        if cursor.is_too_late_for(step, now.at) {
             return self.out_of_time(now, step.number);
         }
         let objections = recheck(step, &cursor.plan, &snapshot, &self.options.policy);

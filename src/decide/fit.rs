@@ -1,10 +1,13 @@
-//! The last look before a write: which partitions of a step still fit, which are already as wanted, which have moved.
+//! The last look before a write: who is asked for it, which partitions of a step still fit, which are already as wanted, which have
+//! moved, and the receipt of all that.
 //!
-//! Deliberately pure and apart from the hand, so that the simulated one sorts by the same rule.
+//! Deliberately pure and apart from the hand, so that the simulated one goes by the same rules.
+
+use std::collections::BTreeSet;
 
 use crate::model::ids::{BrokerId, PartitionId};
-use crate::model::plan::{Intention, Move, Precondition, Step};
-use crate::model::record::StepRefusal;
+use crate::model::plan::{Act, Intention, Move, Precondition, Step};
+use crate::model::record::{Receipt, StepRefusal};
 use crate::model::topology::{Partition, Topology};
 
 /// A partition that may be written.
@@ -27,6 +30,26 @@ pub struct Checked {
     pub already: Vec<PartitionId>,
     /// Have moved, by reason.
     pub left_out: Vec<(StepRefusal, PartitionId)>,
+}
+
+/// Gives who is not asked about an act: the leaders that are to lose, or whoever is to be struck off. One that is to lead is a good one
+/// to ask.
+#[must_use]
+pub fn avoided(act: &Act) -> BTreeSet<BrokerId> {
+    if let Act::Unregister { broker, .. } = act {
+        return BTreeSet::from([*broker]);
+    }
+    let moves = act.moves();
+    let leads_after = |broker: BrokerId| moves.iter().any(|one| one.to.first() == Some(&broker));
+    moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(*leader)).collect()
+}
+
+/// Gives the receipt of a step that was sent: what is done, and by reason what was left out or refused.
+#[must_use]
+pub fn receipt(done: &[PartitionId], left_out: &[(StepRefusal, PartitionId)]) -> Receipt {
+    let reasons: BTreeSet<StepRefusal> = left_out.iter().map(|(why, _)| *why).collect();
+    let of = |why: StepRefusal| left_out.iter().filter(|(reason, _)| *reason == why).map(|(_, id)| *id).collect();
+    Receipt::Done { done: done.iter().copied().collect(), not: reasons.into_iter().map(|why| (why, of(why))).collect() }
 }
 
 /// Tells whether a step may take the time to ask who else is at work: while an outage runs, a partition whose replica list has

@@ -45,7 +45,7 @@ step() {
 # quarter of the whole. Whatever it warns of is an error here, and cargo tells again what it warned of before. Not for what is to be
 # quick: Clippy optimises less.
 lint() {
-  RUSTC_WORKSPACE_WRAPPER=clippy-driver step "$@" 2>&1 | tee "$target/tmp/lint.log"
+  step "$@" 2>&1 | tee "$target/tmp/lint.log"
   ! grep -E '^warning' "$target/tmp/lint.log" || { printf 'failed: a warning of %s\n' "$*"; exit 1; }
 }
 
@@ -62,11 +62,11 @@ cp "$target/debug/tanist" "$optimised"
 run_computing() { CARGO_MANIFEST_DIR="$PWD" "$@"; }
 mapfile -t beside < <(printf '%s\n' tests/*.rs tests/*/main.rs | sed -E 's|^tests/||; s|/main\.rs$||; s|\.rs$||' |
   grep -vxF "$(printf '%s\n' scenarios "${front[@]}" "${behind[@]}")")
+# What is built from here on is what this has built.
+export RUSTC_WORKSPACE_WRAPPER=clippy-driver
 # The product as it is shipped is another configuration: what only the lab or a test uses is dead code there.
 lint cargo build --locked --bin tanist
 lint cargo test "${options[@]}" --no-run --all-targets
-# What is built from here on is what that has built.
-export RUSTC_WORKSPACE_WRAPPER=clippy-driver
 
 failed=()
 begun=$SECONDS

@@ -154,12 +154,18 @@ impl Cursor {
         self.steps.iter().skip(self.verified).any(sent)
     }
 
-    /// Tells whether a step of two requests would be cut in its middle: one before it took longer than there is time left. What is ordered
-    /// and not elected would wait until reading back gives up.
+    /// Tells whether the intent's time is over for a step, or so short that one of two requests would be cut in its middle: one before it
+    /// took longer. What is ordered and not elected would wait until reading back gives up. With nothing new to verify no further commit
+    /// would give more time.
     pub(super) fn is_too_late_for(&self, step: &Step, now: Timestamp) -> bool {
+        if self.valid_until <= now {
+            return true;
+        }
         let two_requests = |one: &Step| matches!(one.act, Act::Elect { .. });
         let took = self.plan.steps.iter().filter(|one| two_requests(one)).filter_map(|one| self.took(one.number));
-        two_requests(step) && took.max().is_some_and(|longest| self.valid_until.since(now) < longest)
+        self.has_unverified()
+            && two_requests(step)
+            && took.max().is_some_and(|longest| self.valid_until.since(now) < longest)
     }
 
     /// Gives how long a step took from its sending to its answer; none where it has none.

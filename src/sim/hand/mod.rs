@@ -19,10 +19,10 @@ use std::time::Duration;
 use crate::control::event::{Errand, Event, Role, StepResult};
 use crate::control::pace::{LEAST, VIEWS};
 use crate::control::turn::Turn;
-use crate::model::ids::{BrokerId, ControllerId, PartitionId, Term};
+use crate::decide::fit::{avoided, receipt};
+use crate::model::ids::{BrokerId, ControllerId, Term};
 use crate::model::plan::{Act, Step};
 use crate::model::record::{NotSent, Receipt, StepRefusal};
-use crate::model::topology::PartitionSet;
 
 use super::desk::Desk;
 use super::kafka::talk::{Answer, Call, Door, Heard, Line, News, Request};
@@ -322,21 +322,4 @@ impl Hand {
         };
         self.finish(errand, receipt, said);
     }
-}
-
-/// Gives who is not asked about an act: the leaders that are to lose, or whoever is to be struck off.
-fn avoided(act: &Act) -> BTreeSet<BrokerId> {
-    if let Act::Unregister { broker, .. } = act {
-        return BTreeSet::from([*broker]);
-    }
-    let moves = act.moves();
-    let leads_after = |broker: BrokerId| moves.iter().any(|one| one.to.first() == Some(&broker));
-    moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(*leader)).collect()
-}
-
-fn receipt(done: &[PartitionId], left_out: &[(StepRefusal, PartitionId)]) -> Receipt {
-    let reasons: BTreeSet<StepRefusal> = left_out.iter().map(|(why, _)| *why).collect();
-    let of = |why: StepRefusal| left_out.iter().filter(|(reason, _)| *reason == why).map(|(_, id)| *id).collect();
-    let not: Vec<(StepRefusal, PartitionSet)> = reasons.into_iter().map(|why| (why, of(why))).collect();
-    Receipt::Done { done: done.iter().copied().collect(), not }
 }

@@ -25,11 +25,11 @@ use crate::adapters::kafka::wire::{
 };
 use crate::control::event::{Role, Views};
 use crate::control::pace::{RECHECK_FOR, VIEWS};
-use crate::decide::fit::{Checked, Ready, is_patient, merged, sort_moves};
+use crate::decide::fit::{Checked, Ready, avoided, is_patient, merged, receipt, sort_moves};
 use crate::model::ids::{BrokerEpoch, BrokerId, PartitionId, Term};
 use crate::model::plan::{Act, Intention, Move, Step};
 use crate::model::record::{Receipt, StepRefusal};
-use crate::model::topology::{PartitionSet, Topology};
+use crate::model::topology::Topology;
 use crate::ports::{Actuator, ApplyError};
 
 pub use contacts::HandOptions;
@@ -92,8 +92,7 @@ impl KafkaHand {
 
     async fn order(&self, step: &Step, mandate: Mandate<'_>) -> Result<Receipt, ApplyError> {
         let moves = step.act.moves();
-        let avoid: BTreeSet<BrokerId> =
-            moves.iter().filter_map(|one| one.leader).filter(|leader| !leads_after(moves, *leader)).collect();
+        let avoid = avoided(&step.act);
         let intention = step.act.intention();
         let fresh = self.fresh(moves, &avoid, mandate).await?;
         let Checked { ready, already, mut left_out } = sort_moves(moves, intention, &fresh);
@@ -126,7 +125,7 @@ impl KafkaHand {
             left_out.extend(refused);
         }
         done.extend(standing.iter().map(|one| one.id));
-        Ok(receipt(done, left_out))
+        Ok(receipt(&done, &left_out))
     }
 
     /// Reads the partitions of the moves again, from a broker that is not to lose them.
@@ -208,7 +207,7 @@ impl KafkaHand {
             })
             .await;
         match fenced {
-            Ok(true) => Ok(receipt(Vec::new(), Vec::new())),
+            Ok(true) => Ok(receipt(&[], &[])),
             Ok(false) => {
                 Err(ApplyError::Unanswered(format!("the controller took the heartbeat but did not fence {broker}")))
             }
@@ -315,20 +314,6 @@ fn leave_to_others(
 ) {
     left_out.extend(ready.iter().filter(|one| moving.contains(&one.name)).map(|one| (StepRefusal::Stale, one.id)));
     ready.retain(|one| !moving.contains(&one.name));
-}
-
-/// Tells whether a broker is to lead after the moves: then it is a good one to ask.
-fn leads_after(moves: &[Move], broker: BrokerId) -> bool {
-    moves.iter().any(|one| one.to.first() == Some(&broker))
-}
-
-fn receipt(done: Vec<PartitionId>, left_out: Vec<(StepRefusal, PartitionId)>) -> Receipt {
-    let mut not: Vec<(StepRefusal, PartitionSet)> = Vec::new();
-    let reasons: BTreeSet<StepRefusal> = left_out.iter().map(|(why, _)| *why).collect();
-    for why in reasons {
-        not.push((why, left_out.iter().filter(|(reason, _)| *reason == why).map(|(_, id)| *id).collect()));
-    }
-    Receipt::Done { done: done.into_iter().collect(), not }
 }
 
 /// Sorts out the partitions that Kafka refused; `fine` names codes that are as good as done.
