@@ -17,8 +17,11 @@ fn plan(seed: u64, minutes: u64, sabotage: Sabotage) -> RandomPlan {
 fn random_worlds_hold_every_invariant() {
     for seed in 1..=3 {
         let plan = plan(seed, 3, Sabotage::None);
-        let ran = plan.play(&plan.episodes());
+        let mut heard = Vec::new();
+        let ran = plan.play_aloud(&plan.episodes(), &mut |now| heard.push(now));
         assert_eq!(ran.violation.map(|violation| violation.to_string()), None, "seed {seed}");
+        assert!(heard.is_sorted(), "{heard:?}");
+        assert_eq!(heard.last(), Some(&ran.span), "seed {seed}");
     }
 }
 

@@ -18,6 +18,9 @@ use crate::surface::cli::Output;
 use crate::surface::exit::{ExitStatus, Failure};
 use crate::surface::simulate::{Answers, Simulation};
 
+/// A run says where it is as often.
+const HOUR_S: u64 = 3600;
+
 /// Does what was asked for; gives 0 where everything went as it must, 1 where an invariant or an expectation failed.
 pub(super) fn simulate(what: Simulation, output: Output, to: &mut dyn Write) -> anyhow::Result<ExitStatus> {
     match what {
@@ -178,8 +181,18 @@ fn random(
         }
         let episodes = plan.episodes();
         let began = clock::now();
-        let ran = plan.play(&episodes);
-        let took = clock::now().saturating_duration_since(began);
+        let took = || clock::now().saturating_duration_since(began);
+        let mut hours = 0;
+        let ran = plan.play_aloud(&episodes, &mut |now| {
+            let passed = now.as_secs() / HOUR_S;
+            if hours < passed {
+                hours = passed;
+                // Nobody who watches a day shall wonder whether it goes on; where stderr is gone nobody watches.
+                let [whole, took] = [plan.span, Duration::from_secs(took().as_secs())].map(humantime::format_duration);
+                let _ = writeln!(std::io::stderr(), "seed {seed}: {passed}h of {whole} played in {took}");
+            }
+        });
+        let took = took();
         match output {
             Output::Table => table(&ran, took, to)?,
             Output::Json => json(seed, &ran, took, to)?,

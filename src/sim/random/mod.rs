@@ -117,6 +117,12 @@ impl RandomPlan {
     /// Plays these episodes in the world of this seed.
     #[must_use]
     pub fn play(&self, episodes: &[Episode]) -> Ran {
+        self.play_aloud(episodes, &mut |_| {})
+    }
+
+    /// Plays these episodes; `hears` is told after each of their commands how long the world has run.
+    #[must_use]
+    pub fn play_aloud(&self, episodes: &[Episode], hears: &mut dyn FnMut(Duration)) -> Ran {
         let mut player = Player::default();
         let mut ran = Ran {
             violation: None,
@@ -140,6 +146,9 @@ impl RandomPlan {
             told.iter().for_each(|(_, told)| tally(&mut ran.records, told));
             if player.violation().is_some() {
                 break;
+            }
+            if let Some(world) = player.world() {
+                hears(world.now().since(Timestamp(0)));
             }
         }
         if let Some(world) = player.world() {
