@@ -9,8 +9,8 @@ use tokio::time;
 
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
-    Connection, ElectionKind, Endpoint, ErrorCode, NewTopic, Options, Order, PartitionOutcome, ReplicaCount, Rights,
-    TopicFilter, TopicPartition, TopicView, WireError,
+    Connection, ElectionKind, Endpoint, ErrorCode, NewTopic, Options, Order, PartitionOutcome, PartitionView,
+    ReplicaCount, Rights, TopicFilter, TopicPartition, TopicView, WireError,
 };
 use crate::lab::LabError;
 use crate::lab::cluster::Cluster;
@@ -22,6 +22,10 @@ const CALL_WITHIN: Duration = Duration::from_secs(10);
 /// How long a broker may take to say what it believes before the next one is asked: a stopped one never does.
 const VIEW_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What each partition of a new topic adds to the wait until all its replicas are in sync, on a slow machine.
+const PARTITION_MADE_WITHIN: Duration = Duration::from_millis(10);
+/// A message names so many partitions that are not as they should be: one of a topic of 2,000 filled half a megabyte.
+const NAMED: usize = 3;
 
 /// A topic to make: every replica of every partition, leader first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +91,8 @@ impl Cluster {
         if let Some(refused) = outcomes.body.iter().find(|outcome| outcome.error.is_some()) {
             return Err(failed(format!("{:?} {}", refused.error, refused.message.as_deref().unwrap_or_default())));
         }
-        self.await_in_sync(&plan.name, CALL_WITHIN).await
+        let many = u32::try_from(plan.replicas.len()).unwrap_or(u32::MAX);
+        self.await_in_sync(&plan.name, CALL_WITHIN.saturating_add(PARTITION_MADE_WITHIN.saturating_mul(many))).await
     }
 
     /// Removes a topic.
@@ -108,16 +113,13 @@ impl Cluster {
         let deadline = clock::now() + within;
         loop {
             let views = self.views(topic).await;
-            let whole = |view: &TopicView| {
-                !view.partitions.is_empty()
-                    && view.partitions.iter().all(|one| one.leader.is_some() && one.isr.len() == one.replicas.len())
-            };
+            let whole = |view: &TopicView| !view.partitions.is_empty() && view.partitions.iter().all(is_whole);
             if !views.is_empty() && views.iter().all(whole) {
                 return views.into_iter().next().ok_or_else(|| LabError::Usage("no view".to_owned()));
             }
             if deadline <= clock::now() {
                 let awaited = format!("every replica of {topic} in sync, as every broker sees it");
-                return Err(LabError::Late { awaited, within, last_seen: format!("{views:?}") });
+                return Err(LabError::Late { awaited, within, last_seen: told(&views) });
             }
             time::sleep(LOOK_EVERY).await;
         }
@@ -261,6 +263,27 @@ impl Hands {
     }
 }
 
+fn is_whole(partition: &PartitionView) -> bool {
+    partition.leader.is_some() && partition.isr.len() == partition.replicas.len()
+}
+
+/// Tells what each broker that answered sees of a topic.
+fn told(views: &[TopicView]) -> String {
+    let one = |view: &TopicView| {
+        let (whole, rest): (Vec<_>, Vec<_>) = view.partitions.iter().partition(|one| is_whole(one));
+        match (view.error, rest.get(..NAMED.min(rest.len()))) {
+            (Some(error), _) => format!("{error:?}"),
+            (None, None | Some([])) => format!("{} in sync", whole.len()),
+            (None, Some(first)) => format!("{} in sync, {} not, such as {first:?}", whole.len(), rest.len()),
+        }
+    };
+    if views.is_empty() {
+        "no broker answered".to_owned()
+    } else {
+        views.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+}
+
 fn named(topic: &TopicView) -> impl Iterator<Item = TopicPartition> {
     topic.partitions.iter().map(|one| TopicPartition::new(topic.name.clone(), one.index))
 }
@@ -296,4 +319,34 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(in_sync: i32, not: i32) -> TopicView {
+        let one = |index: i32| PartitionView {
+            index,
+            error: None,
+            leader: Some(1),
+            leader_epoch: Some(0),
+            replicas: vec![1, 2, 3],
+            isr: if index < in_sync { vec![1, 2, 3] } else { vec![1] },
+            offline: vec![],
+        };
+        let partitions = (0..in_sync + not).map(one).collect();
+        TopicView { name: "orders".to_owned(), id: uuid::Uuid::nil(), internal: false, error: None, partitions }
+    }
+
+    #[test]
+    fn a_message_names_a_few_partitions_of_many() {
+        assert_eq!(told(&[]), "no broker answered");
+        assert_eq!(told(&[view(2, 0), view(2_000, 0)]), "2 in sync; 2000 in sync");
+        let text = told(&[view(5, 1_995)]);
+        assert!(text.starts_with("5 in sync, 1995 not, such as [PartitionView { index: 5,"), "{text}");
+        assert!(text.len() < 1_000, "{}", text.len());
+        let unknown = TopicView { error: Some(ErrorCode::UnknownTopicOrPartition), ..view(0, 0) };
+        assert_eq!(told(&[unknown]), "UnknownTopicOrPartition");
+    }
 }
