@@ -22,6 +22,8 @@ use crate::lab::options::Disk;
 const VICTIM: BrokerId = BrokerId(1);
 /// A broker that was killed and fenced waits up to 9 s for its dead life's session, then catches up.
 const WHOLE_WITHIN: Duration = Duration::from_secs(120);
+/// Ample for the first records of 2,000 partitions on cold brokers.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// One run of one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,7 @@ impl Cell {
         let against = Against { broker: VICTIM, epoch: cluster.broker_epoch(VICTIM)?, topic };
         let hands = cluster.hands().await?;
         let probe = Probe::new(cluster.bootstrap(Listener::Clients), &name, count);
+        written(&probe, &name).await?;
         let fault = Fault::at(breakage.kind(), VICTIM);
         let watch = self.row.watch(watch);
         let at = cluster.inflict(&fault)?;
@@ -105,4 +108,15 @@ impl Cell {
             }
         }
     }
+}
+
+/// Writes to every partition: the first record of all also flushes `partition.metadata` (`UnifiedLog.maybeFlushMetadataFile`), which
+/// no partition that is in use waits for, and a stalled disk lets nobody flush.
+async fn written(probe: &Probe, topic: &str) -> Result<(), LabError> {
+    let (all, _) = probe.both(clock::now(), WRITTEN_WITHIN).await;
+    all.worst().map(|_| ()).ok_or_else(|| LabError::Late {
+        awaited: format!("a record in every partition of {topic}"),
+        within: WRITTEN_WITHIN,
+        last_seen: "none in at least one of them".to_owned(),
+    })
 }
