@@ -8,12 +8,15 @@ use std::time::Duration;
 use tanist::model::ids::{BrokerEpoch, BrokerId, ControllerId, PartitionId, TopicId};
 use tanist::model::time::Timestamp;
 use tanist::model::topology::{Standing, Topology};
+use tanist::sim::differential::active::VICTIMS;
 use tanist::sim::differential::deed::{Election, Life, Size};
 use tanist::sim::differential::reading::{
     CellReading, Moving, Partition, PartitionState, Pulse, Reading, Registered, Silence, View,
 };
-use tanist::sim::differential::script::{BROKERS, CHUNKS, NewTopic, replayed_after};
-use tanist::sim::differential::{Action, Batch, Class, Deed, Ground, Line as Recorded, Order, Recorder, Stage, Until};
+use tanist::sim::differential::script::{BROKERS, CHUNKS, NewTopic, VICTIM, replayed_after};
+use tanist::sim::differential::{
+    Action, Active, Batch, Blow, Class, Deed, Ground, Line as Recorded, Order, Recorder, Stage, Until,
+};
 use tanist::sim::kafka::Kafka;
 use tanist::sim::kafka::code::Code;
 use tanist::sim::kafka::plan::{KafkaPlan, Settings, Version};
@@ -35,6 +38,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// As many of the model's records as one chunk holds, a hundred bytes each.
 const CHUNK_RECORDS: u32 = 9_000;
 const FAR: i64 = 1_000_000;
+const WHOLE_WITHIN: Duration = Duration::from_secs(40);
 
 /// Gives the model's Kafka of that release.
 pub(crate) fn version(kafka: &str) -> Version {
@@ -78,11 +82,13 @@ struct Asked<K> {
 
 impl Player {
     fn new(version: Version, batch: &Batch, seed: u64) -> Self {
-        let mut plan = KafkaPlan::usual(version, 3);
-        plan.settings = match batch.state.ground() {
-            Ground::Tuned | Ground::TunedFreezable => Settings::tuned(version),
-            Ground::Stock => Settings::stock(version),
+        let usual = KafkaPlan::usual(version, 3);
+        let (mut plan, settings) = match batch.state.ground() {
+            Ground::Tuned | Ground::TunedFreezable => (usual, Settings::tuned(version)),
+            Ground::Stock => (usual, Settings::stock(version)),
+            Ground::Combined => (usual.with_combined_nodes(), Settings::stock(version)),
         };
+        plan.settings = settings;
         let mut player = Self {
             kafka: Kafka::new(&plan, seed),
             replayed_after: replayed_after(version),
@@ -106,6 +112,7 @@ impl Player {
 
     fn carry_out(&mut self, order: Order, recorder: &mut Recorder) {
         match order {
+            Order::Activate(active) => self.activate(active),
             Order::Topics(topics) => self.make(&topics, recorder),
             Order::Write => self.write(Acks::Leader, 0),
             Order::Fill => (0..CHUNKS).for_each(|_| self.write(Acks::All, CHUNK_RECORDS - 1)),
@@ -188,6 +195,24 @@ impl Player {
                 self.paths.entry(*cell).or_default().push(now);
             }
         }
+    }
+
+    /// The victim's is the active one from the start: for another to be, its process dies and starts again.
+    fn activate(&mut self, active: Active) {
+        if active == Active::Anothers {
+            let kill = Blow::Kill(VICTIM).fault();
+            self.lives_at_first = self.lives.clone();
+            self.kafka.inflict(self.now, &kill).unwrap();
+            self.must(&Until::Elected);
+            self.kafka.heal(self.now, &kill).unwrap();
+            self.must(&Until::Reborn(VICTIM));
+            self.must(&Until::Whole);
+        }
+        assert!(active.fits(self.controller()), "{active:?}");
+    }
+
+    fn must(&mut self, until: &Until) {
+        assert_ne!(self.wait(until, WHOLE_WITHIN), Class::Never, "{until:?}");
     }
 
     fn make(&mut self, topics: &[NewTopic], recorder: &mut Recorder) {
@@ -371,6 +396,7 @@ impl Player {
                 };
                 BROKERS.iter().all(|id| standing(id) == Some(Standing::Active)) && states.all(whole)
             }
+            Until::Elected => self.kafka.truth().active_controller().is_some_and(|id| id != VICTIMS),
             Until::Over => true,
         }
     }
@@ -469,10 +495,14 @@ impl Player {
                 self.pass(PULSE_EVERY);
             }
             let Ok(Answer::Quorum(quorum)) = self.ask_controller(Request::DescribeQuorum) else { continue };
-            for (broker, position) in quorum.brokers {
-                let level = position.log_end == quorum.log_end;
-                let pulse = best.entry(broker).or_insert(Pulse::Behind);
-                *pulse = if level || *pulse == Pulse::Level { Pulse::Level } else { Pulse::Behind };
+            // A combined node is a voter and a broker; the active one stands where the log ends.
+            let voters = quorum.voters.into_iter().map(|(id, position)| (BrokerId(id.0), position.log_end));
+            let observers = quorum.brokers.into_iter().map(|(id, position)| (id, position.log_end));
+            for (id, at) in observers.chain(voters).chain([(BrokerId(quorum.leader.0), quorum.log_end)]) {
+                if let Some(pulse) = best.get_mut(&id) {
+                    let level = at == quorum.log_end || *pulse == Pulse::Level;
+                    *pulse = if level { Pulse::Level } else { Pulse::Behind };
+                }
             }
         }
         best

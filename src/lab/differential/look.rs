@@ -170,10 +170,13 @@ async fn pulses(cluster: &Cluster, controller: &Connection) -> BTreeMap<BrokerId
         }
         let Ok(answer) = controller.quorum(ANSWER_WITHIN).await else { continue };
         let end = end_of(&answer.body);
-        for observer in &answer.body.observers {
-            let level = observer.log_end_offset == end;
-            let pulse = best.entry(BrokerId(observer.id)).or_insert(Pulse::Behind);
-            *pulse = if level || *pulse == Pulse::Level { Pulse::Level } else { Pulse::Behind };
+        // A combined node is a voter and a broker; the active one stands where the log ends.
+        for reader in answer.body.voters.iter().chain(&answer.body.observers) {
+            // A voter that has not fetched yet from a newly active one has no place.
+            if let (Some(at), Some(pulse)) = (reader.log_end_offset, best.get_mut(&BrokerId(reader.id))) {
+                let level = Some(at) == end || *pulse == Pulse::Level;
+                *pulse = if level { Pulse::Level } else { Pulse::Behind };
+            }
         }
     }
     best

@@ -6,6 +6,7 @@
 mod ask;
 mod look;
 mod player;
+mod reign;
 mod truth;
 
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ use crate::adapters::clock;
 use crate::lab::LabError;
 use crate::lab::admin::chain;
 use crate::lab::cluster::Cluster;
-use crate::lab::options::{ClusterOptions, Disk, KAFKA_DEFAULT, Timing};
+use crate::lab::options::{ClusterOptions, Disk, KAFKA_DEFAULT, Roles, Timing};
 use crate::sim::differential::{Batch, Ground, Line, Recording};
 use crate::sim::kafka::plan::Version;
 use player::Player;
@@ -136,12 +137,13 @@ async fn start(kafka: &str, ground: Ground) -> Result<Player, LabError> {
 
 /// Gives the cluster that a state is made in.
 fn options(kafka: &str, ground: Ground) -> ClusterOptions {
-    let (timing, disk) = match ground {
-        Ground::Tuned => (Timing::Tuned, Disk::Folder),
-        Ground::TunedFreezable => (Timing::Tuned, Disk::Loop),
-        Ground::Stock => (Timing::Stock, Disk::Folder),
+    let (timing, disk, roles) = match ground {
+        Ground::Tuned => (Timing::Tuned, Disk::Folder, Roles::Separate),
+        Ground::TunedFreezable => (Timing::Tuned, Disk::Loop, Roles::Separate),
+        Ground::Stock => (Timing::Stock, Disk::Folder, Roles::Separate),
+        Ground::Combined => (Timing::Stock, Disk::Folder, Roles::Combined),
     };
-    ClusterOptions { kafka: kafka.to_owned(), timing, disk, ..ClusterOptions::default() }
+    ClusterOptions { kafka: kafka.to_owned(), timing, disk, roles, ..ClusterOptions::default() }
 }
 
 /// Plays batches that are made in the same kind of cluster on one cluster, and keeps nothing.

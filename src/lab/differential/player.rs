@@ -8,6 +8,7 @@ use tokio::time;
 
 use super::ask;
 use super::look::{self, Names};
+use super::reign;
 use super::truth::{Place, Truth};
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::{
@@ -18,8 +19,9 @@ use crate::lab::admin::{self, chain};
 use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
 use crate::lab::names::Listener;
-use crate::model::ids::BrokerId;
+use crate::model::ids::{BrokerId, ControllerId};
 use crate::model::topology::Standing;
+use crate::sim::differential::active::VICTIMS;
 use crate::sim::differential::reading::{CellReading, Moving, Reading};
 use crate::sim::differential::script::{CHUNK_BYTES, CHUNKS, NewTopic, Until, replayed_after};
 use crate::sim::differential::{Action, Batch, Blow, Class, Deed, Line, Order, Recorder, Stage};
@@ -54,9 +56,9 @@ struct Play<'a> {
 impl Player {
     /// Takes a cluster over.
     ///
-    /// Errors: [`LabError::Kafka`] without an active controller.
+    /// Errors: [`LabError::Late`] without an active controller, [`LabError::Kafka`] if it does not tell its log.
     pub(super) async fn of(cluster: Cluster, version: Version) -> Result<Self, LabError> {
-        let controller = active(&cluster).await?;
+        let (_, controller) = reign::active(&cluster, None, reign::FOUND_WITHIN).await?;
         let mut truth = Truth::default();
         truth.catch_up(&controller).await?;
         Ok(Self { cluster, controller, truth, played: 0, replayed_after: replayed_after(version) })
@@ -69,10 +71,11 @@ impl Player {
         self.played += 1;
         let name = |cell: Action| (cell, format!("d{}-{}-{}", self.played, batch.state, cell));
         let names: Names = batch.cells.iter().copied().map(name).collect();
+        // The last batch may have changed who it is.
+        self.turn_to_active(None, reign::FOUND_WITHIN).await?;
         self.truth.catch_up(&self.controller).await?;
         let recorder = Recorder::begin(batch);
-        let brokers = self.cluster.brokers();
-        let lives = brokers.into_iter().filter_map(|broker| Some((broker, self.truth.life(broker)?))).collect();
+        let lives = self.lives();
         let mut play = Play { player: self, batch, names, recorder, lives };
         for order in batch.script() {
             play.carry_out(order).await?;
@@ -80,6 +83,18 @@ impl Player {
         let Play { names, recorder, .. } = play;
         self.tidy(&names).await?;
         Ok(recorder.finish())
+    }
+
+    fn lives(&self) -> BTreeMap<BrokerId, i64> {
+        let brokers = self.cluster.brokers();
+        brokers.into_iter().filter_map(|broker| Some((broker, self.truth.life(broker)?))).collect()
+    }
+
+    /// Asks whoever is active now from here on; the log that it goes on with is the same.
+    async fn turn_to_active(&mut self, not: Option<ControllerId>, within: Duration) -> Result<(), LabError> {
+        let (_, controller) = reign::active(&self.cluster, not, within).await?;
+        self.controller = controller;
+        Ok(())
     }
 
     async fn tidy(&mut self, names: &Names) -> Result<(), LabError> {
@@ -92,21 +107,15 @@ impl Player {
     }
 }
 
-/// Finds the active controller.
-async fn active(cluster: &Cluster) -> Result<Connection, LabError> {
-    for address in cluster.controllers(Listener::Clients) {
-        if let Ok(controller) = admin::open(address).await
-            && controller.quorum(CALL_WITHIN).await.is_ok()
-        {
-            return Ok(controller);
-        }
-    }
-    Err(LabError::Kafka { act: "find the active controller".to_owned(), answer: "none said that it is".to_owned() })
-}
-
 impl Play<'_> {
     async fn carry_out(&mut self, order: Order) -> Result<(), LabError> {
         match order {
+            Order::Activate(active) => {
+                self.player.controller = reign::activate(&self.player.cluster, active).await?;
+                self.player.truth.catch_up(&self.player.controller).await?;
+                self.lives = self.player.lives();
+                Ok(())
+            }
             Order::Topics(topics) => self.make(&topics).await,
             Order::Write => self.write(&Bytes::from_static(b"before"), Acks::Leader).await,
             Order::Fill => {
@@ -256,6 +265,11 @@ impl Play<'_> {
             time::sleep(within).await;
             return Ok(Class::of(within));
         }
+        if *until == Until::Elected {
+            // Whom the log was read from is dead or silent: it is not asked.
+            self.player.turn_to_active(Some(VICTIMS), within).await?;
+            return Ok(Class::of(began.elapsed()));
+        }
         loop {
             self.player.truth.catch_up(&self.player.controller).await?;
             let took = began.elapsed();
@@ -283,7 +297,7 @@ impl Play<'_> {
                 let all = self.player.cluster.brokers();
                 all.iter().all(|id| standing(id) == Some(Standing::Active)) && places.all(Place::is_whole)
             }
-            Until::Over => true,
+            Until::Elected | Until::Over => true,
         }
     }
 

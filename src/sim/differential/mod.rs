@@ -3,9 +3,11 @@
 //! Only what both sides share is here: the table, its scripts, what is read after each step and how it is written down and
 //! compared. Reality is played by `lab::differential` into `tests/differential/*.ndjson`; `tests/differential` plays the model.
 //!
-//! Reading order: `state`, `action`, `table` - `blow`, `deed`, `script` - `reading`, `recorder`, `recording` - `compare`, `allowance`.
+//! Reading order: `state`, `action`, `table` - `active`, `blow`, `deed`, `script` - `reading`, `recorder`, `recording` - `compare`,
+//! `allowance`.
 
 pub mod action;
+pub mod active;
 pub mod allowance;
 pub mod blow;
 pub mod compare;
@@ -18,6 +20,7 @@ pub mod state;
 pub mod table;
 
 pub use action::{Action, Company};
+pub use active::Active;
 pub use blow::Blow;
 pub use deed::Deed;
 pub use recorder::Recorder;

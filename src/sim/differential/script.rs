@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::action::{Action, Company};
+use super::active::Active;
 use super::blow::Blow;
 use super::deed::{Deed, Life, Size};
 use super::recording::Stage;
@@ -40,6 +41,8 @@ pub enum Until {
     Leaderless,
     /// Every broker is active, and every cell whose topic exists has a leader, all its replicas in sync and no move under way.
     Whole,
+    /// A controller of another process than the victim's is active.
+    Elected,
     /// Nothing: the time is over.
     Over,
 }
@@ -47,6 +50,8 @@ pub enum Until {
 /// One order of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
+    /// See to it that one of these controllers is the active one, and that every broker is active and in sync then.
+    Activate(Active),
     /// Make the topics of these cells, one partition each, and wait until every broker sees all replicas in sync.
     Topics(Vec<NewTopic>),
     /// Append a record to every cell's partition with acks=1; must succeed.
@@ -93,6 +98,11 @@ pub const BROKERS: [BrokerId; 3] = [VICTIM, SECOND, THIRD];
 
 /// Ample for a session of 9 s, which ends up to 10.1 s after the last heartbeat.
 const FENCED_WITHIN: Duration = Duration::from_secs(15);
+/// The same where the session is a new one: a newly active controller gives every broker a whole one, from when it has read its log.
+const FENCED_ANEW_WITHIN: Duration = Duration::from_secs(20);
+/// Ample for the 2 s without an answer after which a standby calls an election (`controller.quorum.fetch.timeout.ms`), and for votes that
+/// nobody wins, with at most 1 s after each (`controller.quorum.election.backoff.max.ms`); or for a shutdown in good order.
+const ELECTED_WITHIN: Duration = Duration::from_secs(15);
 /// Ample for a replica lag of 5 s, looked at every 2.5 s, twice.
 const SHRUNK_WITHIN: Duration = Duration::from_secs(15);
 /// A process starts within seconds, and may wait for its former life's session.
@@ -133,10 +143,11 @@ impl Batch {
         batches
     }
 
-    /// Gives the orders: topics, trouble, actions, what comes by itself, the way back.
+    /// Gives the orders: the active controller, topics, trouble, actions, what comes by itself, the way back.
     #[must_use]
     pub fn script(&self) -> Vec<Order> {
-        let mut orders = vec![Order::Topics(self.topics())];
+        let mut orders: Vec<Order> = Active::before(self.state).map(Order::Activate).into_iter().collect();
+        orders.push(Order::Topics(self.topics()));
         orders.extend(self.trouble());
         orders.push(Order::Note(Stage::Before, vec![]));
         orders.extend(self.acts());
@@ -160,6 +171,7 @@ impl Batch {
     fn trouble(&self) -> Vec<Order> {
         let fence = |broker| Order::Prepare(vec![], Deed::Fence(broker, Life::Present));
         let fenced = |broker| Order::Await(Until::Fenced(broker), FENCED_WITHIN);
+        let elected = || Order::Await(Until::Elected, ELECTED_WITHIN);
         let shrink = || {
             [
                 Order::Write,
@@ -170,7 +182,7 @@ impl Batch {
         };
         match self.state {
             State::Healthy => vec![],
-            State::Killed => vec![Order::Inflict(Blow::Kill(VICTIM))],
+            State::Killed | State::CombinedStandbyKilled => vec![Order::Inflict(Blow::Kill(VICTIM))],
             State::Stopped => vec![Order::Inflict(Blow::Stop(VICTIM))],
             State::Terminated => vec![Order::Inflict(Blow::Terminate(VICTIM)), fenced(VICTIM)],
             State::ClientCut => vec![Order::Inflict(Blow::ClientCut(VICTIM))],
@@ -207,6 +219,9 @@ impl Batch {
                 orders.extend([Order::Heal(Blow::Stop(THIRD)), Order::Await(Until::Active(THIRD), FENCED_WITHIN)]);
                 orders
             }
+            State::CombinedKilled => vec![Order::Inflict(Blow::Kill(VICTIM)), elected()],
+            State::CombinedStopped => vec![Order::Inflict(Blow::Stop(VICTIM)), elected()],
+            State::CombinedTerminated => vec![Order::Inflict(Blow::Terminate(VICTIM)), elected(), fenced(VICTIM)],
         }
     }
 
@@ -260,15 +275,22 @@ impl Batch {
             | State::Unregistered
             | State::Leaderless
             | State::SoleReplica
-            | State::Deleted => false,
+            | State::Deleted
+            | State::CombinedKilled
+            | State::CombinedStopped
+            | State::CombinedTerminated
+            | State::CombinedStandbyKilled => false,
         }
     }
 
     /// What Kafka does later by itself, where it does anything.
     fn aftermath(&self) -> Vec<Order> {
         let (waits, asked) = match self.state {
-            State::Killed | State::Stopped | State::ControllerCut => {
+            State::Killed | State::Stopped | State::ControllerCut | State::CombinedStandbyKilled => {
                 (Order::Await(Until::Fenced(VICTIM), FENCED_WITHIN), BROKERS.to_vec())
+            }
+            State::CombinedKilled | State::CombinedStopped => {
+                (Order::Await(Until::Fenced(VICTIM), FENCED_ANEW_WITHIN), BROKERS.to_vec())
             }
             State::ReplicationFrozen => (Order::Await(Until::Over, LAG), BROKERS.to_vec()),
             // A leader waits for whoever may join the ISR and had everything within the lag, before it acknowledges anything.
@@ -286,7 +308,8 @@ impl Batch {
             | State::Reassigning
             | State::UnderMinIsr
             | State::SoleReplica
-            | State::Deleted => return vec![],
+            | State::Deleted
+            | State::CombinedTerminated => return vec![],
         };
         vec![waits, Order::Note(Stage::Later, asked)]
     }
@@ -295,9 +318,13 @@ impl Batch {
         let heal = Order::Heal;
         let healed = match self.state {
             State::Healthy | State::Unregistered | State::Deleted => vec![],
-            State::Killed | State::Leaderless | State::SoleReplica => vec![heal(Blow::Kill(VICTIM))],
-            State::Terminated => vec![heal(Blow::Terminate(VICTIM))],
-            State::Stopped | State::Fenced => vec![heal(Blow::Stop(VICTIM))],
+            State::Killed
+            | State::Leaderless
+            | State::SoleReplica
+            | State::CombinedKilled
+            | State::CombinedStandbyKilled => vec![heal(Blow::Kill(VICTIM))],
+            State::Terminated | State::CombinedTerminated => vec![heal(Blow::Terminate(VICTIM))],
+            State::Stopped | State::Fenced | State::CombinedStopped => vec![heal(Blow::Stop(VICTIM))],
             State::ClientCut => vec![heal(Blow::ClientCut(VICTIM))],
             State::ClientFrozen => vec![heal(Blow::ClientFreeze(VICTIM))],
             State::ReplicationFrozen | State::Shrunk => vec![heal(Blow::ReplicationFreeze(VICTIM))],
@@ -329,7 +356,30 @@ impl Batch {
 
     /// Whether a process goes on living after its registration was dropped.
     fn leaves_a_zombie(&self) -> bool {
-        let dead = matches!(self.state, State::Killed | State::Terminated | State::Leaderless | State::SoleReplica);
+        let dead = match self.state {
+            State::Killed
+            | State::Terminated
+            | State::Leaderless
+            | State::SoleReplica
+            | State::CombinedKilled
+            | State::CombinedTerminated
+            | State::CombinedStandbyKilled => true,
+            State::Healthy
+            | State::Stopped
+            | State::ClientCut
+            | State::ClientFrozen
+            | State::ReplicationFrozen
+            | State::Shrunk
+            | State::DiskStalled
+            | State::ControllerCut
+            | State::Fenced
+            | State::Unregistered
+            | State::Reassigning
+            | State::UnderMinIsr
+            | State::Deleted
+            | State::Throttled
+            | State::CombinedStopped => false,
+        };
         self.state == State::Unregistered || (self.company == Company::Unregisters && !dead)
     }
 }

@@ -46,11 +46,20 @@ pub enum State {
     Deleted,
     /// Broker 3 lives and lacks much; a throttle keeps it from getting it.
     Throttled,
+    /// The leader's process, whose controller was the active one, was killed; another is active, and does not know yet that the broker
+    /// is dead.
+    CombinedKilled,
+    /// The same process stands still; another is active, and does not know yet that the broker stands still.
+    CombinedStopped,
+    /// The same process was asked to end and did: it has handed both roles over.
+    CombinedTerminated,
+    /// The leader's process, whose controller was not the active one, was killed; the active one does not know yet that the broker is dead.
+    CombinedStandbyKilled,
 }
 
 impl State {
     /// Every state, in the order of the table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::Healthy,
         Self::Killed,
         Self::Stopped,
@@ -69,6 +78,10 @@ impl State {
         Self::SoleReplica,
         Self::Deleted,
         Self::Throttled,
+        Self::CombinedKilled,
+        Self::CombinedStopped,
+        Self::CombinedTerminated,
+        Self::CombinedStandbyKilled,
     ];
 
     /// Gives the cluster that the state is made in.
@@ -80,6 +93,9 @@ impl State {
         match self {
             Self::Killed | Self::Stopped | Self::ControllerCut | Self::Throttled => Ground::Stock,
             Self::DiskStalled => Ground::TunedFreezable,
+            Self::CombinedKilled | Self::CombinedStopped | Self::CombinedTerminated | Self::CombinedStandbyKilled => {
+                Ground::Combined
+            }
             Self::Healthy
             | Self::Terminated
             | Self::ClientCut
@@ -118,6 +134,10 @@ impl State {
             Self::SoleReplica => "sole-replica",
             Self::Deleted => "deleted",
             Self::Throttled => "throttled",
+            Self::CombinedKilled => "combined-killed",
+            Self::CombinedStopped => "combined-stopped",
+            Self::CombinedTerminated => "combined-terminated",
+            Self::CombinedStandbyKilled => "combined-standby-killed",
         }
     }
 }
@@ -128,7 +148,8 @@ impl fmt::Display for State {
     }
 }
 
-/// What kind of cluster a state is made in: three brokers, three controllers of their own, two of three in sync.
+/// What kind of cluster a state is made in: three brokers, three controllers in processes of their own unless said otherwise, two of three
+/// in sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ground {
     /// Session 3 s, heartbeat 0.5 s, replica lag 5 s.
@@ -137,9 +158,11 @@ pub enum Ground {
     TunedFreezable,
     /// Kafka's own times: session 9 s, heartbeat 2 s, replica lag 30 s.
     Stock,
+    /// The same times; each process is a broker and a controller (combined nodes).
+    Combined,
 }
 
 impl Ground {
     /// Every kind, in the order in which they are played.
-    pub const ALL: [Self; 3] = [Self::Tuned, Self::TunedFreezable, Self::Stock];
+    pub const ALL: [Self; 4] = [Self::Tuned, Self::TunedFreezable, Self::Stock, Self::Combined];
 }

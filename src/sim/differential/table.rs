@@ -22,6 +22,9 @@ pub fn reason_empty(state: State, action: Action) -> Option<&'static str> {
         (State::Deleted, action) => deleted(action),
         (State::SoleReplica, action) => sole_replica(action),
         (State::Reassigning, action) => reassigning(action),
+        (State::CombinedKilled | State::CombinedStopped, action) => combined(action, SEE_KILLED),
+        (State::CombinedTerminated, action) => combined_briefly(action, SEE_TERMINATED),
+        (State::CombinedStandbyKilled, action) => combined_briefly(action, SEE_KILLED),
         (_, _) => None,
     }
 }
@@ -104,5 +107,65 @@ fn reassigning(action: Action) -> Option<&'static str> {
         | Action::Unregister
         | Action::ReorderUnregister
         | Action::Restart => None,
+    }
+}
+
+const SEE_KILLED: &str = "another controller answers by the same rules: see killed";
+const SEE_TERMINATED: &str = "another controller answers by the same rules: see terminated";
+
+/// What Tanist asks of Kafka, and nothing: the rules are the same, what differs is who is asked and how long it counts.
+fn combined(action: Action, why: &'static str) -> Option<&'static str> {
+    match action {
+        Action::None
+        | Action::Preferred
+        | Action::Reorder
+        | Action::Move
+        | Action::Fence
+        | Action::ReorderFence
+        | Action::Unregister
+        | Action::ReorderUnregister => None,
+        Action::Unclean
+        | Action::ReorderUnclean
+        | Action::RemoveOnly
+        | Action::RemoveToOne
+        | Action::RemoveGuarded
+        | Action::AddReplica
+        | Action::Replace
+        | Action::UnknownTarget
+        | Action::Cancel
+        | Action::CreateTopic
+        | Action::DeleteTopic
+        | Action::FenceStale
+        | Action::FenceFuture
+        | Action::UnregisterUnknown
+        | Action::Restart => Some(why),
+    }
+}
+
+/// Fewer, where next to nothing differs from nodes apart.
+fn combined_briefly(action: Action, why: &'static str) -> Option<&'static str> {
+    match action {
+        Action::None | Action::Fence => None,
+        Action::Move
+        | Action::Preferred
+        | Action::Unclean
+        | Action::Reorder
+        | Action::ReorderUnclean
+        | Action::RemoveOnly
+        | Action::RemoveToOne
+        | Action::RemoveGuarded
+        | Action::AddReplica
+        | Action::Replace
+        | Action::UnknownTarget
+        | Action::Cancel
+        | Action::CreateTopic
+        | Action::DeleteTopic
+        | Action::FenceStale
+        | Action::FenceFuture
+        | Action::UnregisterUnknown
+        | Action::ReorderFence
+        | Action::Unregister
+        | Action::ReorderUnregister
+        | Action::Restart => Some(why),
     }
 }

@@ -43,6 +43,7 @@ impl Kafka {
             controllers: plan.controllers.iter().map(|id| (*id, controller)).collect(),
             active: plan.controllers.first().copied(),
             reign: Reign(1),
+            reigns_since: plan.start,
             electing: false,
             registry: BTreeMap::new(),
             log_end: FIRST_RECORDS,

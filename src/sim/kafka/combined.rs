@@ -1,8 +1,9 @@
 //! Combined nodes: a broker and a controller of one number are one process on one disk, with one metadata log.
 //!
-//! Taken from Kafka's code (`KafkaRaftServer`, `SharedServer`, `KafkaRaftClient` of 3.9 to 4.3), not measured: recordings are of nodes
-//! apart. Deliberately not here: the candidacy of a voter that hears nobody, and what a former active one that hangs would go on
-//! believing of itself; it says that it is none as soon as another one is active.
+//! Taken from Kafka's code (`KafkaRaftServer`, `SharedServer`, `KafkaRaftClient` of 3.9 to 4.3); what a kill, a stop and a shutdown do is
+//! recorded as well (`tests/differential`), what a disk or a cut way does is not. Deliberately not here: the candidacy of a voter that
+//! hears nobody, and what a former active one that hangs would go on believing of itself; it says that it is none as soon as another one
+//! is active.
 
 use std::time::Duration;
 
@@ -125,10 +126,12 @@ impl Kafka {
         self.broker_of(id).filter(|broker| self.log_hangs(*broker))
     }
 
-    /// Gives where a voter stands, as the active controller knows it: `level` of one in a process of its own that takes part.
+    /// Gives where a voter stands, as the active controller knows it: `level` of one in a process of its own that takes part. Whoever has
+    /// fetched nothing since the active one was elected has no place (recorded: a former active one that is dead or stands still).
     pub(super) fn voter_position(&self, id: ControllerId, level: Position) -> Option<Position> {
+        let reigns_for = self.now.since(self.reigns_since);
         match self.broker_of(id) {
-            Some(broker) => self.position(broker),
+            Some(broker) => self.position(broker).filter(|position| position.fetched_ago <= reigns_for),
             None => self.takes_part(id).then_some(level),
         }
     }

@@ -69,6 +69,8 @@ pub struct Kafka {
     controllers: BTreeMap<ControllerId, Controller>,
     active: Option<ControllerId>,
     reign: Reign,
+    /// When the present reign began.
+    reigns_since: Timestamp,
     electing: bool,
     registry: BTreeMap<BrokerId, Registered>,
     /// The end of the metadata log, and when it grew lately.

@@ -53,6 +53,7 @@ impl Kafka {
         self.active = Some(winner);
         self.reign = Reign(self.reign.0.saturating_add(1));
         let now = self.now;
+        self.reigns_since = now;
         // A newly active controller knows nobody's last heartbeat: every session begins anew.
         self.registry.values_mut().for_each(|one| one.contact = Some(now));
         self.grow(2);

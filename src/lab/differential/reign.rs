@@ -1,0 +1,93 @@
+//! Which controller is active, and making another one so.
+//!
+//! Each is asked at its own port, past every proxy, and all at once: a dead one refuses, and one that stands still keeps nobody waiting
+//! for long.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::time;
+
+use crate::adapters::clock;
+use crate::adapters::kafka::wire::Connection;
+use crate::lab::LabError;
+use crate::lab::admin;
+use crate::lab::cluster::Cluster;
+use crate::lab::fault::Fault;
+use crate::lab::names::{BrokerId, ControllerId, Listener};
+use crate::sim::differential::Active;
+
+/// A controller that lives says within milliseconds whether it is the active one.
+const ASK_WITHIN: Duration = Duration::from_millis(700);
+const LOOK_EVERY: Duration = Duration::from_millis(30);
+/// Ample for a busy machine, where one is active all the time.
+pub(super) const FOUND_WITHIN: Duration = Duration::from_secs(10);
+/// Ample for a standby's 2 s of patience and some votes that nobody wins.
+const ELECTED_WITHIN: Duration = Duration::from_secs(20);
+/// A process starts within seconds, and waits for its former life's session.
+const WHOLE_WITHIN: Duration = Duration::from_secs(40);
+/// Each of the two others wins every other time: eight in vain happen once in more than a hundred times.
+const TRIES: u32 = 8;
+
+/// Gives the active controller, other than `not`: its id, and a connection to it.
+///
+/// Errors: [`LabError::Late`] if none says that it is.
+pub(super) async fn active(
+    cluster: &Cluster,
+    not: Option<ControllerId>,
+    within: Duration,
+) -> Result<(ControllerId, Connection), LabError> {
+    let deadline = clock::now() + within;
+    loop {
+        let all = cluster.controller_ids().into_iter().zip(cluster.controllers(Listener::Clients));
+        let others = all.filter(|(id, _)| Some(*id) != not);
+        let mut asked: FuturesUnordered<_> = others.map(|(id, address)| ask(id, address)).collect();
+        while let Some(answer) = asked.next().await {
+            if let Some(active) = answer {
+                return Ok(active);
+            }
+        }
+        if deadline <= clock::now() {
+            let awaited = match not {
+                Some(not) => format!("a controller other than {not} to be active"),
+                None => "a controller to be active".to_owned(),
+            };
+            return Err(LabError::Late { awaited, within, last_seen: "none said that it is".to_owned() });
+        }
+        time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn ask(id: ControllerId, address: SocketAddr) -> Option<(ControllerId, Connection)> {
+    let asking = async {
+        let controller = admin::open(address).await.ok()?;
+        let quorum = controller.quorum(ASK_WITHIN).await.ok()?.body;
+        // One that has only just won does not know yet how much of the log is committed, and does nothing until it does.
+        quorum.high_watermark.map(|_| (id, controller))
+    };
+    time::timeout(ASK_WITHIN, asking).await.ok().flatten()
+}
+
+/// Kills the active controller's process and starts it again until one of those wanted is active: nobody can choose who wins. Every
+/// broker lists every broker then.
+///
+/// Errors: [`LabError::Kafka`] if none of them ever won, and those of the cluster.
+pub(super) async fn activate(cluster: &Cluster, wanted: Active) -> Result<Connection, LabError> {
+    for _ in 0..TRIES {
+        let (id, controller) = active(cluster, None, FOUND_WITHIN).await?;
+        if wanted.fits(id) {
+            return Ok(controller);
+        }
+        let node = BrokerId(id.0);
+        let kill = Fault::kill(node);
+        cluster.inflict(&kill)?;
+        active(cluster, Some(id), ELECTED_WITHIN).await?;
+        cluster.heal(&kill)?;
+        cluster.await_ready(node).await?;
+        cluster.await_every_broker(WHOLE_WITHIN).await?;
+    }
+    let answer = format!("none of them was elected {TRIES} times");
+    Err(LabError::Kafka { act: format!("make a controller active: {wanted:?}"), answer })
+}
