@@ -52,7 +52,7 @@ lint() {
 step cargo fmt --all --check
 # First the optimised one: whoever is built last leaves the program that tests on a real cluster start.
 options=(--locked --features lab)
-compute() { CARGO_PROFILE_DEV_OPT_LEVEL=1 cargo test "${options[@]}" --no-run --test=scenarios "${behind[@]/#/--test=}" "$@"; }
+compute() { CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo test "${options[@]}" --no-run --test=scenarios "${behind[@]/#/--test=}" "$@"; }
 step compute
 paths="$(compute --quiet --message-format=json | "$setup/executables.py" scenarios "${behind[@]}")"
 mapfile -t computing <<<"$paths"
