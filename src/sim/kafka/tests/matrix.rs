@@ -17,6 +17,10 @@ const RECORDED: &str = include_str!("../../../../benches/results/matrix.ndjson")
 /// What a second wait of a follower, or cold Java, adds to a recorded figure.
 const LATE: Duration = Duration::from_millis(1_000);
 
+/// What was recorded of 2,000 partitions took about twice as long as on the machine whose work the model pretends (`kafka.md` §13: 12.0 s
+/// without an act, 5.3 to 9.5 s with one).
+const SLOWER: u32 = 2;
+
 /// One run on real Kafka.
 #[derive(Debug, Deserialize)]
 struct Run {
@@ -61,7 +65,8 @@ fn differing(cell: &Cell, runs: &[Run]) -> Vec<String> {
         let recorded_one: Vec<Option<u64>> = runs.iter().map(|run| run.one_worst_ms).collect();
         let open = open(cell);
         for (acks, model, recorded, open) in [("all", all, recorded_all, open.0), ("1", one, recorded_one, open.1)] {
-            if !is_alike(model, &recorded, (open + LATE, open)) {
+            let slower = if *partitions <= 500 { 1 } else { SLOWER };
+            if !is_alike(model, &recorded, (open + LATE, open), slower) {
                 wrong.push(format!(
                     "{cell:?} seed {seed}: acks={acks} {model:?}, recorded {recorded:?} ms, open {open:?}"
                 ));
@@ -110,9 +115,14 @@ fn open((arm, fault, act, _, partitions): &Cell) -> (Duration, Duration) {
     (all + work, one + work)
 }
 
-fn is_alike(model: Option<Duration>, recorded: &[Option<u64>], (sooner, later): (Duration, Duration)) -> bool {
+fn is_alike(
+    model: Option<Duration>,
+    recorded: &[Option<u64>],
+    (sooner, later): (Duration, Duration),
+    slower: u32,
+) -> bool {
     let Some(model) = model else { return recorded.contains(&None) };
     let figures: Vec<Duration> = recorded.iter().flatten().map(|ms| Duration::from_millis(*ms)).collect();
     let (Some(least), Some(most)) = (figures.iter().min(), figures.iter().max()) else { return false };
-    (least.saturating_sub(sooner)..=*most + later).contains(&model)
+    ((*least / slower).saturating_sub(sooner)..=*most + later).contains(&model)
 }
