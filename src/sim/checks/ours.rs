@@ -117,6 +117,10 @@ impl Checks {
         let truth = scene.kafka.truth();
         let (brokers, lines) = (truth.brokers_registered().saturating_add(8), truth.longest_lines());
         for (id, machine) in scene.machines {
+            let inputs = machine.process.as_ref().map_or(0, |process| process.peer.status().queued_inputs);
+            self.pace.keeps(*id, scene.now, inputs);
+        }
+        for (id, machine) in scene.machines {
             let Some(process) = machine.process.as_ref() else { continue };
             self.count("S8");
             let mut sizes = sizes(process, brokers);
@@ -139,7 +143,8 @@ impl Checks {
             return 0;
         }
         let seconds = usize::try_from(waited.as_secs()).unwrap_or(usize::MAX).saturating_add(1);
-        brokers.saturating_mul(CALLS_MAX_EACH).saturating_mul(seconds)
+        let released = self.pace.released_to(machine.id, scene.now);
+        brokers.saturating_mul(CALLS_MAX_EACH).saturating_mul(seconds).saturating_add(released)
     }
 
     /// Whenever two nodes that hear each other are well, somebody leads in time.
