@@ -84,7 +84,7 @@ sabotage: ## which check finds which deliberate bug: plays each until it is foun
 	cargo build --locked --release
 	$(TARGET)/release/tanist simulate --sabotages simulations --seeds $(or $(SEEDS),40) --page docs/sabotage.md
 
-differential: ## records what real Kafka 4.3.1, 4.1.0 and 3.9.1 do in every cell of the table; resumable; about 12 minutes each
+differential: ## records what real Kafka 4.3.1, 4.1.0 and 3.9.1 do in every cell of the table; resumable
 	@tests/setup/setup.sh test
 	cargo build --locked --features lab
 	$(TARGET)/debug/tanist-lab differential --kafka 4.3.1,4.1.0,3.9.1 --record tests/differential

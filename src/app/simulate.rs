@@ -185,7 +185,8 @@ fn random(
         let mut hours = 0;
         let ran = plan.play_aloud(&episodes, &mut |now| {
             let passed = now.as_secs() / HOUR_S;
-            if hours < passed {
+            // What comes after the span is how everything comes to its end.
+            if hours < passed && now < plan.span {
                 hours = passed;
                 // Nobody who watches a day shall wonder whether it goes on; where stderr is gone nobody watches.
                 let [whole, took] = [plan.span, Duration::from_secs(took().as_secs())].map(humantime::format_duration);

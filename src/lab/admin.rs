@@ -263,7 +263,8 @@ impl Hands {
     }
 }
 
-fn is_whole(partition: &PartitionView) -> bool {
+/// Tells whether a partition is led and wholly in sync.
+pub(crate) fn is_whole(partition: &PartitionView) -> bool {
     partition.leader.is_some() && partition.isr.len() == partition.replicas.len()
 }
 

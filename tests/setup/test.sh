@@ -3,7 +3,7 @@
 # skipped is printed last, and before it how long the tests took beyond their build.
 #
 # First what only computes and is long, on all cores: every scenario and a thousand random worlds, from a build of their own that is
-# optimised (they take a third of the time). They have five minutes; worlds that were not played by then are counted as skipped.
+# optimised (they take a fraction of the time). They have five minutes; worlds that were not played by then are counted as skipped.
 #
 # Then come the others, in three lanes, as a real cluster mostly waits. In front, one after the other, are those on a real cluster.
 # Beside them, with a tenth of their weight, are the others that real time can break: against a deadline, with sockets, with a model.

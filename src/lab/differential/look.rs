@@ -18,8 +18,8 @@ use crate::model::ids::BrokerId;
 use crate::sim::differential::Action;
 use crate::sim::differential::reading::{Pulse, Reading, Silence, View};
 
-/// A broker that lives answers within milliseconds.
-const ANSWER_WITHIN: Duration = Duration::from_millis(700);
+/// Who lives answers within milliseconds.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 /// Longer than a follower's fetch backoff of 1 s: whoever can replicate does so by then.
 const REPLICAS_WAIT: Duration = Duration::from_millis(1_500);
 /// Longer, so that a broker that waited in vain can say so.

@@ -11,9 +11,7 @@ use super::look::{self, Names};
 use super::reign;
 use super::truth::{Place, Truth};
 use crate::adapters::clock;
-use crate::adapters::kafka::wire::{
-    Acks, Connection, NewTopic as WireTopic, PartitionView, TopicFilter, TopicPartition, WireError,
-};
+use crate::adapters::kafka::wire::{Acks, Connection, NewTopic as WireTopic, TopicFilter, TopicPartition, WireError};
 use crate::lab::LabError;
 use crate::lab::admin::{self, chain};
 use crate::lab::cluster::Cluster;
@@ -28,7 +26,7 @@ use crate::sim::differential::{Action, Batch, Blow, Class, Deed, Line, Order, Re
 use crate::sim::kafka::plan::Version;
 
 pub(super) const CALL_WITHIN: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(30);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(30);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
 const MADE_WITHIN: Duration = Duration::from_secs(20);
 
@@ -181,8 +179,7 @@ impl Play<'_> {
             let connection = admin::open(address).await.ok()?;
             let answer = connection.topology(TopicFilter::Named(names), CALL_WITHIN).await.ok()?;
             let whole = answer.body.topics.iter().all(|topic| {
-                let led = |one: &PartitionView| one.leader.is_some() && one.isr.len() == one.replicas.len();
-                topic.error.is_none() && !topic.partitions.is_empty() && topic.partitions.iter().all(led)
+                topic.error.is_none() && !topic.partitions.is_empty() && topic.partitions.iter().all(admin::is_whole)
             });
             whole.then_some(())
         });
@@ -297,7 +294,9 @@ impl Play<'_> {
                 let all = self.player.cluster.brokers();
                 all.iter().all(|id| standing(id) == Some(Standing::Active)) && places.all(Place::is_whole)
             }
-            Until::Elected | Until::Over => true,
+            // Waited for in another way: whom the log is read from may be dead.
+            Until::Elected => false,
+            Until::Over => true,
         }
     }
 

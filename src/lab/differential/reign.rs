@@ -10,6 +10,8 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time;
 
+use super::look::ANSWER_WITHIN;
+use super::player::LOOK_EVERY;
 use crate::adapters::clock;
 use crate::adapters::kafka::wire::Connection;
 use crate::lab::LabError;
@@ -19,16 +21,13 @@ use crate::lab::fault::Fault;
 use crate::lab::names::{BrokerId, ControllerId, Listener};
 use crate::sim::differential::Active;
 
-/// A controller that lives says within milliseconds whether it is the active one.
-const ASK_WITHIN: Duration = Duration::from_millis(700);
-const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// Ample for a busy machine, where one is active all the time.
 pub(super) const FOUND_WITHIN: Duration = Duration::from_secs(10);
 /// Ample for a standby's 2 s of patience and some votes that nobody wins.
 const ELECTED_WITHIN: Duration = Duration::from_secs(20);
 /// A process starts within seconds, and waits for its former life's session.
 const WHOLE_WITHIN: Duration = Duration::from_secs(40);
-/// Each of the two others wins every other time: eight in vain happen once in more than a hundred times.
+/// Each of the two others wins every other time: eight in vain happen once in 256 times.
 const TRIES: u32 = 8;
 
 /// Gives the active controller, other than `not`: its id, and a connection to it.
@@ -63,11 +62,11 @@ pub(super) async fn active(
 async fn ask(id: ControllerId, address: SocketAddr) -> Option<(ControllerId, Connection)> {
     let asking = async {
         let controller = admin::open(address).await.ok()?;
-        let quorum = controller.quorum(ASK_WITHIN).await.ok()?.body;
+        let quorum = controller.quorum(ANSWER_WITHIN).await.ok()?.body;
         // One that has only just won does not know yet how much of the log is committed, and does nothing until it does.
         quorum.high_watermark.map(|_| (id, controller))
     };
-    time::timeout(ASK_WITHIN, asking).await.ok().flatten()
+    time::timeout(ANSWER_WITHIN, asking).await.ok().flatten()
 }
 
 /// Kills the active controller's process and starts it again until one of those wanted is active: nobody can choose who wins. Every
@@ -75,11 +74,17 @@ async fn ask(id: ControllerId, address: SocketAddr) -> Option<(ControllerId, Con
 ///
 /// Errors: [`LabError::Kafka`] if none of them ever won, and those of the cluster.
 pub(super) async fn activate(cluster: &Cluster, wanted: Active) -> Result<Connection, LabError> {
-    for _ in 0..TRIES {
+    let mut tries = 0;
+    loop {
         let (id, controller) = active(cluster, None, FOUND_WITHIN).await?;
         if wanted.fits(id) {
             return Ok(controller);
         }
+        if tries == TRIES {
+            let answer = format!("{TRIES} elections were won by others");
+            return Err(LabError::Kafka { act: format!("make a controller active: {wanted:?}"), answer });
+        }
+        tries += 1;
         let node = BrokerId(id.0);
         let kill = Fault::kill(node);
         cluster.inflict(&kill)?;
@@ -88,6 +93,4 @@ pub(super) async fn activate(cluster: &Cluster, wanted: Active) -> Result<Connec
         cluster.await_ready(node).await?;
         cluster.await_every_broker(WHOLE_WITHIN).await?;
     }
-    let answer = format!("none of them was elected {TRIES} times");
-    Err(LabError::Kafka { act: format!("make a controller active: {wanted:?}"), answer })
 }

@@ -41,7 +41,7 @@ pub enum Until {
     Leaderless,
     /// Every broker is active, and every cell whose topic exists has a leader, all its replicas in sync and no move under way.
     Whole,
-    /// A controller of another process than the victim's is active.
+    /// A controller of another process than the victim's is active; must come true.
     Elected,
     /// Nothing: the time is over.
     Over,
@@ -50,7 +50,7 @@ pub enum Until {
 /// One order of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
-    /// See to it that one of these controllers is the active one, and that every broker is active and in sync then.
+    /// See to it that one of these controllers is the active one, and that every broker is listed by every broker then.
     Activate(Active),
     /// Make the topics of these cells, one partition each, and wait until every broker sees all replicas in sync.
     Topics(Vec<NewTopic>),

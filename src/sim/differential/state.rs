@@ -87,7 +87,7 @@ impl State {
     /// Gives the cluster that the state is made in.
     ///
     /// Kafka's own times where it would otherwise act before the last observation; tuned ones wherever its acting is awaited
-    /// anyway or never comes, because they are shorter.
+    /// anyway or never comes, because they are shorter. All combined nodes share one ground.
     #[must_use]
     pub fn ground(self) -> Ground {
         match self {

@@ -22,9 +22,10 @@ pub fn reason_empty(state: State, action: Action) -> Option<&'static str> {
         (State::Deleted, action) => deleted(action),
         (State::SoleReplica, action) => sole_replica(action),
         (State::Reassigning, action) => reassigning(action),
-        (State::CombinedKilled | State::CombinedStopped, action) => combined(action, SEE_KILLED),
+        (State::CombinedKilled, action) => combined(action, SEE_KILLED),
+        (State::CombinedStopped, action) => combined(action, SEE_STOPPED),
         (State::CombinedTerminated, action) => combined_briefly(action, SEE_TERMINATED),
-        (State::CombinedStandbyKilled, action) => combined_briefly(action, SEE_KILLED),
+        (State::CombinedStandbyKilled, action) => combined_briefly(action, SEE_KILLED_APART),
         (_, _) => None,
     }
 }
@@ -111,6 +112,8 @@ fn reassigning(action: Action) -> Option<&'static str> {
 }
 
 const SEE_KILLED: &str = "another controller answers by the same rules: see killed";
+const SEE_STOPPED: &str = "another controller answers by the same rules: see stopped";
+const SEE_KILLED_APART: &str = "the active controller is the same before and after: see killed";
 const SEE_TERMINATED: &str = "another controller answers by the same rules: see terminated";
 
 /// What Tanist asks of Kafka, and nothing: the rules are the same, what differs is who is asked and how long it counts.

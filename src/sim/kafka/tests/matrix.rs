@@ -17,9 +17,10 @@ const RECORDED: &str = include_str!("../../../../benches/results/matrix.ndjson")
 /// What a second wait of a follower, or cold Java, adds to a recorded figure.
 const LATE: Duration = Duration::from_millis(1_000);
 
-/// What was recorded of 2,000 partitions took about twice as long as on the machine whose work the model pretends (`kafka.md` §13: 12.0 s
-/// without an act, 5.3 to 9.5 s with one).
-const SLOWER: u32 = 2;
+/// What was recorded last took 1.6 to 3.2 times as long as on the machine whose work the model pretends (`kafka.md` §13). Whether that was
+/// the machine or a lab that is not optimised beside it cannot be told apart. Unit: tenths.
+const SLOWER: u32 = 25;
+const AS_SLOW: u32 = 10;
 
 /// One run on real Kafka.
 #[derive(Debug, Deserialize)]
@@ -65,8 +66,7 @@ fn differing(cell: &Cell, runs: &[Run]) -> Vec<String> {
         let recorded_one: Vec<Option<u64>> = runs.iter().map(|run| run.one_worst_ms).collect();
         let open = open(cell);
         for (acks, model, recorded, open) in [("all", all, recorded_all, open.0), ("1", one, recorded_one, open.1)] {
-            let slower = if *partitions <= 500 { 1 } else { SLOWER };
-            if !is_alike(model, &recorded, (open + LATE, open), slower) {
+            if !is_alike(model, &recorded, (open + LATE, open), slower(cell)) {
                 wrong.push(format!(
                     "{cell:?} seed {seed}: acks={acks} {model:?}, recorded {recorded:?} ms, open {open:?}"
                 ));
@@ -93,7 +93,8 @@ fn acts(act: &str) -> &'static str {
 
 /// Gives how far a figure may lie outside what was recorded, with acks=all and with acks=1. The model knows neither the wait for a new
 /// leader that heard later (`backoff`, twice in some runs) nor Java that is cold, so it may be that much sooner.
-fn open((arm, fault, act, _, partitions): &Cell) -> (Duration, Duration) {
+fn open(cell: &Cell) -> (Duration, Duration) {
+    let (arm, fault, act, _, partitions) = cell;
     let tuned = arm == "tuned";
     // Where in a heartbeat's interval the fault falls decides when the session ends.
     let heartbeat = if tuned { secs(0.5) } else { secs(2.0) };
@@ -112,7 +113,13 @@ fn open((arm, fault, act, _, partitions): &Cell) -> (Duration, Duration) {
     let one = if act == "none" { heartbeat + secs(0.5) } else { secs(0.5) };
     // With many partitions most of it is the brokers' own work for each record, and machines differ by half.
     let work = if *partitions <= 6 { Duration::ZERO } else { secs(0.0025) * u32::try_from(*partitions).unwrap() };
-    (all + work, one + work)
+    (all + work * AS_SLOW / slower(cell), one + work * AS_SLOW / slower(cell))
+}
+
+/// Gives how many tenths of what it takes on the machine whose work the model pretends was recorded of a cell.
+fn slower((_, _, act, _, partitions): &Cell) -> u32 {
+    let recorded_later = 500 < *partitions || act == "elect-fence";
+    if recorded_later { SLOWER } else { AS_SLOW }
 }
 
 fn is_alike(
@@ -124,5 +131,5 @@ fn is_alike(
     let Some(model) = model else { return recorded.contains(&None) };
     let figures: Vec<Duration> = recorded.iter().flatten().map(|ms| Duration::from_millis(*ms)).collect();
     let (Some(least), Some(most)) = (figures.iter().min(), figures.iter().max()) else { return false };
-    ((*least / slower).saturating_sub(sooner)..=*most + later).contains(&model)
+    ((*least * AS_SLOW / slower).saturating_sub(sooner)..=*most * AS_SLOW / slower + later).contains(&model)
 }
