@@ -19,7 +19,7 @@ behind=(consensus recorded sabotage simulation)
 worlds=1000
 worlds_within=300
 # No more worlds are begun so late (seconds after the start of this script), that the whole ends in time on a slow machine, too.
-worlds_until=1380
+worlds_until=1260
 played=""
 tested=""
 lanes=()
