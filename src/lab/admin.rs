@@ -272,10 +272,11 @@ pub(crate) fn is_whole(partition: &PartitionView) -> bool {
 fn told(views: &[TopicView]) -> String {
     let one = |view: &TopicView| {
         let (whole, rest): (Vec<_>, Vec<_>) = view.partitions.iter().partition(|one| is_whole(one));
-        match (view.error, rest.get(..NAMED.min(rest.len()))) {
-            (Some(error), _) => format!("{error:?}"),
-            (None, None | Some([])) => format!("{} in sync", whole.len()),
-            (None, Some(first)) => format!("{} in sync, {} not, such as {first:?}", whole.len(), rest.len()),
+        let first: Vec<_> = rest.iter().take(NAMED).collect();
+        match view.error {
+            Some(error) => format!("{error:?}"),
+            None if rest.is_empty() => format!("{} in sync", whole.len()),
+            None => format!("{} in sync, {} not, such as {first:?}", whole.len(), rest.len()),
         }
     };
     if views.is_empty() {

@@ -20,13 +20,10 @@ use crate::lab::cluster::Cluster;
 use crate::lab::fault::Fault;
 use crate::lab::names::{BrokerId, ControllerId, Listener};
 use crate::sim::differential::Active;
+use crate::sim::differential::script::{ELECTED_WITHIN, WHOLE_WITHIN};
 
 /// Ample for a busy machine, where one is active all the time.
 pub(super) const FOUND_WITHIN: Duration = Duration::from_secs(10);
-/// Ample for a standby's 2 s of patience and some votes that nobody wins.
-const ELECTED_WITHIN: Duration = Duration::from_secs(20);
-/// A process starts within seconds, and waits for its former life's session.
-const WHOLE_WITHIN: Duration = Duration::from_secs(40);
 /// Each of the two others wins every other time: eight in vain happen once in 256 times.
 const TRIES: u32 = 8;
 

@@ -102,11 +102,11 @@ const FENCED_WITHIN: Duration = Duration::from_secs(15);
 const FENCED_ANEW_WITHIN: Duration = Duration::from_secs(20);
 /// Ample for the 2 s without an answer after which a standby calls an election (`controller.quorum.fetch.timeout.ms`), and for votes that
 /// nobody wins, with at most 1 s after each (`controller.quorum.election.backoff.max.ms`); or for a shutdown in good order.
-const ELECTED_WITHIN: Duration = Duration::from_secs(15);
+pub const ELECTED_WITHIN: Duration = Duration::from_secs(15);
 /// Ample for a replica lag of 5 s, looked at every 2.5 s, twice.
 const SHRUNK_WITHIN: Duration = Duration::from_secs(15);
 /// A process starts within seconds, and may wait for its former life's session.
-const WHOLE_WITHIN: Duration = Duration::from_secs(40);
+pub const WHOLE_WITHIN: Duration = Duration::from_secs(40);
 /// Long enough that a zombie would have come back if it could: heartbeats are half a second or two seconds apart.
 const ZOMBIE: Duration = Duration::from_secs(5);
 /// Long enough for a follower to catch up and to be taken back into the ISR, a fetch backoff of 1 s included.
@@ -356,30 +356,8 @@ impl Batch {
 
     /// Whether a process goes on living after its registration was dropped.
     fn leaves_a_zombie(&self) -> bool {
-        let dead = match self.state {
-            State::Killed
-            | State::Terminated
-            | State::Leaderless
-            | State::SoleReplica
-            | State::CombinedKilled
-            | State::CombinedTerminated
-            | State::CombinedStandbyKilled => true,
-            State::Healthy
-            | State::Stopped
-            | State::ClientCut
-            | State::ClientFrozen
-            | State::ReplicationFrozen
-            | State::Shrunk
-            | State::DiskStalled
-            | State::ControllerCut
-            | State::Fenced
-            | State::Unregistered
-            | State::Reassigning
-            | State::UnderMinIsr
-            | State::Deleted
-            | State::Throttled
-            | State::CombinedStopped => false,
-        };
+        let ends = |order: &Order| matches!(order, Order::Inflict(Blow::Kill(VICTIM) | Blow::Terminate(VICTIM)));
+        let dead = self.trouble().iter().any(ends);
         self.state == State::Unregistered || (self.company == Company::Unregisters && !dead)
     }
 }

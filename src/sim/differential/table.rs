@@ -22,10 +22,10 @@ pub fn reason_empty(state: State, action: Action) -> Option<&'static str> {
         (State::Deleted, action) => deleted(action),
         (State::SoleReplica, action) => sole_replica(action),
         (State::Reassigning, action) => reassigning(action),
-        (State::CombinedKilled, action) => combined(action, SEE_KILLED),
-        (State::CombinedStopped, action) => combined(action, SEE_STOPPED),
-        (State::CombinedTerminated, action) => combined_briefly(action, SEE_TERMINATED),
-        (State::CombinedStandbyKilled, action) => combined_briefly(action, SEE_KILLED_APART),
+        (State::CombinedKilled, action) => combined(action, Extent::Ours, SEE_KILLED),
+        (State::CombinedStopped, action) => combined(action, Extent::Ours, SEE_STOPPED),
+        (State::CombinedTerminated, action) => combined(action, Extent::Brief, SEE_TERMINATED),
+        (State::CombinedStandbyKilled, action) => combined(action, Extent::Brief, SEE_KILLED_APART),
         (_, _) => None,
     }
 }
@@ -116,17 +116,27 @@ const SEE_STOPPED: &str = "another controller answers by the same rules: see sto
 const SEE_KILLED_APART: &str = "the active controller is the same before and after: see killed";
 const SEE_TERMINATED: &str = "another controller answers by the same rules: see terminated";
 
-/// What Tanist asks of Kafka, and nothing: the rules are the same, what differs is who is asked and how long it counts.
-fn combined(action: Action, why: &'static str) -> Option<&'static str> {
+/// How much of the table is played with combined nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What Tanist asks of Kafka, and nothing: the rules are the same, what differs is who is asked and how long it counts.
+    Ours,
+    /// Less, where next to nothing differs from nodes apart.
+    Brief,
+}
+
+fn combined(action: Action, extent: Extent, why: &'static str) -> Option<&'static str> {
     match action {
-        Action::None
-        | Action::Preferred
+        Action::None | Action::Fence => None,
+        Action::Preferred
         | Action::Reorder
         | Action::Move
-        | Action::Fence
         | Action::ReorderFence
         | Action::Unregister
-        | Action::ReorderUnregister => None,
+        | Action::ReorderUnregister => match extent {
+            Extent::Ours => None,
+            Extent::Brief => Some(why),
+        },
         Action::Unclean
         | Action::ReorderUnclean
         | Action::RemoveOnly
@@ -141,34 +151,6 @@ fn combined(action: Action, why: &'static str) -> Option<&'static str> {
         | Action::FenceStale
         | Action::FenceFuture
         | Action::UnregisterUnknown
-        | Action::Restart => Some(why),
-    }
-}
-
-/// Fewer, where next to nothing differs from nodes apart.
-fn combined_briefly(action: Action, why: &'static str) -> Option<&'static str> {
-    match action {
-        Action::None | Action::Fence => None,
-        Action::Move
-        | Action::Preferred
-        | Action::Unclean
-        | Action::Reorder
-        | Action::ReorderUnclean
-        | Action::RemoveOnly
-        | Action::RemoveToOne
-        | Action::RemoveGuarded
-        | Action::AddReplica
-        | Action::Replace
-        | Action::UnknownTarget
-        | Action::Cancel
-        | Action::CreateTopic
-        | Action::DeleteTopic
-        | Action::FenceStale
-        | Action::FenceFuture
-        | Action::UnregisterUnknown
-        | Action::ReorderFence
-        | Action::Unregister
-        | Action::ReorderUnregister
         | Action::Restart => Some(why),
     }
 }
