@@ -1,14 +1,17 @@
-//! Six brokers in three racks: the choice between racks, and a costly act that an adviser may hold.
+//! Six brokers in three racks: the choice between racks, and a costly act that an adviser objects to and a person decides.
+
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tanist::adapters::kafka::wire::{Acks, TopicView};
 use tanist::lab::{BrokerId, Fault, TopicPlan};
-use tanist::model::advice::{Outcome, Rung, Verdict};
+use tanist::model::advice::{Hold, Opinion, Outcome, Rung, Settled, Verdict};
 use tanist::model::ids::{PartitionId, TopicId};
 use tanist::model::operator::Entry;
-use tanist::model::plan::{self, Act, Class};
-use tanist::model::record::{Body, DecisionVerdict, End, Inaction};
+use tanist::model::plan::{self, Act, Class, Plan};
+use tanist::model::record::{Body, Decision, DecisionVerdict, End, Inaction};
 use tanist::model::ruling::Objection;
+use tanist::model::topology::Standing;
 
 use crate::adviser_mock::{Manner, Mock, said, status};
 use crate::stage::{Intent, PARTITIONS, Play, Stage, VICTIM, intents, struck_whole_broker, until};
@@ -76,9 +79,43 @@ fn chosen(sent: &[Intent], topic: &TopicView, number: i32) -> Option<i32> {
     }
 }
 
-fn unregisters(entry: &Entry) -> bool {
-    let Body::Decided(decision) = &entry.record.body else { return false };
-    decision.plan.iter().flat_map(|plan| &plan.steps).any(|step| matches!(step.act, Act::Unregister { .. }))
+/// Gives each decision about an unregistration.
+fn about_unregistering(records: &[Entry]) -> impl Iterator<Item = &Decision> {
+    let strikes = |plan: &Plan| plan.steps.iter().any(|step| matches!(step.act, Act::Unregister { .. }));
+    let decided = records
+        .iter()
+        .filter_map(|entry| if let Body::Decided(one) = &entry.record.body { Some(&**one) } else { None });
+    decided.filter(move |decision| decision.plan.as_ref().is_some_and(strikes))
+}
+
+/// Gives what the adviser was asked of, and said to, an act on a whole broker.
+fn opinions(records: &[Entry]) -> Vec<Opinion> {
+    let all =
+        records.iter().filter_map(|entry| if let Body::Opinion(one) = &entry.record.body { Some(one) } else { None });
+    all.filter(|opinion| opinion.brief.proposal.class == Class::R2).map(|opinion| (**opinion).clone()).collect()
+}
+
+/// Says yes to the unregistration, once the adviser's objection to it can be read.
+///
+/// It is offered whatever the adviser says, as brokers of this release do not tell which life of one would be struck off. Whoever says
+/// yes before the word is in did not wait for it.
+async fn overrules(stage: &Stage, play: &Play, at: Instant) {
+    let objected = stage.await_records(1, play, "the adviser's word", |records| opinions(records).pop()).await;
+    let Outcome::Said(said) = &objected.outcome else { panic!("{objected:?}") };
+    assert_eq!((said.verdict, objected.rung), (Verdict::Veto, Some(Rung::LooseSchema)), "the form found at the start");
+    println!("unregister: the adviser took {} ms of its 3 s", objected.latency_ms);
+    let said = until("unregistering to be on offer, and approved", async || {
+        let answer = stage.trio.run(1, &["plan", "list", "-o", "json"]).await.ok()?.json().ok()?;
+        let plans = answer["plans"].as_array()?.clone();
+        let offered = plans.iter().find(|plan| plan["state"].get("offered").is_some())?;
+        let said = stage.trio.run(1, &["plan", "approve", offered["digest"].as_str()?.get(..12)?]).await.unwrap();
+        println!("unregister: answered after {:?}: {}{}", at.elapsed(), said.out.trim(), said.err.trim());
+        // On a busy machine one broker alone may have told how the cluster stands: a person who reads that says yes again.
+        let passes = said.status == HELD && said.out.contains(ONE_VIEW);
+        (!passes).then_some(said)
+    })
+    .await;
+    assert_eq!(said.status, 0, "{}{}", said.out, said.err);
 }
 
 pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_adviser(stage: &Stage) {
@@ -87,22 +124,11 @@ pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_ad
     assert_eq!(status.troubles, Vec::<String>::new(), "the adviser was found to answer");
     let fault = Fault::kill(VICTIM);
     let at = stage.cluster.inflict(&fault).unwrap();
-    let approving = async {
-        let said = until("unregistering to be on offer, and approved", async || {
-            let answer = stage.trio.run(1, &["plan", "list", "-o", "json"]).await.ok()?.json().ok()?;
-            let plans = answer["plans"].as_array()?.clone();
-            let offered = plans.iter().find(|plan| plan["state"].get("offered").is_some())?;
-            let said = stage.trio.run(1, &["plan", "approve", offered["digest"].as_str()?.get(..12)?]).await.unwrap();
-            println!("unregister: answered after {:?}: {}{}", at.elapsed(), said.out.trim(), said.err.trim());
-            // On a busy machine one broker alone may have told how the cluster stands: a person who reads that says yes again.
-            let passes = said.status == HELD && said.out.contains(ONE_VIEW);
-            (!passes).then_some(said)
-        })
-        .await;
-        assert_eq!(said.status, 0, "{}{}", said.out, said.err);
-    };
-    let (one, all, ()) =
-        tokio::join!(stage.serves(&play, Acks::Leader, at), stage.serves(&play, Acks::All, at), approving);
+    let (one, all, ()) = tokio::join!(
+        stage.serves(&play, Acks::Leader, at),
+        stage.serves(&play, Acks::All, at),
+        overrules(stage, &play, at)
+    );
     println!("unregister: acks=1 after {one:?}, acks=all after {all:?}");
     stage
         .await_records(1, &play, "the outcome of the unregistration", |records| {
@@ -110,7 +136,6 @@ pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_ad
             (done.end == End::Done).then_some(())
         })
         .await;
-    assert!(all < crate::faults::BEFORE_KAFKA, "sooner than Kafka itself fences: {all:?}");
     let records = stage.records(1, &play).await;
     let now = stage.cluster.topic(&play.topic.name).await.unwrap();
     let sent = intents(&records);
@@ -118,25 +143,31 @@ pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_ad
         let leader = one.leader.unwrap_or_else(|| panic!("somebody leads: {now:?}"));
         assert_eq!(Some(leader), chosen(&sent, &now, one.index), "{now:?} {sent:?}");
     }
-    let verdicts: Vec<&DecisionVerdict> = records
-        .iter()
-        .filter(|entry| unregisters(entry))
-        .filter_map(|entry| if let Body::Decided(one) = &entry.record.body { Some(&one.verdict) } else { None })
+    let decisions: Vec<_> = about_unregistering(&records)
         // On a busy machine it may be held for a moment first, as one broker alone has told how the cluster stands: that, and no
         // other reason.
-        .filter(|verdict| !matches!(verdict, DecisionVerdict::Nothing(Inaction::Held(why)) if matches!(why[..], [Objection::OneView(_)])))
+        .filter(|one| !matches!(&one.verdict, DecisionVerdict::Nothing(Inaction::Held(why)) if matches!(why[..], [Objection::OneView(_)])))
         .collect();
+    let verdicts: Vec<_> = decisions.iter().map(|one| (&one.verdict, one.advice)).collect();
     assert!(
-        matches!(verdicts[..], [DecisionVerdict::Offer { people: 1, .. }, .., DecisionVerdict::Act { .. }]),
-        "offered because of the veto, then sent because of a person: {verdicts:?}"
+        matches!(
+            verdicts[..],
+            [
+                (DecisionVerdict::Offer { people: 1, .. }, _),
+                ..,
+                (DecisionVerdict::Act { .. }, Some(Settled::Hold(Hold::Vetoed)))
+            ]
+        ),
+        "offered, then sent because of a person, over the adviser's veto: {verdicts:?}"
     );
-    let opinions =
-        records.iter().filter_map(|entry| if let Body::Opinion(one) = &entry.record.body { Some(one) } else { None });
-    let about_it: Vec<_> = opinions.filter(|opinion| opinion.brief.proposal.class == Class::R2).collect();
-    let [opinion] = about_it[..] else { panic!("asked once: {about_it:?}") };
-    let Outcome::Said(said) = &opinion.outcome else { panic!("{opinion:?}") };
-    assert_eq!((said.verdict, opinion.rung), (Verdict::Veto, Some(Rung::LooseSchema)), "the form found at the start");
-    println!("unregister: the adviser took {} ms of its 3 s", opinion.latency_ms);
+    let registered = decisions.last().and_then(|sent| sent.snapshot.topology.brokers.get(&VICTIM));
+    assert_eq!(
+        registered.map(|one| one.standing),
+        Some(Standing::Active),
+        "struck off before Kafka itself would fence it"
+    );
+    let asked = opinions(&records);
+    assert_eq!(asked.len(), 1, "asked once: {asked:?}");
     stage.cluster.heal(&fault).unwrap();
     stage.cluster.await_ready(VICTIM).await.unwrap();
     stage.failed_back(&play).await;
