@@ -13,6 +13,7 @@ mod tail;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use self::doubt::Doubt;
@@ -110,7 +111,9 @@ impl Watch {
 
     /// Takes in one observation.
     pub fn note(&mut self, observation: &Observation) -> Noticed {
-        let (before, at) = (self.gist(observation.at), observation.at);
+        // Hearing of one line says nothing about another, and most of what is heard is that.
+        let (at, whose) = (observation.at, observation.fact.line_of());
+        let before = self.gist(at, whose);
         let (mut looks, mut news) = (Vec::new(), false);
         match &observation.fact {
             Fact::Ping { broker, sent_at, outcome, .. } => self.note_ping(at, *broker, *sent_at, *outcome),
@@ -142,13 +145,13 @@ impl Watch {
             Fact::Reassignments { sent_at, partitions } => self.readings.note_reassignments(*sent_at, partitions),
             Fact::Own(own) => self.doubt.note(at, *own, &self.policy),
         }
-        let noticed = self.follow(at, &before, looks);
+        let noticed = self.follow(at, whose, &before, looks);
         Noticed { changed: noticed.changed || news, ..noticed }
     }
 
     /// Lets time pass: silence has no observation, so lights turn yellow and red here.
     pub fn tick(&mut self, now: Timestamp) -> Noticed {
-        let before = self.gist(now);
+        let before = self.gist(now, None);
         let brokers: Vec<BrokerId> = self.lines.keys().copied().collect();
         for broker in brokers {
             let tau = self.doubtful_tau(broker, now);
@@ -159,7 +162,7 @@ impl Watch {
         let red = self.lines.values().filter(|line| line.light().is_red()).count();
         self.doubt.tick(now, red, self.lines.len());
         let looks = self.look_for_progress(now);
-        self.follow(now, &before, looks)
+        self.follow(now, None, &before, looks)
     }
 
     /// Whether clients are served takes two readings; a broker that is behind serves nobody.
@@ -180,8 +183,8 @@ impl Watch {
         let (doubt, tau) = (self.doubt.level(), self.doubtful_tau(broker, at));
         match outcome {
             PingOutcome::Answered { .. } => {
-                let policy = self.policy.clone();
-                self.line(broker, at).answered(at, Some(sent_at), doubt, &policy);
+                let line = self.lines.entry(broker).or_insert_with(|| Line::new(at, &self.policy));
+                line.answered(at, Some(sent_at), doubt, &self.policy);
             }
             PingOutcome::TimedOut { .. } => self.line(broker, at).unanswered(at, tau),
         }
@@ -189,10 +192,9 @@ impl Watch {
 
     fn note_line(&mut self, at: Timestamp, broker: BrokerId, change: LineChange) -> Option<LookNow> {
         let (doubt, tau) = (self.doubt.level(), self.doubtful_tau(broker, at));
-        let policy = self.policy.clone();
-        let line = self.line(broker, at);
+        let line = self.lines.entry(broker).or_insert_with(|| Line::new(at, &self.policy));
         match change {
-            LineChange::Opened => line.answered(at, None, doubt, &policy),
+            LineChange::Opened => line.answered(at, None, doubt, &self.policy),
             LineChange::Closed => {
                 line.closed(at);
                 return Some(LookNow::Topology { not: self.red_and(broker), turn: 0 });
@@ -220,9 +222,11 @@ impl Watch {
         }
     }
 
-    /// Draws the consequences of lights that turned: suspicions begin and end, and it is looked where it matters.
-    fn follow(&mut self, at: Timestamp, before: &Gist, mut looks: Vec<LookNow>) -> Noticed {
-        let lights: Vec<(BrokerId, Light)> = self.lines.iter().map(|(broker, line)| (*broker, line.light())).collect();
+    /// Draws the consequences of lights that turned, of this broker's or of any: suspicions begin and end, and it is looked where it
+    /// matters.
+    fn follow(&mut self, at: Timestamp, whose: Option<BrokerId>, before: &Gist, mut looks: Vec<LookNow>) -> Noticed {
+        let lights: Vec<(BrokerId, Light)> =
+            self.lines_of(whose).map(|(broker, line)| (*broker, line.light())).collect();
         for (broker, light) in lights {
             let at_before = before.0.binary_search_by_key(&broker, |(id, _)| *id).ok();
             let was = at_before.and_then(|place| before.0.get(place)).map(|(_, (light, ..))| *light);
@@ -234,7 +238,7 @@ impl Watch {
                 looks.push(LookNow::Ping(broker));
             }
         }
-        Noticed { changed: self.gist(at) != *before, looks }
+        Noticed { changed: self.gist(at, whose) != *before, looks }
     }
 
     fn begin_suspicion(&mut self, broker: BrokerId, at: Timestamp) -> Vec<LookNow> {
@@ -312,7 +316,15 @@ impl Watch {
         self.suspicions.get(&broker).map_or(Progress::Unknown, Suspicion::progress)
     }
 
-    fn gist(&self, now: Timestamp) -> Gist {
+    /// The line to one broker, where there is one, or all lines.
+    fn lines_of(&self, whose: Option<BrokerId>) -> impl Iterator<Item = (&BrokerId, &Line)> {
+        let (from, to) =
+            whose.map_or((Bound::Unbounded, Bound::Unbounded), |one| (Bound::Included(one), Bound::Included(one)));
+        self.lines.range((from, to))
+    }
+
+    /// The gist of one broker or of all.
+    fn gist(&self, now: Timestamp, whose: Option<BrokerId>) -> Gist {
         let of = |(broker, line): (&BrokerId, &Line)| {
             let pulse: Pulse = self.pulses.of(*broker, now, &self.policy);
             let stand = match pulse.state {
@@ -329,7 +341,7 @@ impl Watch {
             let beats = if line.light().is_red() { pulse.beats_since_red } else { 0 };
             (*broker, (line.light(), stand, beats, progress))
         };
-        (self.lines.iter().map(of).collect(), self.doubt.level())
+        (self.lines_of(whose).map(of).collect(), self.doubt.level())
     }
 
     /// Gives this node's doubt in itself (LHM), 0 to 8.

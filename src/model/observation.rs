@@ -72,6 +72,23 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// Gives the broker whose line this is about; none where it is about more than one line.
+    #[must_use]
+    pub fn line_of(&self) -> Option<BrokerId> {
+        match self {
+            Self::Ping { broker, .. } | Self::Line { broker, .. } => Some(*broker),
+            Self::Blind { broker, .. } => *broker,
+            Self::Topology(_)
+            | Self::Pulse(_)
+            | Self::Offsets(_)
+            | Self::LogDirs(_)
+            | Self::Reassignments { .. }
+            | Self::Own(_) => None,
+        }
+    }
+}
+
 /// The probes of `judgement.md` §1 that stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -202,7 +202,7 @@ fn sizes(process: &Process, brokers: usize) -> Vec<(&'static str, usize, usize)>
 /// At least two nodes are well, no other one runs badly, and every link lets everything through: a node that is half cut off
 /// may hold up an election for longer than a leader may take.
 fn core_is_healthy(scene: Scene<'_>) -> bool {
-    let well = scene.machines.values().filter(|machine| machine.is_well()).count();
-    let unwell = scene.machines.values().any(|machine| machine.process.is_some() && !machine.is_well());
-    2 <= well && !unwell && scene.net.all_good()
+    let mut runs = scene.machines.values().filter(|machine| machine.process.is_some());
+    let count = runs.clone().count();
+    scene.net.all_good() && 2 <= count && runs.all(Machine::is_well)
 }

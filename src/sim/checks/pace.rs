@@ -66,32 +66,27 @@ impl Pace {
         Some(now.since(since))
     }
 
-    /// Gives the nodes that have taken entries in since this was last asked.
-    fn moved_on(&mut self, scene: Scene<'_>) -> Vec<NodeId> {
-        let mut moved = Vec::new();
-        for (id, machine) in scene.machines {
-            let Some(process) = machine.process.as_ref() else { continue };
-            let applied = process.controller.state().applied;
-            if self.applied.insert(*id, applied) != Some(applied) {
-                moved.push(*id);
-            }
-        }
-        moved
+    /// Tells whether a node has taken entries in since this was last asked.
+    fn moved_on(&mut self, scene: Scene<'_>, node: NodeId) -> bool {
+        let Some(process) = scene.machines.get(&node).and_then(|machine| machine.process.as_ref()) else {
+            return false;
+        };
+        let applied = process.controller.state().applied;
+        self.applied.insert(node, applied) != Some(applied)
     }
 }
 
 impl Checks {
-    /// Looks at the world after an event of ours.
-    pub(in crate::sim) fn after(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
+    /// Looks at the world after an event of ours, which is of one node.
+    pub(in crate::sim) fn after(&mut self, scene: Scene<'_>, node: NodeId) -> Result<(), Violation> {
         self.look_at_core(scene)?;
         self.look_at_expected(scene)?;
         self.look_at_open(scene)?;
         self.look_at_untold(scene)?;
         self.look_at_losses(scene)?;
-        let moved = self.pace.moved_on(scene);
-        if !moved.is_empty() {
-            self.look_at_states(scene, &moved)?;
-            self.look_at_ledger(scene, &moved)?;
+        if self.pace.moved_on(scene, node) {
+            self.look_at_states(scene, &[node])?;
+            self.look_at_ledger(scene, &[node])?;
         }
         if self.pace.next_look <= scene.now {
             self.pace.next_look = scene.now.plus(LOOK_EVERY);

@@ -238,7 +238,10 @@ impl World {
         self.now = end;
         self.kafka.advance(end);
         self.listen();
-        self.check()
+        for node in self.machines.keys().copied().collect::<Vec<_>>() {
+            self.check(node)?;
+        }
+        Ok(())
     }
 
     /// Tells when something happens to a reader, if nothing else happens before, nor in Kafka at the same time.
@@ -248,9 +251,9 @@ impl World {
         first.then_some(at)
     }
 
-    fn check(&mut self) -> Result<(), Violation> {
+    fn check(&mut self, node: NodeId) -> Result<(), Violation> {
         let scene = scene!(self);
-        self.checks.after(scene)
+        self.checks.after(scene, node)
     }
 
     /// Nothing happens from now until then: what is so now may be looked at for any moment between.
