@@ -13,7 +13,9 @@ pub fn reason_empty(state: State, action: Action) -> Option<&'static str> {
             Some("a partition with a leader refuses an unclean election: see unclean")
         }
         (State::Healthy, _) => None,
-        (_, Action::Restart) => Some("the way back of the state's other cells is, or ends with, a restart"),
+        (_, Action::Restart) => {
+            Some("a broker in good order is restarted; each state has a way back of its own: see healthy")
+        }
         (State::Leaderless, Action::ReorderUnclean) => None,
         (State::Shrunk | State::UnderMinIsr, Action::ReorderUnclean) => None,
         (_, Action::ReorderUnclean) => Some("a partition with a leader refuses an unclean election: see unclean"),

@@ -4,11 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::talk::Asker;
 use crate::model::ids::{BrokerId, ControllerId, NodeId};
+
+mod parse;
+
+pub(in crate::sim) use parse::parse_span;
 
 /// Something to break at one or several targets.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,6 +165,39 @@ impl FaultKind {
         vantage
     }
 
+    /// Tells whether whatever it strikes is dead from then on.
+    pub(in crate::sim) fn ends_life(self) -> bool {
+        matches!(self, Self::Kill | Self::DiskFail)
+    }
+
+    /// Tells whether only what lives can suffer it.
+    pub(in crate::sim) fn takes_life(self) -> bool {
+        matches!(self, Self::Kill | Self::Terminate | Self::Stop | Self::DiskFail)
+    }
+
+    /// Tells whether it and another one decide about the same: who gets through to a listener, how late, with which right, over how many
+    /// connections; the way to followers, to the controllers, to the disk.
+    pub(in crate::sim) fn decides_with(self, other: Self) -> bool {
+        let (mine, theirs) = (self.vantage(), other.vantage());
+        let meet = mine == theirs || mine == Vantage::All || theirs == Vantage::All;
+        meet && self.thing().is_some_and(|thing| Some(thing) == other.thing())
+    }
+
+    /// What it decides about, by the name of the first fault that does.
+    fn thing(self) -> Option<&'static str> {
+        match self {
+            Self::Kill | Self::Terminate | Self::Stop | Self::DiskFail => None,
+            Self::ClientCut(_) | Self::ClientFreeze(..) => Some("client-cut"),
+            Self::ControllerCut | Self::ControllerFreeze(_) => Some("controller-cut"),
+            Self::DiskFreeze | Self::DiskStall => Some("disk-freeze"),
+            Self::ClientDelay(..)
+            | Self::ClientDeny(_)
+            | Self::ClientThrottle(..)
+            | Self::ClientCap(_)
+            | Self::ReplicationFreeze(_) => Some(self.name()),
+        }
+    }
+
     /// Gives its name, as scenarios write it.
     pub(in crate::sim) fn name(self) -> &'static str {
         match self {
@@ -235,119 +271,5 @@ impl fmt::Display for Path {
             Self::Tanist(node) => write!(f, "tanist{}", node.0),
             Self::Clients => f.write_str("clients"),
         }
-    }
-}
-
-impl FromStr for Target {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        let bad = || wrong(text, "a broker (b1), a controller (k101) or a Tanist node (t1)");
-        if let Some(digits) = text.strip_prefix('b') {
-            return digits.parse().map(|id| Self::Broker(BrokerId(id))).map_err(|_| bad());
-        }
-        if let Some(digits) = text.strip_prefix('k') {
-            return digits.parse().map(|id| Self::Controller(ControllerId(id))).map_err(|_| bad());
-        }
-        let digits = text.strip_prefix('t').ok_or_else(bad)?;
-        digits.parse().map(|id| Self::Tanist(NodeId(id))).map_err(|_| bad())
-    }
-}
-
-impl FromStr for Path {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        if text == "clients" {
-            return Ok(Self::Clients);
-        }
-        let digits = text.strip_prefix("tanist").and_then(|digits| digits.parse().ok());
-        digits.map(|id| Self::Tanist(NodeId(id))).ok_or_else(|| wrong(text, "a listener: tanist1 or clients"))
-    }
-}
-
-/// The words after a fault's targets.
-#[derive(Default)]
-struct Words<'a> {
-    from: Option<Path>,
-    way: Option<(Way, &'a str)>,
-    span: Option<(Duration, &'a str)>,
-}
-
-impl<'a> Words<'a> {
-    fn read(mut words: impl Iterator<Item = &'a str>) -> Result<Self, FaultError> {
-        let mut read = Self::default();
-        while let Some(word) = words.next() {
-            match word {
-                "from" => read.from = Some(words.next().unwrap_or_default().parse()?),
-                "inbound" => read.way = Some((Way::Inbound, word)),
-                "outbound" => read.way = Some((Way::Outbound, word)),
-                span => {
-                    let span = parse_span(span)
-                        .ok_or_else(|| wrong(word, "from LISTENER, inbound, outbound or a span such as 200ms"))?;
-                    read.span = Some((span, word));
-                }
-            }
-        }
-        Ok(read)
-    }
-}
-
-impl FromStr for Fault {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        let mut words = text.split_whitespace();
-        let name = words.next().unwrap_or_default();
-        let targets = words.next().ok_or_else(|| wrong("", "a target, such as b1"))?;
-        let targets = targets.split(',').map(str::parse).collect::<Result<BTreeSet<Target>, _>>()?;
-        let read = Words::read(words)?;
-        let vantage = read.from.map_or(Vantage::All, Vantage::Only);
-        let way = read.way.map_or(Way::Both, |(way, _)| way);
-        let span = || read.span.map(|(span, _)| span).ok_or_else(|| wrong("", "a span, such as 200ms"));
-        let kind = match name {
-            "kill" => FaultKind::Kill,
-            "terminate" => FaultKind::Terminate,
-            "stop" => FaultKind::Stop,
-            "client-cut" => FaultKind::ClientCut(vantage),
-            "client-freeze" => FaultKind::ClientFreeze(vantage, way),
-            "client-delay" => FaultKind::ClientDelay(vantage, span()?),
-            "client-deny" => FaultKind::ClientDeny(vantage),
-            "client-throttle" => FaultKind::ClientThrottle(vantage, span()?),
-            "client-cap" => FaultKind::ClientCap(vantage),
-            "replication-freeze" => FaultKind::ReplicationFreeze(way),
-            "controller-freeze" => FaultKind::ControllerFreeze(way),
-            "controller-cut" => FaultKind::ControllerCut,
-            "disk-freeze" => FaultKind::DiskFreeze,
-            "disk-stall" => FaultKind::DiskStall,
-            "disk-fail" => FaultKind::DiskFail,
-            other => return Err(wrong(other, &format!("a fault: {NAMES}"))),
-        };
-        // A fault that ignored half its text would break something else than was asked.
-        let (vantage_kept, way_kept, span_kept) = kind.details();
-        if read.from.is_some() && vantage_kept == Vantage::All {
-            return Err(wrong("from", &format!("nothing: {name} is felt by everybody")));
-        }
-        match (read.way, read.span) {
-            (Some((way, word)), _) if way != way_kept => Err(wrong(word, &format!("nothing: {name} has no direction"))),
-            (_, Some((_, word))) if span_kept.is_none() => Err(wrong(word, &format!("nothing: {name} takes no span"))),
-            _ => Ok(Self { kind, targets }),
-        }
-    }
-}
-
-fn wrong(word: &str, expected: &str) -> FaultError {
-    FaultError { word: word.to_owned(), expected: expected.to_owned() }
-}
-
-/// Reads `200ms`, `9s` or `2m`.
-pub(in crate::sim) fn parse_span(text: &str) -> Option<Duration> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let number: u64 = digits.parse().ok()?;
-    match text.get(digits.len()..)? {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        _ => None,
     }
 }

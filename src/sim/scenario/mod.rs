@@ -11,6 +11,7 @@ mod so_far;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod verbs;
 
 use std::time::Duration;
 

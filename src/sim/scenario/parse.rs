@@ -7,16 +7,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::control::event::PauseFile;
 use crate::model::ids::{BrokerId, NodeId};
-use crate::sim::checks::NUMBERS;
-use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, NAMES, Path, Target, Vantage};
-use crate::sim::net::{Cut, LinkTrouble};
 
-use super::command::{Command, Expectation, Foreign, Ours, Span, Wish};
+use super::command::{Command, Expectation, Foreign, Span};
 use super::setting::Setting;
 use super::so_far::SoFar;
+use super::verbs::{EXPECTATIONS, invariant, link, machine, misfit, ours, person, read_span};
 
 /// The line that stands between a command and its answer.
 pub(super) const RULE: &str = "----";
@@ -145,7 +142,10 @@ impl Known {
                 self.now = None;
                 match rest.as_slice() {
                     ["converge", "within", span] => Command::Converge(read_span(at, span)?),
-                    other => return Err(wrong(at, other.first().unwrap_or(&""), "`must converge within SPAN`")),
+                    other => {
+                        let word = misfit(other, &["converge within SPAN"]);
+                        return Err(wrong(at, word, "`must converge within SPAN`"));
+                    }
                 }
             }
             "heal" => Command::Heal(self.fault(at, &rest.join(" "))?),
@@ -156,14 +156,19 @@ impl Known {
 
     fn world(&mut self, at: usize, rest: &[&str]) -> Result<Command, ScenarioError> {
         let mut setting = Setting::default();
+        let mut keys = BTreeSet::new();
         for word in rest {
             let (key, value) = word.split_once('=').ok_or_else(|| wrong(at, word, "key=value"))?;
+            if !keys.insert(key) {
+                return Err(wrong(at, word, format!("each key once: {key} stands before")));
+            }
             setting.take(key, value).map_err(|expected| wrong(at, word, expected))?;
         }
         if setting.brokers < setting.replication {
             let word = format!("replication={}", setting.replication);
             return Err(wrong(at, &word, format!("at most as many replicas as brokers ({})", setting.brokers)));
         }
+        setting.has_its_elr(&keys).map_err(|expected| wrong(at, "elr=on", expected))?;
         setting.has_its_controllers().map_err(|expected| wrong(at, "combined=on", expected))?;
         let named = setting.maintenance.iter().chain(&setting.leader);
         if let Some(stranger) = named.copied().find(|id| i32::from(setting.brokers) < id.0) {
@@ -267,8 +272,14 @@ impl Known {
                 Foreign::Throttle(Some(rate))
             }
             _ => {
+                let form = match verb {
+                    "reassign" => "p3 to BROKERS",
+                    "elect" => "all",
+                    "throttle" => "RATE",
+                    _ => "",
+                };
                 let expected = "`reassign p3 to b1,b2`, `elect all`, `throttle 100000` or `delete-topic`";
-                return Err(wrong(at, rest.first().unwrap_or(&""), expected));
+                return Err(wrong(at, misfit(rest, &[form]), expected));
             }
         }))
     }
@@ -286,110 +297,9 @@ impl Known {
             ["a", "leader"] => Expectation::Leader,
             ["violation", number] => Expectation::Violation(invariant(at, number)?),
             other => {
-                let expected = "`b1 leads nothing`, `p0 led by b2`, `p0 blocked`, `all serve`, `nothing lost`, \
-                                `nothing sent`, `a leader` or `violation S2`";
-                return Err(wrong(at, other.first().unwrap_or(&""), expected));
+                let forms: Vec<String> = EXPECTATIONS.iter().map(|form| format!("`{form}`")).collect();
+                return Err(wrong(at, misfit(other, &EXPECTATIONS), forms.join(", ")));
             }
         }))
-    }
-}
-
-fn invariant(at: usize, word: &str) -> Result<String, ScenarioError> {
-    if NUMBERS.iter().any(|(number, _)| *number == word) {
-        return Ok(word.to_owned());
-    }
-    let known: Vec<&str> = NUMBERS.iter().map(|(number, _)| *number).collect();
-    Err(wrong(at, word, format!("the number of an invariant: {}", known.join(", "))))
-}
-
-fn read_span(at: usize, word: &str) -> Result<Duration, ScenarioError> {
-    Span::read(word).ok_or_else(|| wrong(at, word, "a span such as 250ms, 9s, 5m or 2h"))
-}
-
-fn node(at: usize, word: Option<&&str>) -> Result<NodeId, ScenarioError> {
-    let word = word.copied().unwrap_or_default();
-    let id = word.strip_prefix('n').and_then(|digits| digits.parse().ok());
-    id.filter(|id| (1..=3).contains(id)).map(NodeId).ok_or_else(|| wrong(at, word, "a node of ours: n1, n2 or n3"))
-}
-
-fn ours(at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> {
-    let id = node(at, rest.first())?;
-    let what = match verb {
-        "crash" => Ours::Crash,
-        "restart" => Ours::Restart,
-        "hold" => Ours::Hold,
-        "go-on" => Ours::GoOn,
-        "cut" => Ours::Isolate(Cut::Yes),
-        "join" => Ours::Isolate(Cut::No),
-        "pause-file" => Ours::PauseFile(PauseFile::Present),
-        "unreadable-pause-file" => Ours::PauseFile(PauseFile::Unreadable),
-        _ => Ours::PauseFile(PauseFile::Absent),
-    };
-    match rest.get(1) {
-        None => Ok(Command::Ours(id, what)),
-        Some(word) => Err(wrong(at, word, "nothing more")),
-    }
-}
-
-fn machine(at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> {
-    let id = node(at, rest.first())?;
-    let after = rest.get(1..).unwrap_or_default();
-    let first = after.first().copied().unwrap_or_default();
-    let what = match (verb, after) {
-        ("disk", ["good"]) => Ours::Disk(None),
-        ("disk", ["stalls"]) => Ours::Disk(Some(DiskTrouble::Stalled)),
-        ("disk", ["full"]) => Ours::Disk(Some(DiskTrouble::Full)),
-        ("disk", ["fails"]) => Ours::Disk(Some(DiskTrouble::SyncFails)),
-        ("disk", ["rots"]) => Ours::Disk(Some(DiskTrouble::Rotten)),
-        ("disk", ["slow", span]) => Ours::Disk(Some(DiskTrouble::Slow(read_span(at, span)?))),
-        ("disk", _) => return Err(wrong(at, first, "good, stalls, full, fails, rots or slow SPAN")),
-        ("slow", [span]) => Ours::Slow(read_span(at, span)?),
-        ("clock", ["rate", permille]) => {
-            let rate = permille.parse().ok().filter(|rate| (500..=2000).contains(rate));
-            Ours::Rate(rate.ok_or_else(|| wrong(at, permille, "permille of the true rate, 500 to 2000"))?)
-        }
-        ("clock", ["jumps", by]) => {
-            let by = by.strip_suffix("ms").and_then(|digits| digits.parse().ok());
-            Ours::Wall(by.ok_or_else(|| wrong(at, first, "milliseconds to and fro, such as -86400000ms"))?)
-        }
-        (_, _) => return Err(wrong(at, first, "`rate PERMILLE` or `jumps MILLISECONDSms` (slow: a span)")),
-    };
-    Ok(Command::Ours(id, what))
-}
-
-fn link(at: usize, rest: &[&str]) -> Result<Command, ScenarioError> {
-    let (from, to) = (node(at, rest.first())?, node(at, rest.get(1))?);
-    if from == to {
-        return Err(wrong(at, &to.to_string(), format!("another node: no link leads from {from} to itself")));
-    }
-    let mut trouble = LinkTrouble::default();
-    for word in rest.get(2..).unwrap_or_default() {
-        let permille = |value: &str| {
-            value.parse().ok().filter(|number| *number <= 1000).ok_or_else(|| wrong(at, word, "permille, at most 1000"))
-        };
-        match word.split_once('=') {
-            None if *word == "cut" => trouble.cut = Cut::Yes,
-            Some(("loss", value)) => trouble.loss_permille = permille(value)?,
-            Some(("twice", value)) => trouble.twice_permille = permille(value)?,
-            Some(("late", value)) => trouble.late = read_span(at, value)?,
-            Some(_) | None => return Err(wrong(at, word, "cut, loss=PERMILLE, twice=PERMILLE or late=SPAN")),
-        }
-    }
-    Ok(Command::Link(from, to, trouble))
-}
-
-fn person(at: usize, verb: &str, rest: &[&str]) -> Result<Command, ScenarioError> {
-    let (asks, rest) = match (verb, rest) {
-        ("approve", rest) => (Wish::Approve, rest),
-        ("reject", rest) => (Wish::Reject, rest),
-        ("pause", rest) => (Wish::Pause, rest),
-        ("resume", rest) => (Wish::Resume, rest),
-        (_, [case, rest @ ..]) => (Wish::Undo(case.parse().map_err(|_| wrong(at, case, "a case such as c-4"))?), rest),
-        (_, []) => return Err(wrong(at, "", "a case such as c-4")),
-    };
-    match rest {
-        ["by", by] => Ok(Command::Person { by: (*by).to_owned(), via: NodeId(1), asks }),
-        ["by", by, "via", via] => Ok(Command::Person { by: (*by).to_owned(), via: node(at, Some(via))?, asks }),
-        other => Err(wrong(at, other.first().unwrap_or(&""), "`by NAME` or `by NAME via n2`")),
     }
 }

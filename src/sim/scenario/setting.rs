@@ -161,6 +161,16 @@ impl Setting {
         Ok(())
     }
 
+    /// Tells whether its release knows the eligible leader replicas, if it was asked for them by name.
+    ///
+    /// Errors: what was expected.
+    pub(super) fn has_its_elr(&self, keys: &BTreeSet<&str>) -> Result<(), String> {
+        if self.version == Version::V3_9 && self.elr == Switch::On && keys.contains("elr") {
+            return Err("nothing, or elr=off: eligible leader replicas came with 4.0".to_owned());
+        }
+        Ok(())
+    }
+
     /// Tells whether this is a controller of this world.
     ///
     /// Errors: what was expected.

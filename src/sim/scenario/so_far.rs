@@ -1,8 +1,9 @@
 //! What a scenario has begun so far and not ended, as far as its text can tell: nothing begins twice, nothing ends that never
 //! began, and no world runs for ever.
 //!
-//! Deliberately by name: different faults may overlap, and each is ended by a `heal` of its own, as the world counts them. What only
-//! sets something (a disk, a pace, a link, a pause file) may be said again. Whether one of our processes has ended by itself the
+//! Deliberately by name: different faults may overlap, and each is ended by a `heal` of its own, as the world counts them; but no two
+//! that decide about the same (who gets through to a listener), as the end of one would be the end of both. What only sets something (a
+//! disk, a pace, a link, a pause file) may be said again. Whether one of our processes, or one that shuts down, has ended by itself the
 //! text cannot tell: that is left to the run.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,7 @@ use crate::sim::kafka::fault::{Fault, FaultKind, Target};
 use crate::sim::kafka::plan::Switch;
 use crate::sim::sabotage::Sabotage;
 
-use super::command::{Command, Ours, Span};
+use super::command::{Command, Foreign, Ours, Span};
 use super::parse::{ScenarioError, wrong};
 
 /// The longest that a world may run in all: 1000 days. The longest that anybody plays is a day or two; whoever writes more than a
@@ -32,6 +33,8 @@ pub(super) struct SoFar {
     /// By process: one with two roles goes by its broker's name.
     faults: BTreeMap<(FaultKind, Target), Stage>,
     machines: BTreeMap<NodeId, Machine>,
+    /// The line that deleted the topic.
+    deleted: Option<usize>,
 }
 
 /// How far a fault has come.
@@ -80,6 +83,15 @@ impl SoFar {
             Command::Strike(fault) => self.strike(at, fault),
             Command::Heal(fault) => self.heal(at, fault),
             Command::Ours(node, what) => self.ours(at, *node, *what),
+            Command::Foreign(Foreign::Reassign(..) | Foreign::Delete) if self.deleted.is_some() => {
+                let verb = line.split_whitespace().next().unwrap_or_default();
+                let line = self.deleted.unwrap_or_default();
+                Err(wrong(at, verb, format!("nothing of the topic: it is deleted since line {line}")))
+            }
+            Command::Foreign(Foreign::Delete) => {
+                self.deleted = Some(at);
+                Ok(())
+            }
             Command::Link(..) | Command::Person { .. } | Command::Foreign(_) | Command::Expect(_) => Ok(()),
         }
     }
@@ -107,8 +119,28 @@ impl SoFar {
                 }
                 return Err(wrong(at, &target.to_string(), expected));
             }
+            if let Some(expected) = self.in_the_way(fault.kind, process) {
+                return Err(wrong(at, &target.to_string(), expected));
+            }
         }
         Ok(())
+    }
+
+    /// Gives what must end before a process can suffer this, as text; none where nothing must.
+    fn in_the_way(&self, kind: FaultKind, process: Target) -> Option<String> {
+        self.faults.iter().find_map(|((known, at), stage)| {
+            let Stage::Begun(line) = stage else { return None };
+            if *at != process || *known == kind {
+                return None;
+            }
+            let first = Fault::at(*known, process);
+            if known.ends_life() && kind.takes_life() {
+                return Some(format!("`heal {first}` first: it is dead since line {line}"));
+            }
+            let what =
+                || format!("`heal {first}` first: it strikes the same since line {line}, and both would end at once");
+            known.decides_with(kind).then(what)
+        })
     }
 
     /// Gives the process that a target names.

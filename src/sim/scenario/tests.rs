@@ -34,6 +34,20 @@ fn an_error_names_line_word_and_what_was_expected() {
         ("world\n\nreassign p9 to b1\n", "line 3: \"p9\": expected a partition of this world: p0 to p5"),
         ("world\n----\nfine\n\n----\n", "line 5: \"----\": expected a command above it"),
         ("world\n\nclient-cut b1 from tanist7\n", "line 3: \"tanist7\": expected tanist1, tanist2 or tanist3"),
+        ("world seed=1 seed=2\n", "line 1: \"seed=2\": expected each key once: seed stands before"),
+        (
+            "world elr=on version=3.9\n",
+            "line 1: \"elr=on\": expected nothing, or elr=off: eligible leader replicas came with 4.0",
+        ),
+        ("world\n\nkill b1,b2,b1\n", "line 3: \"b1\": expected each target once"),
+        (
+            "world\n\nclient-freeze b1 inbound outbound\n",
+            "line 3: \"outbound\": expected each of listener, direction and span once",
+        ),
+        (
+            "world\n\nclient-delay b1 20ms 30ms\n",
+            "line 3: \"30ms\": expected each of listener, direction and span once",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(error(text), expected, "{text:?}");
@@ -41,6 +55,32 @@ fn an_error_names_line_word_and_what_was_expected() {
     let violation = error("world\n\nexpect violation Z9\n");
     assert!(violation.starts_with("line 3: \"Z9\": expected the number of an invariant: 1, 2, 3,"), "{violation}");
     assert!(error("world\n\nexplode b1\n").starts_with("line 3: \"explode\": expected a command"));
+}
+
+#[test]
+fn the_word_named_is_the_first_that_fits_no_form() {
+    for (command, word) in [
+        ("clock n1 jumps soon", "soon"),
+        ("clock n1 leaps 3ms", "leaps"),
+        ("clock n1 rate", ""),
+        ("disk n1 good again", "again"),
+        ("disk n1 melts", "melts"),
+        ("slow n1 5ms 6ms", "6ms"),
+        ("expect b1 leads something", "something"),
+        ("expect p0 led by", ""),
+        ("expect all sleep", "sleep"),
+        ("expect q0 blocked", "q0"),
+        ("must converge in 10m", "in"),
+        ("approve by alice via", ""),
+        ("approve of alice", "of"),
+        ("undo c-4 by alice on n2", "on"),
+        ("reassign p0 onto b1", "onto"),
+        ("elect some", "some"),
+        ("delete-topic now", "now"),
+    ] {
+        let said = answer(command);
+        assert!(said.starts_with(&format!("line 3: {word:?}: expected ")), "{command}: {said}");
+    }
 }
 
 /// Gives what is wrong with these commands, which stand in every second line below a world's.
@@ -94,6 +134,24 @@ fn nothing_begins_twice_and_nothing_ends_that_never_began() {
             "terminate b1; heal terminate b1; terminate b1; terminate b1",
             "line 9: \"b1\": expected `heal terminate b1` first: it is under way since line 7",
         ),
+        ("kill b1; stop b1", "line 5: \"b1\": expected `heal kill b1` first: it is dead since line 3"),
+        ("disk-fail b1; terminate b1", "line 5: \"b1\": expected `heal disk-fail b1` first: it is dead since line 3"),
+        (
+            "client-freeze b1; client-freeze b1 from tanist1",
+            "line 5: \"b1\": expected `heal client-freeze b1` first: it strikes the same since line 3, and both would end at once",
+        ),
+        (
+            "controller-cut t1; controller-freeze t1",
+            "line 5: \"t1\": expected `heal controller-cut t1` first: it strikes the same since line 3, and both would end at once",
+        ),
+        (
+            "delete-topic; delete-topic",
+            "line 5: \"delete-topic\": expected nothing of the topic: it is deleted since line 3",
+        ),
+        (
+            "delete-topic; reassign p0 to b1",
+            "line 5: \"reassign\": expected nothing of the topic: it is deleted since line 3",
+        ),
         ("crash n1; crash n1", "line 5: \"n1\": expected `restart n1` first: it is dead since line 3"),
         ("crash n1; hold n1", "line 5: \"n1\": expected `restart n1` first: it is dead since line 3"),
         ("restart n1", "line 3: \"n1\": expected `crash n1` first: it runs"),
@@ -124,7 +182,9 @@ fn two_names_of_one_process_are_one_target() {
     ] {
         assert_eq!(combined(commands), format!("line {line}: \"{word}\": {expected}"), "{commands}");
     }
-    for commands in ["kill b1; heal kill k1; kill k1; heal kill b1", "kill b1; kill k2", "kill b1; stop k1"] {
+    let dead = "line 5: \"k1\": expected `heal kill b1` first: it is dead since line 3";
+    assert_eq!(combined("kill b1; stop k1"), dead);
+    for commands in ["kill b1; heal kill k1; kill k1; heal kill b1", "kill b1; kill k2", "kill b1; stop k2"] {
         assert_eq!(combined(commands), "read", "{commands}");
     }
     assert_eq!(answer("kill b1; kill k101"), "read");
@@ -138,7 +198,9 @@ fn what_may_overlap_or_be_said_again_is_read() {
         "terminate b1; kill b1; heal kill b1; heal terminate b1",
         // A shutdown that was held up may have ended after its broker was to start.
         "terminate b1; heal terminate b1; heal terminate b1",
-        "client-freeze b1; client-freeze b1 from tanist1; heal client-freeze b1 from tanist1",
+        "client-freeze b1 from clients; client-cut b1 from tanist1; client-delay b1 20ms; heal client-cut b1 from tanist1",
+        "disk-freeze b1; kill b1; heal disk-freeze b1; heal kill b1",
+        "stop b1; terminate b1; kill b1",
         "cut n1; cut n1; join n1; link n1 n2 cut; link n1 n2 cut; pause-file n1; no-pause-file n1; no-pause-file n1",
         "hold n1; crash n1; restart n1; hold n1; go-on n1",
         // Whether a process has ended of its disk by then only the run can tell.

@@ -51,7 +51,7 @@ impl World {
         // A fresh process has sent nothing and applied nothing: nothing can be violated yet.
         let _ = self.carry_out(id, out);
         self.listen();
-        if file == PauseFile::Present {
+        if file != PauseFile::Absent {
             self.see_pause_file(id, file);
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::lab::{Lab, secs, usual};
 use crate::model::ids::BrokerId;
 use crate::model::topology::Standing;
 use crate::sim::kafka::fault::Path;
-use crate::sim::kafka::plan::Version;
+use crate::sim::kafka::plan::{Switch, Version};
 use crate::sim::kafka::talk::{Acks, Answer, Door, Request};
 
 #[test]
@@ -48,6 +48,31 @@ fn a_broker_is_back_in_every_isr_as_soon_as_measured() {
 fn a_fenced_broker_of_3_9_registers_again_at_once() {
     let Back::InSync(after) = come_back(Version::V3_9, 3, "kill b1 | fence |") else { panic!("not back") };
     assert!(after < 4.0, "{after}");
+}
+
+/// `auto.leader.rebalance.enable`: the first replica leads again at the next look of the controller, at most five minutes later, and only
+/// where it is in sync by then.
+#[test]
+fn leadership_comes_back_with_the_rebalance_and_never_without_it() {
+    for (switch, comes_back) in [(Switch::On, true), (Switch::Off, false)] {
+        let mut plan = usual(Version::V4_3, 6);
+        plan.settings.auto_rebalance = switch;
+        let interval = plan.settings.rebalance_interval;
+        let mut lab = Lab::new(&plan, 3);
+        let led_by_first = |lab: &Lab| {
+            let leads = |id| lab.kafka.truth().partition(id).unwrap().leader == Some(BrokerId(1));
+            lab.partitions().into_iter().filter(|id| leads(*id)).count()
+        };
+        assert_eq!(led_by_first(&lab), 6);
+        lab.inflict("kill b1");
+        lab.run(interval);
+        assert_eq!(led_by_first(&lab), 0, "dead when it was looked at");
+        lab.heal("kill b1");
+        lab.run(secs(25.0));
+        assert_eq!(led_by_first(&lab), 0, "in sync, and not looked at yet");
+        lab.run(interval);
+        assert_eq!(led_by_first(&lab), if comes_back { 6 } else { 0 }, "{switch:?}");
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
