@@ -13,7 +13,6 @@ mod tail;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 use std::time::Duration;
 
 use self::doubt::Doubt;
@@ -183,8 +182,7 @@ impl Watch {
         let (doubt, tau) = (self.doubt.level(), self.doubtful_tau(broker, at));
         match outcome {
             PingOutcome::Answered { .. } => {
-                let line = self.lines.entry(broker).or_insert_with(|| Line::new(at, &self.policy));
-                line.answered(at, Some(sent_at), doubt, &self.policy);
+                line_in(&mut self.lines, &self.policy, broker, at).answered(at, Some(sent_at), doubt, &self.policy);
             }
             PingOutcome::TimedOut { .. } => self.line(broker, at).unanswered(at, tau),
         }
@@ -192,7 +190,7 @@ impl Watch {
 
     fn note_line(&mut self, at: Timestamp, broker: BrokerId, change: LineChange) -> Option<LookNow> {
         let (doubt, tau) = (self.doubt.level(), self.doubtful_tau(broker, at));
-        let line = self.lines.entry(broker).or_insert_with(|| Line::new(at, &self.policy));
+        let line = line_in(&mut self.lines, &self.policy, broker, at);
         match change {
             LineChange::Opened => line.answered(at, None, doubt, &self.policy),
             LineChange::Closed => {
@@ -206,7 +204,7 @@ impl Watch {
     }
 
     fn line(&mut self, broker: BrokerId, at: Timestamp) -> &mut Line {
-        self.lines.entry(broker).or_insert_with(|| Line::new(at, &self.policy))
+        line_in(&mut self.lines, &self.policy, broker, at)
     }
 
     fn follow_topology(&mut self, at: Timestamp) {
@@ -318,9 +316,10 @@ impl Watch {
 
     /// The line to one broker, where there is one, or all lines.
     fn lines_of(&self, whose: Option<BrokerId>) -> impl Iterator<Item = (&BrokerId, &Line)> {
-        let (from, to) =
-            whose.map_or((Bound::Unbounded, Bound::Unbounded), |one| (Bound::Included(one), Bound::Included(one)));
-        self.lines.range((from, to))
+        match whose {
+            Some(one) => self.lines.range(one..=one),
+            None => self.lines.range(..),
+        }
     }
 
     /// The gist of one broker or of all.
@@ -388,4 +387,14 @@ impl Watch {
 /// What to ask log ends of: few by name, many as all.
 fn look_set(suspicion: &Suspicion) -> BTreeSet<PartitionId> {
     if suspicion.led().len() <= LOOK_PARTITIONS_MAX { suspicion.led().clone() } else { BTreeSet::new() }
+}
+
+/// Gives the line to a broker, a new one where there was none.
+fn line_in<'a>(
+    lines: &'a mut BTreeMap<BrokerId, Line>,
+    policy: &DetectPolicy,
+    broker: BrokerId,
+    at: Timestamp,
+) -> &'a mut Line {
+    lines.entry(broker).or_insert_with(|| Line::new(at, policy))
 }

@@ -136,6 +136,7 @@ pub(crate) async fn a_dead_broker_is_unregistered_once_a_person_overrules_the_ad
             (done.end == End::Done).then_some(())
         })
         .await;
+    assert!(all < crate::faults::BEFORE_KAFKA, "sooner than Kafka itself fences: {all:?}");
     let records = stage.records(1, &play).await;
     let now = stage.cluster.topic(&play.topic.name).await.unwrap();
     let sent = intents(&records);

@@ -77,16 +77,17 @@ impl Pace {
 }
 
 impl Checks {
-    /// Looks at the world after an event of ours, which is of one node.
-    pub(in crate::sim) fn after(&mut self, scene: Scene<'_>, node: NodeId) -> Result<(), Violation> {
+    /// Looks at the world after an event of ours: what it can have changed is the state of these nodes.
+    pub(in crate::sim) fn after(&mut self, scene: Scene<'_>, nodes: &[NodeId]) -> Result<(), Violation> {
         self.look_at_core(scene)?;
         self.look_at_expected(scene)?;
         self.look_at_open(scene)?;
         self.look_at_untold(scene)?;
         self.look_at_losses(scene)?;
-        if self.pace.moved_on(scene, node) {
-            self.look_at_states(scene, &[node])?;
-            self.look_at_ledger(scene, &[node])?;
+        let moved: Vec<NodeId> = nodes.iter().copied().filter(|node| self.pace.moved_on(scene, *node)).collect();
+        if !moved.is_empty() {
+            self.look_at_states(scene, &moved)?;
+            self.look_at_ledger(scene, &moved)?;
         }
         if self.pace.next_look <= scene.now {
             self.pace.next_look = scene.now.plus(LOOK_EVERY);
@@ -114,7 +115,7 @@ impl Checks {
 
 impl Scene<'_> {
     /// Gives all our nodes.
-    pub(super) fn everybody(&self) -> Vec<NodeId> {
+    pub(in crate::sim) fn everybody(&self) -> Vec<NodeId> {
         self.machines.keys().copied().collect()
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use super::combined::Harm;
 use super::talk::Asker;
 use crate::model::ids::{BrokerId, ControllerId, NodeId};
 
@@ -167,12 +168,12 @@ impl FaultKind {
 
     /// Tells whether whatever it strikes is dead from then on.
     pub(in crate::sim) fn ends_life(self) -> bool {
-        matches!(self, Self::Kill | Self::DiskFail)
+        Harm::of(self) == Some(Harm::Death)
     }
 
     /// Tells whether only what lives can suffer it.
     pub(in crate::sim) fn takes_life(self) -> bool {
-        matches!(self, Self::Kill | Self::Terminate | Self::Stop | Self::DiskFail)
+        matches!(Harm::of(self), Some(Harm::Death | Harm::Stop | Harm::Leave))
     }
 
     /// Tells whether it and another one decide about the same: who gets through to a listener, how late, with which right, over how many

@@ -83,16 +83,8 @@ impl SoFar {
             Command::Strike(fault) => self.strike(at, fault),
             Command::Heal(fault) => self.heal(at, fault),
             Command::Ours(node, what) => self.ours(at, *node, *what),
-            Command::Foreign(Foreign::Reassign(..) | Foreign::Delete) if self.deleted.is_some() => {
-                let verb = line.split_whitespace().next().unwrap_or_default();
-                let line = self.deleted.unwrap_or_default();
-                Err(wrong(at, verb, format!("nothing of the topic: it is deleted since line {line}")))
-            }
-            Command::Foreign(Foreign::Delete) => {
-                self.deleted = Some(at);
-                Ok(())
-            }
-            Command::Link(..) | Command::Person { .. } | Command::Foreign(_) | Command::Expect(_) => Ok(()),
+            Command::Foreign(what) => self.foreign(at, line, what),
+            Command::Link(..) | Command::Person { .. } | Command::Expect(_) => Ok(()),
         }
     }
 
@@ -105,6 +97,20 @@ impl SoFar {
         // Every command that lets time pass ends with its span.
         let word = line.split_whitespace().next_back().unwrap_or_default();
         Err(wrong(at, word, format!("at most 1000 days ({}) in the whole scenario", Span(SPAN_MAX))))
+    }
+
+    fn foreign(&mut self, at: usize, line: &str, what: &Foreign) -> Result<(), ScenarioError> {
+        let deletes = match what {
+            Foreign::Elect | Foreign::Throttle(_) => return Ok(()),
+            Foreign::Reassign(..) => false,
+            Foreign::Delete => true,
+        };
+        if let Some(since) = self.deleted {
+            let verb = line.split_whitespace().next().unwrap_or_default();
+            return Err(wrong(at, verb, format!("nothing of the topic: it is deleted since line {since}")));
+        }
+        self.deleted = deletes.then_some(at);
+        Ok(())
     }
 
     fn strike(&mut self, at: usize, fault: &Fault) -> Result<(), ScenarioError> {

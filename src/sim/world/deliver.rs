@@ -72,7 +72,7 @@ impl World {
         process.take(&mut desk, what);
         self.carry_out(to, out)?;
         self.listen();
-        self.check(to)
+        self.check(&[to])
     }
 
     pub(super) fn carry_out(&mut self, from: NodeId, out: Vec<Out>) -> Result<(), Violation> {

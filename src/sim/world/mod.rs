@@ -238,10 +238,8 @@ impl World {
         self.now = end;
         self.kafka.advance(end);
         self.listen();
-        for node in self.machines.keys().copied().collect::<Vec<_>>() {
-            self.check(node)?;
-        }
-        Ok(())
+        let all = scene!(self).everybody();
+        self.check(&all)
     }
 
     /// Tells when something happens to a reader, if nothing else happens before, nor in Kafka at the same time.
@@ -251,9 +249,9 @@ impl World {
         first.then_some(at)
     }
 
-    fn check(&mut self, node: NodeId) -> Result<(), Violation> {
+    fn check(&mut self, nodes: &[NodeId]) -> Result<(), Violation> {
         let scene = scene!(self);
-        self.checks.after(scene, node)
+        self.checks.after(scene, nodes)
     }
 
     /// Nothing happens from now until then: what is so now may be looked at for any moment between.
