@@ -15,7 +15,7 @@ use super::log::MemLog;
 use super::members::Members;
 use super::ready::Pending;
 use super::start::{PeerOptions, Recovered, StartError};
-use super::wire::PeerMessage;
+use super::wire::{MessageKind, PeerMessage};
 use crate::model::ids::{NodeId, RaftIndex, Term};
 
 /// A member of the trio as a state machine.
@@ -188,6 +188,10 @@ impl Peer {
     }
 
     fn enqueue(&mut self, input: Input) {
+        if let Some(newest) = beat(&input) {
+            // Behind a disk that stalls for minutes hundreds would wait, and all be answered at once; the newest says what they said.
+            self.inbox.retain(|waiting| beat(waiting) != Some(newest));
+        }
         if self.inbox.len() < self.options.queue_inputs_max {
             self.inbox.push_back(input);
             return;
@@ -302,6 +306,13 @@ impl Peer {
             self.out.push(Output::Became(role));
         }
     }
+}
+
+/// Gives whose heartbeat this is, or whose answer to one; nothing of any other input.
+fn beat(input: &Input) -> Option<(NodeId, MessageKind)> {
+    let Input::Message { from, message } = input else { return None };
+    let kind = message.kind();
+    matches!(kind, MessageKind::Heartbeat | MessageKind::HeartbeatResponse).then_some((*from, kind))
 }
 
 /// Gives the node that raft-rs names, if it names one.

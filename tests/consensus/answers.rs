@@ -1,7 +1,7 @@
 //! What a peer answers to those who want something of it.
 
 use bytes::Bytes;
-use tanist::consensus::wire::PeerMessage;
+use tanist::consensus::wire::{MessageKind, PeerMessage};
 use tanist::consensus::{DropReason, Input, MemberChange, Output, Peer, PeerOptions, Proposal, Recovered, Standing};
 use tanist::model::ids::{NodeId, RaftIndex, Term};
 
@@ -174,4 +174,22 @@ fn while_the_disk_is_busy_inputs_wait_and_too_many_are_dropped() {
     let acknowledged = outputs.iter().filter_map(sent_message).next().expect("an acknowledgement");
     assert_eq!((acknowledged.kind, acknowledged.index), (2, 2));
     assert_eq!(peer.status().queued_inputs, 0);
+}
+
+#[test]
+fn of_the_heartbeats_that_wait_for_the_disk_the_newest_is_answered() {
+    let (mut peer, _) = Peer::start(PeerOptions::new(NodeId(1), 5), Recovered::first_members(trio())).unwrap();
+    let append = PeerMessage { entries: vec![record(2, 2)], ..message(1, 2, 1, 1) };
+    let outputs = peer.step(said(append));
+    let token = outputs.iter().find_map(|o| if let Output::Persist(p) = o { Some(p.token) } else { None }).unwrap();
+    let beat = i32::from(MessageKind::Heartbeat);
+    for commit in [1, 1, 2] {
+        assert_eq!(peer.step(said(PeerMessage { commit, ..message(beat, 2, 0, 0) })), []);
+        assert_eq!(peer.status().queued_inputs, 1);
+    }
+    let mut lonely = Lonely { peer, outputs: Vec::new() };
+    lonely.give(Input::Persisted(token));
+    let answer = i32::from(MessageKind::HeartbeatResponse);
+    assert_eq!(lonely.outputs.iter().filter_map(sent_message).filter(|sent| sent.kind == answer).count(), 1);
+    assert_eq!(lonely.peer.status().commit, RaftIndex(2), "what the newest says counts");
 }
