@@ -9,6 +9,7 @@ mod history;
 mod init;
 mod logging;
 mod node;
+mod pause_file;
 mod reads;
 mod rights;
 mod simulate;

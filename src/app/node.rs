@@ -17,7 +17,7 @@ use super::desk::Desk;
 use super::history::History;
 use super::reads::{Reads, Station};
 use super::rights::begin_asking;
-use super::{audit_dir, endpoints, logging, raft_dir, tied_to};
+use super::{audit_dir, endpoints, logging, pause_file, raft_dir, tied_to};
 use crate::adapters::clock;
 use crate::adapters::kafka::actuator::{HandOptions, KafkaHand};
 use crate::adapters::kafka::probe::{KafkaProbe, ProbeOptions, Rhythm};
@@ -33,7 +33,7 @@ use crate::consensus::PeerOptions;
 use crate::control::event::{PauseFile, Role};
 use crate::control::state::State;
 use crate::control::{Advice, Controller, ControllerOptions, Now};
-use crate::decide::policy::Mode;
+use crate::decide::policy::{Mode, Policy};
 use crate::driver::{Driver, Inlets, Neighbours, Question, Stopped};
 use crate::model::chain::Head;
 use crate::model::ids::{ClusterId, Listener, NodeId, Term};
@@ -46,9 +46,6 @@ const RECOVER_BYTES_MAX: u64 = 4 << 20;
 
 /// How often the hand opens what is not open.
 const WARM_EVERY: Duration = Duration::from_secs(5);
-
-/// How often the pause file is looked for.
-const PAUSE_LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// How many requests of operators may wait.
 const QUESTIONS_MAX: usize = 64;
@@ -95,6 +92,7 @@ struct Node {
     hand: Arc<KafkaHand>,
     pause_file: mpsc::Sender<PauseFile>,
     pause_path: std::path::PathBuf,
+    pause_seen: PauseFile,
     addresses: BTreeMap<NodeId, String>,
     bootstrap: Vec<HostPort>,
     ledger: LedgerDesk,
@@ -130,14 +128,9 @@ impl Node {
         let hand = Arc::new(KafkaHand::new(hand_options(settings, policy.mode), role.clone()));
         let adviser = Arc::new(adviser(&settings.adviser)?);
         let advice = if matches!(*adviser, ModelOrRules::Model(_)) { Advice::On } else { Advice::Off };
-        let options = ControllerOptions {
-            me: settings.node.id,
-            voters: members.clone(),
-            path: Listener(settings.kafka.listener.clone()),
-            no_vote_on: settings.node.shares_host_with.clone(),
-            policy,
-            advice,
-        };
+        let pause_path = settings.node.data_dir.join("PAUSE");
+        let pause_seen = pause_file::look_for(&pause_path).await;
+        let options = controller_options(settings, policy, advice, pause_seen);
         let controller = Controller::new(options, State::default());
         let (keep, kept) = mpsc::unbounded_channel();
         let (questions, question_inlet) = mpsc::channel(QUESTIONS_MAX);
@@ -167,7 +160,8 @@ impl Node {
             history,
             hand,
             pause_file,
-            pause_path: settings.node.data_dir.join("PAUSE"),
+            pause_path,
+            pause_seen,
             addresses,
             bootstrap: settings.kafka.bootstrap_servers.clone(),
             ledger,
@@ -180,7 +174,7 @@ impl Node {
     async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
         let (hush, hushed) = oneshot::channel::<()>();
         let warm = tokio::spawn(keep_warm(self.hand));
-        let pause = tokio::spawn(watch_pause_file(self.pause_path, self.pause_file));
+        let pause = tokio::spawn(pause_file::watch(self.pause_path, self.pause_seen, self.pause_file));
         let history = tokio::spawn(self.history.run());
         let desk = Arc::new(Desk {
             reads: self.reads,
@@ -224,23 +218,15 @@ async fn keep_warm(hand: Arc<KafkaHand>) {
     }
 }
 
-/// Tells when the pause file appears or goes away; a file that cannot be looked for counts as there.
-async fn watch_pause_file(path: std::path::PathBuf, tell: mpsc::Sender<PauseFile>) {
-    let mut ticks = tokio::time::interval(PAUSE_LOOK_EVERY);
-    let mut told = None;
-    loop {
-        ticks.tick().await;
-        let file = match tokio::fs::try_exists(&path).await {
-            Ok(false) => PauseFile::Absent,
-            Ok(true) => PauseFile::Present,
-            Err(_) => PauseFile::Unreadable,
-        };
-        if told != Some(file) {
-            told = Some(file);
-            if tell.send(file).await.is_err() {
-                return;
-            }
-        }
+fn controller_options(settings: &Settings, policy: Policy, advice: Advice, pause_file: PauseFile) -> ControllerOptions {
+    ControllerOptions {
+        me: settings.node.id,
+        voters: settings.peers.iter().map(|peer| peer.id).collect(),
+        policy,
+        path: Listener(settings.kafka.listener.clone()),
+        no_vote_on: settings.node.shares_host_with.clone(),
+        advice,
+        pause_file,
     }
 }
 

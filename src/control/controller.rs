@@ -58,6 +58,8 @@ pub struct ControllerOptions {
     pub no_vote_on: BTreeSet<crate::model::ids::BrokerId>,
     /// Whether an adviser is there.
     pub advice: Advice,
+    /// What was seen of this node's pause file before it took part: without a look it would count as away.
+    pub pause_file: PauseFile,
 }
 
 /// The whole controller of one node.
@@ -103,7 +105,7 @@ impl Controller {
             reports: BTreeMap::new(),
             state,
             role: Role::Leaderless(Term(0)),
-            pause_file: PauseFile::Absent,
+            pause_file: options.pause_file,
             history_rebuilt: false,
             lead: None,
             errands: 0,

@@ -12,7 +12,7 @@ use tanist::adapters::llm_adviser::{ModelOrRules, RulesOnly};
 use tanist::adapters::peers::{LinkSecurity, PeerLinks};
 use tanist::adapters::store::redb_log::{Owner, RaftStore};
 use tanist::consensus::{PeerOptions, PeerStatus, Recovered, Standing};
-use tanist::control::event::{Role, Views};
+use tanist::control::event::{PauseFile, Role, Views};
 use tanist::control::state::State;
 use tanist::control::{Advice, Controller, ControllerOptions, Now};
 use tanist::decide::policy::Policy;
@@ -85,6 +85,7 @@ impl Node {
                 path: Listener("clients".to_owned()),
                 no_vote_on: BTreeSet::new(),
                 advice: Advice::Off,
+                pause_file: PauseFile::Absent,
             },
             State::default(),
         );

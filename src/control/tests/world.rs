@@ -131,6 +131,7 @@ impl World {
             path: path(),
             no_vote_on: BTreeSet::new(),
             advice,
+            pause_file: PauseFile::Absent,
         };
         let mut topology = parse(shape).0.topology.as_ref().clone();
         topology.cluster = ClusterId("calm".to_owned());

@@ -151,6 +151,7 @@ impl Machine {
             path: Listener(CLIENT_PATH.to_owned()),
             no_vote_on: BTreeSet::new(),
             advice: if setup.adviser == Adviser::Off { Advice::Off } else { Advice::On },
+            pause_file: self.pause_file,
         }
     }
 
@@ -159,9 +160,14 @@ impl Machine {
         self.disk.write(now, persist, chance)
     }
 
-    /// Tells whether the process works: it runs, is not held, and its disk answers in time.
+    /// Tells whether the process does anything, however badly: it runs, and is not held.
+    pub(in crate::sim) fn works(&self) -> bool {
+        self.process.is_some() && self.hold == Hold::Runs
+    }
+
+    /// Tells whether the process works as it should: its disk answers in time as well, and it is not slow.
     pub(in crate::sim) fn is_well(&self) -> bool {
-        self.process.is_some() && self.hold == Hold::Runs && self.disk.trouble.is_none() && self.slow.is_zero()
+        self.works() && self.disk.trouble.is_none() && self.slow.is_zero()
     }
 }
 

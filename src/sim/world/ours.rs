@@ -47,13 +47,9 @@ impl World {
         self.troubles.ours = self.now;
         self.statistics.restarts = self.statistics.restarts.saturating_add(1);
         started.map_err(|why: NoStart| CannotBe(format!("{id} does not start: {why}")))?;
-        let file = machine.pause_file;
         // A fresh process has sent nothing and applied nothing: nothing can be violated yet.
         let _ = self.carry_out(id, out);
         self.listen();
-        if file != PauseFile::Absent {
-            self.see_pause_file(id, file);
-        }
         Ok(())
     }
 
@@ -201,10 +197,6 @@ impl World {
                 self.troubles.pause_files.remove(&id);
             }
         }
-        self.see_pause_file(id, file);
-    }
-
-    fn see_pause_file(&mut self, id: NodeId, file: PauseFile) {
         self.later(id, self.now.plus(PAUSE_LOOK_EVERY), Stimulus::PauseFile(file));
     }
 
