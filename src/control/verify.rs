@@ -77,11 +77,10 @@ fn sort(step: &Step, topology: &Topology) -> (PartitionSet, PartitionSet) {
         for id in one.partitions.iter() {
             // A partition that was deleted meanwhile cannot be wrong any more.
             let Some(partition) = topology.partitions.get(&id) else { continue };
-            let ordered = partition.replicas == one.to;
-            let led = partition.leader == one.to.first().copied();
+            let ordered = partition.replicas == one.to && one.is_heard_by(partition);
             let fits = match intention {
                 Intention::Order => ordered,
-                Intention::OrderAndLeader => ordered && led,
+                Intention::OrderAndLeader => ordered && one.is_led_in(partition),
                 Intention::BrokerOut => true,
             };
             if fits { wanted.push(id) } else { not.push(id) }
@@ -177,13 +176,12 @@ fn trace_of_move(one: &Move, topology: &Topology) -> Trace {
         .partitions
         .iter()
         .filter_map(|id| topology.partitions.get(&id))
-        .filter(|partition| partition.replicas == one.to)
+        .filter(|partition| partition.replicas == one.to && one.is_heard_by(partition))
         .peekable();
     if one.from != one.to {
         return if ordered.peek().is_some() { Trace::Ours } else { Trace::Nothing };
     }
-    let wanted = one.to.first().copied();
-    if one.leader != wanted && ordered.any(|partition| partition.leader == wanted) {
+    if one.leader != one.to.first().copied() && ordered.any(|partition| one.is_led_in(partition)) {
         Trace::PerhapsKafkas
     } else {
         Trace::Nothing

@@ -259,7 +259,8 @@ impl Draft {
             let known_min = self.topology.topics.get(&id.topic).and_then(|topic| topic.min_isr);
             let min_isr = min_isr.or(known_min).or(Some(1));
             self.topology.topics.insert(id.topic, Topic { name: format!("t{number_of_topic}"), internal, min_isr });
-            self.topology.partitions.insert(id, known.clone());
+            let known = known.clone().after(self.topology.partitions.get(&id));
+            self.topology.partitions.insert(id, known);
         }
         Some(())
     }

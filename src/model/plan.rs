@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::FindingKind;
 use super::ids::{BrokerEpoch, BrokerId, CaseId, Digest, LeaderEpoch, Person};
-use super::topology::PartitionSet;
+use super::topology::{Partition, PartitionSet};
 pub use choice::{Candidate, Choice, FailedRack, Promotion, Score, Unfit, Verdict};
 pub use collateral::{AtRisk, Collateral, NativeFate, Serving};
 
@@ -155,6 +155,23 @@ pub struct Move {
     pub from: Vec<BrokerId>,
     /// Their replicas afterwards: the same set; the first is the one who is to lead.
     pub to: Vec<BrokerId>,
+}
+
+impl Move {
+    /// Tells whether a view is not older than the decision: a broker that was stopped, or cut off from the controllers, may tell for
+    /// minutes what was so before, which on the way back is just what is wanted.
+    #[must_use]
+    pub fn is_heard_by(&self, seen: &Partition) -> bool {
+        self.leader_epoch <= seen.leader_epoch
+    }
+
+    /// Tells whether a view shows the wanted leader: where another one led at decision, in a later epoch.
+    #[must_use]
+    pub fn is_led_in(&self, seen: &Partition) -> bool {
+        let wanted = self.to.first().copied();
+        let heard = if self.leader == wanted { self.is_heard_by(seen) } else { self.leader_epoch < seen.leader_epoch };
+        wanted.is_some() && seen.leader == wanted && heard
+    }
 }
 
 /// What must hold just before a step is sent.

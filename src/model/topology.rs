@@ -80,6 +80,18 @@ pub struct Partition {
     pub reassigning: bool,
 }
 
+#[cfg(test)]
+impl Partition {
+    /// Gives it as it is where this was so before: another leader leads in another epoch.
+    #[must_use]
+    pub(crate) fn after(mut self, before: Option<&Self>) -> Self {
+        if let Some(before) = before.filter(|before| before.leader != self.leader) {
+            self.leader_epoch = self.leader_epoch.max(LeaderEpoch(before.leader_epoch.0 + 1));
+        }
+        self
+    }
+}
+
 /// A set of partitions, kept small on paper: per topic the runs of consecutive numbers.
 ///
 /// In memory the runs of all topics are one list in order: a plan holds tens of thousands.

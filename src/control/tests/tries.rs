@@ -10,6 +10,7 @@ use crate::decide::policy::{ActPolicy, GuardPolicy, Mode, Permission, Policy};
 use crate::model::ids::BrokerId;
 use crate::model::plan::Act;
 use crate::model::record::{Attention, Body, End, NotSent, Receipt, StepRefusal};
+use crate::model::topology::Partition;
 
 fn policy(mode: Mode) -> Policy {
     Policy { mode, ..Policy::default() }
@@ -34,7 +35,8 @@ fn fence(world: &mut World) {
     for partition in world.topology.partitions.values_mut() {
         partition.isr.retain(|broker| *broker != VICTIM || partition.replicas.len() == 1);
         if partition.leader == Some(VICTIM) {
-            partition.leader = partition.isr.iter().next().copied();
+            let led = Partition { leader: partition.isr.iter().next().copied(), ..partition.clone() };
+            *partition = led.after(Some(&*partition));
         }
     }
 }

@@ -15,8 +15,7 @@ use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
 use crate::model::advice::{Brief, NoOpinion, Opinion, Outcome as Said};
 use crate::model::chain::Head;
 use crate::model::ids::{
-    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId,
-    RaftIndex, Term,
+    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, Listener, NodeId, Offset, PartitionId, RaftIndex, Term,
 };
 use crate::model::observation::{
     Fact, LineChange, LogEnd, LookNow, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading,
@@ -26,7 +25,7 @@ use crate::model::operator::Answer;
 use crate::model::plan::{Class, Intention, PlanDigest, Step};
 use crate::model::record::{Receipt, Record};
 use crate::model::time::Timestamp;
-use crate::model::topology::Topology;
+use crate::model::topology::{Partition, Topology};
 
 /// The broker that fails.
 pub(super) const VICTIM: BrokerId = BrokerId(1);
@@ -249,8 +248,9 @@ impl World {
     pub(super) fn look(&mut self) {
         self.shape();
         for broker in self.alive().into_iter().filter(|broker| !self.late_ends.contains(broker)).collect::<Vec<_>>() {
-            let end = LogEnd { offset: Offset(1000), leader_epoch: Some(LeaderEpoch(7)) };
-            let log_ends: BTreeMap<_, _> = self.topology.partitions.keys().map(|id| (*id, end)).collect();
+            let end = |known: &Partition| LogEnd { offset: Offset(1000), leader_epoch: Some(known.leader_epoch) };
+            let log_ends: BTreeMap<_, _> =
+                self.topology.partitions.iter().map(|(id, known)| (*id, end(known))).collect();
             self.fact(Fact::Offsets(OffsetsReading { broker, sent_at: self.now().at, log_ends }));
         }
         self.pulse();
@@ -333,10 +333,11 @@ impl World {
         for one in step.act.moves() {
             for id in one.partitions.iter().filter(|id| moved.contains(id)) {
                 let partition = self.topology.partitions.get_mut(&id).unwrap();
-                partition.replicas.clone_from(&one.to);
+                let mut moved = Partition { replicas: one.to.clone(), ..partition.clone() };
                 if step.act.intention() == Intention::OrderAndLeader {
-                    partition.leader = one.to.first().copied();
+                    moved.leader = one.to.first().copied();
                 }
+                *partition = moved.after(Some(&*partition));
             }
         }
         let done = step.act.moves().iter().flat_map(|one| one.partitions.iter()).collect();
