@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use crate::decide::guard::guard;
-use crate::decide::plan::{digest, plan_failback};
+use crate::decide::plan::{digest, is_stable, plan_failback};
 use crate::model::finding::{Finding, FindingKind};
-use crate::model::ids::{BrokerId, CaseId};
-use crate::model::observation::Light;
+use crate::model::ids::CaseId;
 use crate::model::plan::{OriginalOrder, PlanDigest};
 use crate::model::record::{Attention, Body, Closing, Inaction, NoPlan, Withdrawal};
 use crate::model::snapshot::{Missing, Snapshot};
@@ -52,7 +51,7 @@ impl Controller {
         if undo.is_empty() {
             return self.close(id, how);
         }
-        if !self.is_stable(snapshot, broker) {
+        if !is_stable(broker, snapshot, &self.options.policy) {
             return self.wait(now, id, case, NoPlan::NotStable);
         }
         let plan = match plan_failback(broker, id, &undo, snapshot, &self.options.policy) {
@@ -72,16 +71,6 @@ impl Controller {
         let digest = digest(&plan);
         let one = Considered::Restoring { plan, digest, ruling };
         self.decide(now, Seat { at: CaseRef::Is(id), case: Some(case), snapshot }, &one);
-    }
-
-    /// Leadership is given back only to a broker that a majority has seen green for the stable period.
-    fn is_stable(&self, snapshot: &Snapshot, broker: BrokerId) -> bool {
-        let green = snapshot
-            .heard
-            .values()
-            .filter_map(|heard| heard.report.brokers.get(&broker))
-            .filter(|seen| seen.light == Light::Green && self.options.policy.act.failback_after <= seen.light_for);
-        snapshot.voters.len() < green.count().saturating_mul(2)
     }
 
     fn close(&mut self, id: CaseId, how: Closing) {

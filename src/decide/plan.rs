@@ -15,6 +15,7 @@ mod tests;
 use std::borrow::Cow;
 
 use self::choose::{Chosen, Need, Passing, Target, Taste, accepted, at_risk, choose, led_by};
+pub use self::restore::is_stable;
 use self::restore::{Ripe, restore};
 use self::steps::{Change, Moving, Steps, originals};
 use super::policy::{Permission, Policy};

@@ -10,6 +10,7 @@ use super::choose::{Passing, accepted, at_risk, kind, tail};
 use super::steps::{Change, Moving, Steps};
 use crate::decide::policy::Policy;
 use crate::model::ids::{BrokerId, PartitionId};
+use crate::model::observation::Light;
 use crate::model::plan::{Choice, Class, Origin, OriginalOrder, Plan, Precondition, When};
 use crate::model::record::NoPlan;
 use crate::model::snapshot::Snapshot;
@@ -32,7 +33,7 @@ pub(super) fn restore(
     snapshot: &Snapshot,
     policy: &Policy,
 ) -> Result<Plan, NoPlan> {
-    let (changes, unripe) = changes(ripe, undo, snapshot);
+    let (changes, unripe) = changes(&origin, (ripe, undo), snapshot, policy);
     let changes = without_maintenance(changes, snapshot);
     let references: Vec<&Change<'_>> = changes.iter().collect();
     let Some((first, rest)) = references.split_first() else {
@@ -78,7 +79,12 @@ fn expects(origin: &Origin, ripe: Ripe) -> Vec<Precondition> {
 }
 
 /// The changes that can be made now, and the partitions that must wait.
-fn changes<'a>(ripe: Ripe, undo: &'a [OriginalOrder], snapshot: &'a Snapshot) -> (Vec<Change<'a>>, Vec<PartitionId>) {
+fn changes<'a>(
+    origin: &Origin,
+    (ripe, undo): (Ripe, &'a [OriginalOrder]),
+    snapshot: &'a Snapshot,
+    policy: &Policy,
+) -> (Vec<Change<'a>>, Vec<PartitionId>) {
     let (mut changes, mut unripe) = (Vec::new(), Vec::new());
     for original in undo {
         for id in original.partitions.iter() {
@@ -87,7 +93,8 @@ fn changes<'a>(ripe: Ripe, undo: &'a [OriginalOrder], snapshot: &'a Snapshot) ->
             if !same_set(&partition.replicas, &original.replicas) || is_restored(partition, original) {
                 continue;
             }
-            if may_move(&id, partition, original, ripe, snapshot) {
+            let may = may_move(&id, partition, original, ripe, snapshot);
+            if may && may_lead_again(original, origin, snapshot, policy) {
                 changes.push(Change::new(id, kind(&id, snapshot), partition, Cow::Borrowed(&original.replicas)));
             } else {
                 unripe.push(id);
@@ -118,6 +125,26 @@ fn may_move(id: &PartitionId, now: &Partition, original: &OriginalOrder, ripe: R
     };
     let moving = now.reassigning || snapshot.reassigning.contains(id);
     in_sync && !moving && accepted(&original.replicas, snapshot)
+}
+
+/// A way back may end at another broker than the one whose recovery it is about, as that one had led in its place: it must have been
+/// green for as long. What a person asks for waits for nobody.
+fn may_lead_again(original: &OriginalOrder, origin: &Origin, snapshot: &Snapshot, policy: &Policy) -> bool {
+    match (origin, original.replicas.first()) {
+        (Origin::Failback { broker, .. }, Some(first)) => first == broker || is_stable(*first, snapshot, policy),
+        (Origin::Finding { .. } | Origin::Undo { .. }, _) | (_, None) => true,
+    }
+}
+
+/// Tells whether a majority has seen a broker green for the stable period: leadership is given back to no other one.
+#[must_use]
+pub fn is_stable(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> bool {
+    let green = snapshot
+        .heard
+        .values()
+        .filter_map(|heard| heard.report.brokers.get(&broker))
+        .filter(|seen| seen.light == Light::Green && policy.act.failback_after <= seen.light_for);
+    snapshot.voters.len() < green.count().saturating_mul(2)
 }
 
 fn same_set(these: &[BrokerId], those: &[BrokerId]) -> bool {

@@ -83,7 +83,8 @@ fn a_broker_in_maintenance_gets_nothing_back_and_holds_up_nobody_else() {
     };
     let ours = OriginalOrder { partitions: (0..=5).map(partition).collect(), ..undo().remove(0) };
     let both = [ours.clone(), theirs.clone()];
-    let moved = format!("{UNDONE}p6 led b2 of 2,3,1 isr 1,2,3 min 2\nmaintenance b3\n");
+    let well = "n1 sees b3 green 301s\nn2 sees b3 green 301s\n";
+    let moved = format!("{UNDONE}{well}p6 led b2 of 2,3,1 isr 1,2,3 min 2\nmaintenance b3\n");
     let (snapshot, policy) = parse(&moved);
     let plan = plan_failback(BrokerId(1), CaseId(5), &both, &snapshot, &policy).expect("a plan");
     expect![[r#"
@@ -99,4 +100,27 @@ fn a_broker_in_maintenance_gets_nothing_back_and_holds_up_nobody_else() {
     let rest = plan_failback(BrokerId(1), CaseId(5), &both, &snapshot, &policy).expect("a plan");
     assert_eq!(rest.undo, [theirs]);
     assert_eq!(guard(&rest, None, &snapshot, &policy), Ruling::Held(vec![Objection::Maintenance(BrokerId(3))]));
+}
+
+#[test]
+fn whoever_is_to_lead_again_in_place_of_another_must_have_been_green_for_as_long() {
+    let theirs = OriginalOrder {
+        partitions: [partition(6)].into_iter().collect(),
+        replicas: [3, 1, 2].map(BrokerId).to_vec(),
+        leader: Some(BrokerId(1)),
+    };
+    let moved = format!("{UNDONE}p6 led b2 of 2,3,1 isr 1,2,3 min 2\n");
+    let back = |sightings: &str| {
+        let (snapshot, policy) = parse(&format!("{moved}{sightings}"));
+        plan_failback(BrokerId(1), CaseId(5), std::slice::from_ref(&theirs), &snapshot, &policy)
+            .map(|plan| show_plan(&plan))
+    };
+    let waits = Err(NoPlan::NobodyFit([partition(6)].into_iter().collect()));
+    assert_eq!(back("n1 sees b3 green 20s\nn2 sees b3 green 299s\n"), waits);
+    assert_eq!(back("n1 sees b3 refused 60ms\nn2 sees b3 yellow 400s\n"), waits);
+    let long = "n1 sees b3 green 20s\nn2 sees b3 green 301s\nn3 sees b3 green 301s\n";
+    assert!(back(long).is_ok(), "two of three have seen it for long enough");
+    // A person who asks for it sees the cluster.
+    let (snapshot, policy) = parse(&format!("{moved}n1 sees b3 green 20s\nn2 sees b3 green 20s\n"));
+    assert!(plan_undo(CaseId(5), &Person("ann".to_owned()), &[theirs], &snapshot, &policy).is_ok());
 }
