@@ -62,8 +62,7 @@ const TABLE: &[Row] = &[
 
 /// Refused, yet level again in the metadata log after having been behind or fenced: it is starting.
 fn is_recovering(facts: &Facts<'_>) -> bool {
-    let was_away = facts.standing == Standing::Fenced || facts.echo.behind_since_red;
-    facts.refused() && was_away && facts.echo.state == PulseState::Level && 2 <= facts.echo.level_beats
+    facts.refused() && facts.was_away() && facts.echo.state == PulseState::Level && 2 <= facts.echo.level_beats
 }
 
 /// Refused, and it had handed everything over before.
@@ -87,8 +86,10 @@ fn is_silent(facts: &Facts<'_>) -> bool {
     facts.red() && !facts.tally.mostly_refused() && facts.echo.state.is_behind()
 }
 
+/// Level all along: whoever was away and is level at one beat may just as well be starting, which the next beat tells.
 fn is_path_cut(facts: &Facts<'_>) -> bool {
-    facts.red() && facts.echo.state == PulseState::Level && facts.echo.beats_since_red != 0
+    let level = facts.echo.state == PulseState::Level && facts.echo.beats_since_red != 0;
+    facts.red() && level && !(facts.was_away() && facts.echo.level_beats < 2)
 }
 
 /// Answers, but the metadata log passes it by; without a canary it cannot be told why.
@@ -121,6 +122,11 @@ impl Facts<'_> {
     /// Red for an uncontradicted majority; a refused one only once the shape is known that tells a stop from a crash.
     fn red(&self) -> bool {
         self.tally.confirmed() && (!self.tally.mostly_refused() || self.shape == ShapeAge::AfterRed)
+    }
+
+    /// It was fenced, or behind, since it turned red.
+    fn was_away(&self) -> bool {
+        self.standing == Standing::Fenced || self.echo.behind_since_red
     }
 
     fn refused(&self) -> bool {

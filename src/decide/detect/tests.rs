@@ -127,6 +127,23 @@ fn refused_once_behind_and_level_at_two_beats_is_recovering() {
 }
 
 #[test]
+fn whoever_was_away_and_is_level_at_one_beat_is_not_called_cut_off() {
+    let nothing_yet = || expect![""];
+    check(&red("refused", "level beats 1 once-behind"), nothing_yet());
+    check(&red("silent", "level beats 1 once-behind"), nothing_yet());
+    let kept = expect![[r#"
+        BrokerStopped b1: n1 Red, n2 Red, n3 Unsure
+    "#]];
+    check(&format!("{}case b1 c-5 broker_stopped idle\n", red("refused", "level beats 1 once-behind")), kept);
+    check(
+        &red("silent", "level beats 2 once-behind"),
+        expect![[r#"
+        ClientPathCut b1: n1 Red, n2 Red, n3 Unsure
+    "#]],
+    );
+}
+
+#[test]
 fn refused_leading_nothing_and_in_no_isr_with_others_is_stopped() {
     let handed_over = red("refused", "missing beats 1").replace("led b1 of 1,2,3 isr 1,2,3", "led b2 of 1,2,3 isr 2,3");
     check(
