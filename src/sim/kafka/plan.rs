@@ -7,6 +7,9 @@ use super::timing;
 use crate::model::ids::{BrokerId, ClusterId, ControllerId, Rack, TopicId};
 use crate::model::time::Timestamp;
 
+/// The name of the canary's topic.
+const CANARY: &str = "canary";
+
 /// A cluster to pretend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaPlan {
@@ -186,18 +189,29 @@ impl KafkaPlan {
 
     /// Adds a topic whose number names it, spread round robin over the brokers.
     #[must_use]
-    pub fn with_topic(mut self, name: &str, partitions: u32, factor: u16) -> Self {
+    pub fn with_topic(self, name: &str, partitions: u32, factor: u16) -> Self {
+        self.with(name, Layout::Spread { partitions, factor }, None)
+    }
+
+    /// Adds the canary's topic: each broker leads two partitions, which the next two of the ring follow, and acks=all needs both
+    /// replicas. With three brokers that is every ordered pair; a record tells of the leader's appends (acks=1) or of the pair (acks=all).
+    #[must_use]
+    pub fn with_canary(self) -> Self {
+        let ids: Vec<BrokerId> = self.brokers.iter().map(|broker| broker.id).collect();
+        let follower = |place: usize, next: usize| ids.iter().cycle().nth(place.saturating_add(next)).copied();
+        let led = |(place, leader): (usize, &BrokerId)| {
+            [1, 2].map(|next| std::iter::once(*leader).chain(follower(place, next)).collect::<Vec<_>>())
+        };
+        let pairs = ids.iter().enumerate().flat_map(led).collect();
+        self.with(CANARY, Layout::Given(pairs), Some(2))
+    }
+
+    fn with(mut self, name: &str, layout: Layout, min_isr: Option<u16>) -> Self {
         let mut id = [0; 16];
         if let Some(last) = id.last_mut() {
             *last = u8::try_from(self.topics.len().saturating_add(1)).unwrap_or(u8::MAX);
         }
-        self.topics.push(TopicPlan {
-            id: TopicId(id),
-            name: name.to_owned(),
-            layout: Layout::Spread { partitions, factor },
-            min_isr: None,
-            flow: Flow::default(),
-        });
+        self.topics.push(TopicPlan { id: TopicId(id), name: name.to_owned(), layout, min_isr, flow: Flow::default() });
         self
     }
 }

@@ -1,6 +1,7 @@
 //! The proof of the model's faithfulness: measured tables as text, played on the model.
 #![cfg(test)]
 
+mod canary;
 mod combined;
 mod fitted;
 mod flows;
