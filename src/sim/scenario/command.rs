@@ -96,6 +96,8 @@ pub enum Foreign {
     Delete,
     /// Lets every broker give no more than this to replicas that are not in sync, or as much as it can. Unit: bytes a second.
     Throttle(Option<u64>),
+    /// Lets acks=all wait for so many in-sync replicas of the topic (`min.insync.replicas`).
+    MinIsr(u16),
 }
 
 /// What must be so.
@@ -151,6 +153,7 @@ impl fmt::Display for Command {
             Self::Foreign(Foreign::Delete) => f.write_str("delete-topic"),
             Self::Foreign(Foreign::Throttle(Some(per_s))) => write!(f, "throttle {per_s}"),
             Self::Foreign(Foreign::Throttle(None)) => f.write_str("throttle none"),
+            Self::Foreign(Foreign::MinIsr(least)) => write!(f, "min-isr {least}"),
             Self::Expect(what) => write!(f, "expect {what}"),
             Self::Converge(span) => write!(f, "must converge within {}", Span(*span)),
         }

@@ -136,7 +136,7 @@ impl Known {
             "disk" | "slow" | "clock" => machine(at, verb, &rest)?,
             "link" => link(at, &rest)?,
             "approve" | "reject" | "pause" | "resume" | "undo" => person(at, verb, &rest)?,
-            "reassign" | "elect" | "delete-topic" | "throttle" => self.foreign(at, verb, &rest)?,
+            "reassign" | "elect" | "delete-topic" | "throttle" | "min-isr" => self.foreign(at, verb, &rest)?,
             "expect" => self.expectation(at, &rest)?,
             "must" => {
                 self.now = None;
@@ -271,14 +271,19 @@ impl Known {
                 let rate = word.parse().map_err(|_not| wrong(at, word, "bytes a second, such as 100000, or `none`"))?;
                 Foreign::Throttle(Some(rate))
             }
+            ("min-isr", [word]) => {
+                let least = word.parse().ok().filter(|least| (1..=9).contains(least));
+                Foreign::MinIsr(least.ok_or_else(|| wrong(at, word, "in-sync replicas: 1 to 9"))?)
+            }
             _ => {
                 let form = match verb {
                     "reassign" => "p3 to BROKERS",
                     "elect" => "all",
                     "throttle" => "RATE",
+                    "min-isr" => "LEAST",
                     _ => "",
                 };
-                let expected = "`reassign p3 to b1,b2`, `elect all`, `throttle 100000` or `delete-topic`";
+                let expected = "`reassign p3 to b1,b2`, `elect all`, `throttle 100000`, `min-isr 1` or `delete-topic`";
                 return Err(wrong(at, misfit(rest, &[form]), expected));
             }
         }))

@@ -291,6 +291,7 @@ impl Player {
             Foreign::Elect => vec![Request::Elect { kind: ElectionKind::Preferred, partitions: None }],
             Foreign::Delete => vec![Request::DeleteTopic(topic)],
             Foreign::Throttle(per_s) => throttles(world, topic, *per_s),
+            Foreign::MinIsr(min_isr) => vec![Request::SetMinIsr { topic, min_isr: *min_isr }],
         };
         let Some(ControllerId(active)) = world.kafka().truth().active_controller() else {
             return Some(self.failed("no controller is active".to_owned()));

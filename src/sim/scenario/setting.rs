@@ -34,6 +34,8 @@ pub struct Setting {
     pub partitions: u32,
     /// Replicas of each.
     pub replication: u16,
+    /// In-sync replicas that acks=all waits for; none: as the cluster has it, two.
+    pub min_isr: Option<u16>,
     /// The mode.
     pub mode: Mode,
     /// Which Kafka.
@@ -80,6 +82,7 @@ impl Default for Setting {
             brokers: 3,
             partitions: 6,
             replication: 3,
+            min_isr: None,
             mode: Mode::Auto,
             version: Version::V4_3,
             tuned: Switch::Off,
@@ -103,9 +106,9 @@ impl Default for Setting {
 }
 
 /// Every key, for messages.
-pub(super) const KEYS: &str = "seed, brokers, partitions, replication, mode, version, tuned, fence, unregister, combined, elr, \
-                               adviser, controllers, failback-after, cool-down, writes, writes-one, readers, maintenance, leader, \
-                               operator, sabotage";
+pub(super) const KEYS: &str = "seed, brokers, partitions, replication, min-isr, mode, version, tuned, fence, unregister, combined, \
+                               elr, adviser, controllers, failback-after, cool-down, writes, writes-one, readers, maintenance, \
+                               leader, operator, sabotage";
 
 impl Setting {
     /// Gives the world of this line.
@@ -126,6 +129,7 @@ impl Setting {
             if let Some(leader) = self.leader {
                 topic.layout = Layout::Given(self.led_by(leader));
             }
+            topic.min_isr = self.min_isr;
             topic.flow = Flow { acks_all_per_s: self.writes, acks_one_per_s: self.writes_one };
         }
         let mut plan = WorldPlan::new(self.seed, kafka);
@@ -199,6 +203,7 @@ impl Setting {
             "brokers" => self.brokers = within(value, 1, BROKERS_MAX.into())?,
             "partitions" => self.partitions = within(value, 1, PARTITIONS_MAX.into())?,
             "replication" => self.replication = within(value, 1, 9)?,
+            "min-isr" => self.min_isr = Some(within(value, 1, 9)?),
             "writes" => self.writes = within(value, 0, 1_000_000)?,
             "writes-one" => self.writes_one = within(value, 0, 1_000_000)?,
             "readers" => self.readers = switch(value)?,
@@ -282,6 +287,9 @@ impl fmt::Display for Setting {
         let usual = Self::default();
         write!(f, "seed={} brokers={}", self.seed, self.brokers)?;
         write!(f, " partitions={} replication={}", self.partitions, self.replication)?;
+        if let Some(least) = self.min_isr {
+            write!(f, " min-isr={least}")?;
+        }
         let on = |switch: Switch| if switch == Switch::On { "on" } else { "off" };
         match self.mode {
             Mode::Auto => {}
@@ -347,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_line_reads_back_what_it_says() {
-        let line = "seed=7 brokers=4 partitions=6 replication=3 tuned=on writes=20 writes-one=5 readers=on leader=b2";
+        let line = "seed=7 brokers=4 partitions=6 replication=3 min-isr=1 tuned=on writes=20 writes-one=5 readers=on leader=b2";
         let mut setting = Setting::default();
         for word in line.split(' ') {
             let (key, value) = word.split_once('=').unwrap();
@@ -356,7 +364,7 @@ mod tests {
         assert_eq!(setting.to_string(), line);
         let plan = setting.plan();
         assert_eq!(plan.kafka.topics[0].flow, Flow { acks_all_per_s: 20, acks_one_per_s: 5 });
-        assert_eq!(plan.readers, Switch::On);
+        assert_eq!((plan.readers, plan.kafka.topics[0].min_isr), (Switch::On, Some(1)));
         assert_eq!(setting.take("readers", "maybe"), Err("on or off".to_owned()));
     }
 }

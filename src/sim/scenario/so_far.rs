@@ -102,7 +102,7 @@ impl SoFar {
     fn foreign(&mut self, at: usize, line: &str, what: &Foreign) -> Result<(), ScenarioError> {
         let deletes = match what {
             Foreign::Elect | Foreign::Throttle(_) => return Ok(()),
-            Foreign::Reassign(..) => false,
+            Foreign::Reassign(..) | Foreign::MinIsr(_) => false,
             Foreign::Delete => true,
         };
         if let Some(since) = self.deleted {
