@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::control::event::{Kept, Role};
 use crate::model::ids::NodeId;
 use crate::sim::kafka::talk::Asker;
+use crate::sim::net::Cut;
 use crate::sim::node::Process;
 
 use super::pace::LOOK_EVERY;
@@ -117,10 +118,6 @@ impl Checks {
         let truth = scene.kafka.truth();
         let (brokers, lines) = (truth.brokers_registered().saturating_add(8), truth.longest_lines());
         for (id, machine) in scene.machines {
-            let inputs = machine.process.as_ref().map_or(0, |process| process.peer.status().queued_inputs);
-            self.pace.keeps(*id, scene.now, inputs);
-        }
-        for (id, machine) in scene.machines {
             let Some(process) = machine.process.as_ref() else { continue };
             self.count("S8");
             let mut sizes = sizes(process, brokers);
@@ -143,19 +140,20 @@ impl Checks {
             return 0;
         }
         let seconds = usize::try_from(waited.as_secs()).unwrap_or(usize::MAX).saturating_add(1);
-        let released = self.pace.released_to(machine.id, scene.now);
-        brokers.saturating_mul(CALLS_MAX_EACH).saturating_mul(seconds).saturating_add(released)
+        brokers.saturating_mul(CALLS_MAX_EACH).saturating_mul(seconds)
     }
 
     /// Whenever two nodes that hear each other are well, somebody leads in time.
     pub(super) fn look_at_core(&mut self, scene: Scene<'_>) -> Result<(), Violation> {
         let now = scene.now;
-        let healthy = core_is_healthy(scene);
+        let core = scene.core();
+        let healthy = scene.is_healthy(&core);
         self.core.healthy_since = if healthy { Some(self.core.healthy_since.unwrap_or(now)) } else { None };
-        let led = self.leading.keys().any(|id| scene.machines.get(id).is_some_and(super::Machine::is_well));
+        let leaders = self.leading.keys().filter(|id| core.contains(id)).count();
+        let led = 0 < leaders;
         self.core.leaderless_since = if led { None } else { Some(self.core.leaderless_since.unwrap_or(now)) };
         self.core.led_twice_since =
-            if healthy && 1 < self.leading.len() { Some(self.core.led_twice_since.unwrap_or(now)) } else { None };
+            if healthy && 1 < leaders { Some(self.core.led_twice_since.unwrap_or(now)) } else { None };
         if self.core.led_twice_since.is_some_and(|since| TWO_LEADERS_MAX < now.since(since)) {
             scene.deny("S1", None, || format!("two of us have led for more than {TWO_LEADERS_MAX:?}"))?;
         }
@@ -199,10 +197,24 @@ fn sizes(process: &Process, brokers: usize) -> Vec<(&'static str, usize, usize)>
     ]
 }
 
-/// At least two nodes are well, no other one runs badly, and every link lets everything through: a node that is half cut off
-/// may hold up an election for longer than a leader may take.
-fn core_is_healthy(scene: Scene<'_>) -> bool {
-    let mut runs = scene.machines.values().filter(|machine| machine.process.is_some());
-    let count = runs.clone().count();
-    scene.net.all_good() && 2 <= count && runs.all(Machine::is_well)
+impl Scene<'_> {
+    /// Gives those of us that take part: a node that is dead, stopped, or cut off both ways from all others is not there.
+    pub(super) fn core(&self) -> Vec<NodeId> {
+        let there = |machine: &&Machine| machine.works() && !self.is_cut_off(machine.id);
+        self.machines.values().filter(there).map(|machine| machine.id).collect()
+    }
+
+    /// Tells whether whoever takes part are at least two, are well, and hear each other: one that is slow, or half cut off, may hold up
+    /// an election for longer than a leader may take.
+    fn is_healthy(&self, core: &[NodeId]) -> bool {
+        let well = |id: &NodeId| self.machines.get(id).is_some_and(Machine::is_well);
+        let hears = |from: &NodeId, to: &NodeId| from == to || self.net.is_good(*from, *to);
+        2 <= core.len() && core.iter().all(well) && core.iter().all(|from| core.iter().all(|to| hears(from, to)))
+    }
+
+    /// Tells whether a node and the others hear nothing of each other.
+    fn is_cut_off(&self, id: NodeId) -> bool {
+        let cut = |from, to| self.net.get(from, to).cut == Cut::Yes;
+        self.machines.keys().filter(|other| **other != id).all(|other| cut(id, *other) && cut(*other, id))
+    }
 }

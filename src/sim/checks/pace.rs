@@ -19,9 +19,6 @@ use super::{Checks, Scene, Violation};
 /// How often sizes are looked at, and every state once more.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A look passes until it is seen that nothing is kept back any more; whoever is slow has worked off much of it after so long.
-const RELEASED_OF_LATE: Duration = Duration::from_secs(10);
-
 /// What has been looked at, and when it is again.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
@@ -30,8 +27,6 @@ pub(super) struct Pace {
     applied: BTreeMap<NodeId, RaftIndex>,
     /// Since when something has waited for each node's process, at every look.
     waits_since: BTreeMap<NodeId, Timestamp>,
-    /// The most inputs that each node kept back of late for its disk, and when.
-    kept: BTreeMap<NodeId, (Timestamp, usize)>,
 }
 
 impl Pace {
@@ -39,20 +34,6 @@ impl Pace {
     pub(super) fn gone(&mut self, node: NodeId) {
         self.applied.remove(&node);
         self.waits_since.remove(&node);
-    }
-
-    /// Takes note of how many inputs a node keeps back for its disk.
-    pub(super) fn keeps(&mut self, node: NodeId, now: Timestamp, inputs: usize) {
-        let more = |(at, most): &(Timestamp, usize)| inputs <= *most && now.since(*at) <= RELEASED_OF_LATE;
-        if 0 < inputs && !self.kept.get(&node).is_some_and(more) {
-            self.kept.insert(node, (now, inputs));
-        }
-    }
-
-    /// Gives how many answers the others may have sent a node of late all at once, as their disks came back: one to each input.
-    pub(super) fn released_to(&self, node: NodeId, now: Timestamp) -> usize {
-        let late = |(id, (at, _)): &(&NodeId, &(Timestamp, usize))| **id != node && now.since(*at) <= RELEASED_OF_LATE;
-        self.kept.iter().filter(late).map(|(_, (_, inputs))| *inputs).sum()
     }
 
     /// Gives for how long something has waited for a node's process, at most; none where nothing does.
@@ -138,20 +119,6 @@ mod tests {
         assert_eq!(pace.waits_for(NODE, after(12_000), 90), Some(Duration::from_millis(3_000)));
         assert_eq!(pace.waits_for(NODE, after(12_500), 0), None);
         assert_eq!(pace.waits_for(NODE, after(20_000), 1), Some(Duration::from_millis(500)));
-    }
-
-    #[test]
-    fn what_a_node_kept_back_for_its_disk_comes_to_the_others_for_a_while() {
-        let mut pace = Pace::default();
-        pace.keeps(NodeId(2), after(1_000), 900);
-        pace.keeps(NodeId(2), after(1_500), 1_300);
-        pace.keeps(NodeId(2), after(2_000), 40);
-        pace.keeps(NodeId(2), after(2_500), 0);
-        assert_eq!(pace.released_to(NODE, after(2_500)), 1_300);
-        assert_eq!(pace.released_to(NodeId(2), after(2_500)), 0, "its own answers go to others");
-        assert_eq!(pace.released_to(NODE, after(11_501)), 0);
-        pace.keeps(NodeId(2), after(12_000), 40);
-        assert_eq!(pace.released_to(NODE, after(12_000)), 40);
     }
 
     #[test]
