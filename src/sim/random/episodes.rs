@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::control::event::PauseFile;
-use crate::model::ids::{BrokerId, NodeId};
+use crate::model::ids::{BrokerId, CaseId, NodeId};
 use crate::sim::chance::Chance;
 use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, FaultKind, Path, Target, Vantage, Way};
@@ -11,7 +11,7 @@ use crate::sim::kafka::plan::Switch;
 use crate::sim::net::{Cut, LinkTrouble};
 use crate::sim::scenario::{Command, Foreign, Ours, Setting, Wish};
 
-use super::RandomPlan;
+use super::{MIN_ISR, RandomPlan};
 
 /// Something that goes wrong, from when and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,12 @@ const LASTS_LONG: (Duration, Duration) = (Duration::from_secs(6), Duration::from
 /// A controlled shutdown has ended by then.
 const SHUTDOWN_ENDS: Duration = Duration::from_secs(8);
 
+/// How often the topic is deleted in the end. Unit: permille.
+const DELETES: u64 = 40;
+
+/// The cases of which somebody asks for an undo: most worlds have had so many when they are halfway through.
+const CASES: u64 = 8;
+
 /// Draws the episodes of a seed.
 pub(super) fn draw(plan: &RandomPlan) -> Vec<Episode> {
     let mut chance = Chance::child(plan.seed, "episodes");
@@ -42,7 +48,7 @@ pub(super) fn draw(plan: &RandomPlan) -> Vec<Episode> {
     loop {
         at = at.saturating_add(rounded(chance.span(PAUSES)));
         if plan.span <= at {
-            return episodes;
+            break;
         }
         let long = chance.happens(350);
         let lasts = rounded(chance.span(if long { LASTS_LONG } else { LASTS })).min(plan.span.saturating_sub(at));
@@ -57,6 +63,14 @@ pub(super) fn draw(plan: &RandomPlan) -> Vec<Episode> {
             episodes.push(episode);
         }
     }
+    if chance.happens(DELETES) {
+        let last = plan.span.checked_div(5).unwrap_or_default();
+        let at = plan.span.saturating_sub(rounded(chance.span((Duration::ZERO, last))));
+        // Of a topic that is gone nothing can be changed any more.
+        episodes.retain(|episode| !episode.changes_topic() || episode.until() < at);
+        episodes.push(Episode { at, begin: Command::Foreign(Foreign::Delete), end: None });
+    }
+    episodes
 }
 
 impl Episode {
@@ -76,9 +90,9 @@ impl Episode {
         (fault.kind == FaultKind::Terminate).then(|| Command::Heal(fault.clone()))
     }
 
-    /// Tells whether it limits what brokers copy.
-    pub(super) fn throttles(&self) -> bool {
-        matches!(self.begin, Command::Foreign(Foreign::Throttle(Some(_))))
+    /// Tells whether somebody changes the topic with it.
+    fn changes_topic(&self) -> bool {
+        matches!(self.begin, Command::Foreign(Foreign::Reassign(..) | Foreign::MinIsr(_)))
     }
 
     fn until(&self) -> Duration {
@@ -217,8 +231,9 @@ fn link(chance: &mut Chance, late: Duration) -> LinkTrouble {
 fn people(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration) -> Episode {
     let via = NodeId(chance.below(3).saturating_add(1));
     let person = |asks| Command::Person { by: "alice".to_owned(), via, asks };
+    let once = |begin| Episode { at, begin, end: None };
     let pair = |begin, end| Episode { at, begin, end: Some((lasts, vec![end])) };
-    match chance.below(7) {
+    match chance.below(10) {
         0 | 1 => pair(
             Command::Ours(via, Ours::PauseFile(PauseFile::Present)),
             Command::Ours(via, Ours::PauseFile(PauseFile::Absent)),
@@ -227,19 +242,28 @@ fn people(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
             Command::Ours(via, Ours::PauseFile(PauseFile::Unreadable)),
             Command::Ours(via, Ours::PauseFile(PauseFile::Absent)),
         ),
-        3 => Episode { at, begin: Command::Foreign(Foreign::Elect), end: None },
-        4 => Episode { at, begin: Command::Foreign(reassignment(chance, plan)), end: None },
+        3 => once(Command::Foreign(Foreign::Elect)),
+        4 => once(Command::Foreign(reassignment(chance, plan))),
         5 => {
             // Next to nothing, or what a person sets; somebody remembers it in the end.
             let per_s = if chance.happens(500) { 1 } else { 100_000 };
             let throttle = |per_s| Command::Foreign(Foreign::Throttle(per_s));
             pair(throttle(Some(per_s)), throttle(None))
         }
+        6 => {
+            let least = chance.below(3).saturating_add(1);
+            let usual = plan.setting().min_isr.unwrap_or(MIN_ISR);
+            let min_isr = |least| Command::Foreign(Foreign::MinIsr(least));
+            pair(min_isr(u16::try_from(least).unwrap_or(usual)), min_isr(usual))
+        }
+        7 => once(person(Wish::Undo(CaseId(chance.below(CASES).saturating_add(1))))),
+        // Mostly nothing is on offer.
+        8 => once(person(if chance.happens(500) { Wish::Approve } else { Wish::Reject })),
         _ => pair(person(Wish::Pause), person(Wish::Resume)),
     }
 }
 
-/// Somebody else gives a partition other replicas, as many as it has.
+/// Somebody else gives a partition other replicas.
 fn reassignment(chance: &mut Chance, plan: &RandomPlan) -> Foreign {
     let partition = u32::try_from(chance.below(u64::from(plan.partitions.max(1)))).unwrap_or(0);
     let first = chance.below(u64::from(plan.brokers));
@@ -247,5 +271,8 @@ fn reassignment(chance: &mut Chance, plan: &RandomPlan) -> Foreign {
         let place = first.saturating_add(next).checked_rem(u64::from(plan.brokers)).unwrap_or(0);
         BrokerId(i32::try_from(place.saturating_add(1)).unwrap_or(1))
     };
-    Foreign::Reassign(partition, (0..u64::from(plan.brokers.min(3))).map(broker).collect())
+    // Now and then one fewer.
+    let all = u64::from(plan.setting().replication);
+    let count = if chance.happens(200) { all.saturating_sub(1).max(1) } else { all };
+    Foreign::Reassign(partition, (0..count).map(broker).collect())
 }

@@ -61,6 +61,9 @@ pub struct Ran {
     pub looked: BTreeMap<&'static str, u64>,
 }
 
+/// `min.insync.replicas` of the pretended cluster.
+const MIN_ISR: u16 = 2;
+
 /// How long the world is left alone before anything goes wrong, and how long everything may take to come to its end.
 const SETTLES_IN: Duration = Duration::from_secs(30);
 const ENDS_WITHIN: Duration = Duration::from_secs(1800);
@@ -83,7 +86,8 @@ impl RandomPlan {
             seed: self.seed,
             brokers: self.brokers,
             partitions: self.partitions,
-            replication: self.brokers.min(3),
+            replication: rare.replication,
+            min_isr: rare.min_isr,
             version,
             controllers: if chance.happens(200) { ControllerAccess::ThroughBrokers } else { ControllerAccess::Direct },
             tuned: Switch::from(chance.happens(300)),
@@ -91,6 +95,7 @@ impl RandomPlan {
             // Short enough that a run of ten minutes sees the way back.
             failback_after: Duration::from_secs(60),
             writes: 20,
+            writes_one: rare.writes_one,
             unregister: rare.unregister,
             combined: rare.combined,
             elr: if version == Version::V3_9 { usual.elr } else { rare.elr },
@@ -188,17 +193,30 @@ impl RandomPlan {
             commands.push(Command::Run(SHUTDOWNS_END_WITHIN));
             commands.extend(shut);
         }
-        // What was asked of a controller that was stopped was lost: whoever has set a throttle lifts it again when all is well.
-        if episodes.iter().any(Episode::throttles) {
+        // What was asked of a controller that was stopped was lost: whoever has set something sets it back when all is well.
+        let left = self.left_behind(episodes);
+        if !left.is_empty() {
             commands.push(Command::Run(CONTROLLERS_ELECT_WITHIN));
-            commands.push(Command::Foreign(Foreign::Throttle(None)));
+            commands.extend(left);
         }
         // A resume that was asked of a dead node was lost: nobody may have left the trio paused.
         for via in [1, 2, 3].map(NodeId) {
             commands.push(Command::Person { by: "bob".to_owned(), via, asks: Wish::Resume });
         }
+        commands.extend(Rare::of(self).leaves.map(|(node, how)| Command::Ours(node, how)));
         commands.push(Command::Converge(ENDS_WITHIN));
         commands
+    }
+
+    /// Gives how what people have set is set back.
+    fn left_behind(&self, episodes: &[Episode]) -> Vec<Command> {
+        let sets = |what: fn(&Foreign) -> bool| {
+            episodes.iter().any(|episode| matches!(&episode.begin, Command::Foreign(foreign) if what(foreign)))
+        };
+        let throttle = sets(|one| matches!(one, Foreign::Throttle(Some(_)))).then_some(Foreign::Throttle(None));
+        let counts = sets(|one| matches!(one, Foreign::MinIsr(_))) && !sets(|one| *one == Foreign::Delete);
+        let min_isr = counts.then(|| Foreign::MinIsr(self.setting().min_isr.unwrap_or(MIN_ISR)));
+        throttle.into_iter().chain(min_isr).map(Command::Foreign).collect()
     }
 
     /// Gives the episodes of a run that fails as a scenario file, its answers still to be written.
