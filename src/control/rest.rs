@@ -7,7 +7,9 @@
 use std::time::Duration;
 
 use crate::decide::deliberate::Deliberation;
-use crate::model::finding::{Finding, Say};
+use crate::decide::detect::red_for;
+use crate::decide::policy::Policy;
+use crate::model::finding::{Finding, FindingKind, Say};
 use crate::model::ids::CaseId;
 use crate::model::observation::Light;
 use crate::model::plan::{Origin, Unfit, Verdict};
@@ -16,6 +18,7 @@ use crate::model::ruling::Objection;
 use crate::model::snapshot::Snapshot;
 use crate::model::time::Timestamp;
 
+use super::advising::Subject;
 use super::controller::Controller;
 use super::pace::TICK;
 
@@ -36,6 +39,10 @@ const REST_SHORT_MAX: Duration = Duration::from_secs(2);
 /// How long after a broker turned red a plan waits for the log ends that were asked for then. They take a few milliseconds;
 /// on a busy machine more than the quarter second after which a crash is planned. No later than a crash must be classified.
 const LOG_ENDS_PATIENCE: Duration = Duration::from_millis(400);
+
+/// How long what is offered to people waits for its name: Kafka writes a beat each half second, so that only controllers that elect, or
+/// cannot be asked, have told nothing by then.
+const NAME_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long nothing is planned anew after a round that planned, for each partition of the cluster: planning walks over all of them
 /// several times (0.4 µs each), and two hundred brokers have as much to tell in a moment, of which each word would make one more
@@ -105,6 +112,13 @@ pub(super) fn awaits_log_ends(one: &Deliberation, snapshot: &Snapshot) -> bool {
     let answers = |broker| mine.get(&broker).is_some_and(|sighting| sighting.light == Light::Green);
     let mut candidates = plan.choices.iter().flat_map(|choice| &choice.candidates);
     just_red && candidates.any(|one| one.verdict == Verdict::Unfit(Unfit::LogEndSilent) && answers(one.broker))
+}
+
+/// Tells whether an offer would be another one in a moment: what stage one sees has another name a beat later, and its plan another
+/// digest. A person would be asked twice for the same, and whoever says yes to the first is told that it is gone.
+pub(super) fn awaits_its_name(subject: Subject<'_>, policy: &Policy) -> bool {
+    let unnamed = subject.finding.filter(|finding| finding.kind == FindingKind::LeaderNotServing);
+    unnamed.is_some_and(|finding| red_for(finding.broker, subject.snapshot, policy) < NAME_PATIENCE)
 }
 
 fn says(finding: &Finding, said: Say) -> bool {

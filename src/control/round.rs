@@ -21,7 +21,7 @@ use super::considered::Considered;
 use super::controller::{Controller, Now};
 use super::held::{Held, Say};
 use super::lead::CaseRef;
-use super::rest::{DOUBT_PATIENCE, awaits_log_ends, is_doubt, tell_after};
+use super::rest::{DOUBT_PATIENCE, awaits_its_name, awaits_log_ends, is_doubt, tell_after};
 use super::state::{Case, Offer};
 
 /// How long an `Unknown` or a `Conflict` is given to pass before it becomes a case: start-up and a flap last less.
@@ -205,6 +205,7 @@ impl Controller {
                 let says = !said && self.may_say_would(now.at, seat.id());
                 says.then(|| (DecisionVerdict::WouldAct, self.settled(subject)))
             }
+            (_, Ruling::NeedsApproval { .. }) if awaits_its_name(subject, &self.options.policy) => None,
             (_, Ruling::NeedsApproval { .. }) => {
                 self.offer_of(seat, subject, ruling).map(|offer| (offer, self.settled(subject)))
             }

@@ -35,6 +35,9 @@ fn offering() -> (World, PlanDigest) {
     let mut world = World::leading(policy(Mode::Approve));
     world.kill();
     world.commit();
+    assert_eq!(offers(&world), [], "in a moment it has another name");
+    world.pass(Duration::from_secs(1));
+    world.commit();
     let [plan] = offers(&world)[..] else { panic!("{:?}", world.kinds()) };
     (world, plan)
 }
@@ -133,6 +136,7 @@ fn moved_with_a_yes(peers: &'static str) -> World {
     let act = ActPolicy { failback_after: Duration::from_secs(2), ..ActPolicy::default() };
     let mut world = World::leading(Policy { mode: Mode::Approve, act, ..Policy::default() });
     world.kill();
+    world.pass(Duration::from_secs(1));
     world.commit();
     world.ask(1, approve(offers(&world)[0]));
     world.commit();

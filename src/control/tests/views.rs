@@ -49,6 +49,8 @@ fn a_plan_on_offer_is_told_in_its_case() {
     let mut world = in_mode(Mode::Approve);
     world.kill();
     world.commit();
+    world.pass(Duration::from_secs(1));
+    world.commit();
     let offered = status(&mut world).plans.first().map(|plan| plan.digest);
     assert!(offered.is_some());
     assert_eq!(last(&mut world), offered.map(Latest::Offered));
