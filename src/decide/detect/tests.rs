@@ -144,6 +144,26 @@ fn whoever_was_away_and_is_level_at_one_beat_is_not_called_cut_off() {
 }
 
 #[test]
+fn what_one_node_alone_has_seen_red_for_long_was_well_until_enough_do() {
+    let long_red_for_one = format!(
+        "{PLAIN}n1 sees b1 refused 60ms\nn2 sees b1 refused 60ms\nn3 sees b1 silent 5s\n\
+         n1 pulse b1 level beats 0\nn2 pulse b1 level beats 0\nn3 pulse b1 level beats 9\n"
+    );
+    check(
+        &long_red_for_one,
+        expect![[r#"
+        LeaderNotServing b1: n1 Red, n2 Red, n3 Red
+    "#]],
+    );
+    check(
+        &long_red_for_one.replace("level beats 0", "level beats 1"),
+        expect![[r#"
+        ClientPathCut b1: n1 Red, n2 Red, n3 Red
+    "#]],
+    );
+}
+
+#[test]
 fn refused_leading_nothing_and_in_no_isr_with_others_is_stopped() {
     let handed_over = red("refused", "missing beats 1").replace("led b1 of 1,2,3 isr 1,2,3", "led b2 of 1,2,3 isr 2,3");
     check(

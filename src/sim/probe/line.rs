@@ -214,13 +214,14 @@ impl Watched {
     }
 
     fn pong(&mut self, desk: &mut Desk<'_>, means: &mut Means<'_>, asked: Timestamp, throttled: Option<Duration>) {
-        self.answered(desk, means, asked);
         if let Some(held_back) = throttled {
+            self.answers = true;
             self.blind(desk, ProbeKind::Ping, Blindness::Throttled);
             // The broker reads nothing more from this connection until then.
             let rest = held_back.min(means.rhythm.ping_within);
             return self.enter(desk, Phase::HeldBack, rest);
         }
+        self.answered(desk, means, asked);
         // A late answer is followed by the next ping at once.
         let next = means.rhythm.ping.saturating_sub(desk.now().since(asked));
         self.enter(desk, Phase::Idle, next);

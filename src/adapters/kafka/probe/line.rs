@@ -138,11 +138,15 @@ impl Line {
     async fn pinged(&self, answer: Result<Answer<()>, WireError>, asked: Instant) -> After {
         match answer {
             Ok(answer) => {
-                self.answered(answer.asked_at, answer.round_trip).await;
-                if let Some(held_back) = answer.throttled_for {
-                    self.blind(ProbeKind::Ping, Blindness::Throttled).await;
-                    // The broker reads nothing more from this connection until then.
-                    sleep(held_back.min(self.shared.options.rhythm.ping_within)).await;
+                match answer.throttled_for {
+                    None => self.answered(answer.asked_at, answer.round_trip).await,
+                    // Told as answered as well it would be green for a moment, each time.
+                    Some(held_back) => {
+                        self.broker.answers.store(true, Ordering::Relaxed);
+                        self.blind(ProbeKind::Ping, Blindness::Throttled).await;
+                        // The broker reads nothing more from this connection until then.
+                        sleep(held_back.min(self.shared.options.rhythm.ping_within)).await;
+                    }
                 }
                 After::Kept
             }
