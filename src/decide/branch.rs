@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::policy::Policy;
 use super::votes;
 use crate::model::ids::BrokerId;
-use crate::model::observation::{Progress, PulseState};
+use crate::model::observation::Progress;
 use crate::model::plan::{Plan, When};
 use crate::model::snapshot::Snapshot;
 
@@ -53,7 +53,7 @@ pub fn branch(plan: &Plan, broker: BrokerId, since_echo: Duration, snapshot: &Sn
     }
     let tally = votes::tally(broker, snapshot, policy);
     let echo = votes::echo(broker, snapshot, policy);
-    let level = echo.state == PulseState::Level && 0 < echo.beats_since_red;
+    let level = votes::is_level_since(&echo, broker, snapshot, policy);
     let wait_or = |limit: Duration, then: Branch| match limit.checked_sub(since_echo) {
         Some(at_most) if !at_most.is_zero() => Branch::Wait { at_most },
         Some(_) | None => then,

@@ -21,6 +21,8 @@ use crate::model::topology::Standing;
 struct Facts<'a> {
     tally: Tally,
     echo: Echo,
+    /// Whether it is level at a beat since enough of us see it red.
+    is_level: bool,
     load: Load,
     standing: Standing,
     shape: ShapeAge,
@@ -73,9 +75,7 @@ fn is_stopped(facts: &Facts<'_>) -> bool {
 
 /// A leader that does not serve, and nothing is known yet but that.
 fn is_not_serving(facts: &Facts<'_>) -> bool {
-    let told =
-        facts.echo.state.is_behind() || (facts.echo.state == PulseState::Level && facts.echo.beats_since_red != 0);
-    facts.red() && 0 < facts.load.leads && !told
+    facts.red() && 0 < facts.load.leads && !facts.echo.state.is_behind() && !facts.is_level
 }
 
 fn is_crashed(facts: &Facts<'_>) -> bool {
@@ -88,8 +88,7 @@ fn is_silent(facts: &Facts<'_>) -> bool {
 
 /// Level all along: whoever was away and is level at one beat may just as well be starting, which the next beat tells.
 fn is_path_cut(facts: &Facts<'_>) -> bool {
-    let level = facts.echo.state == PulseState::Level && facts.echo.beats_since_red != 0;
-    facts.red() && level && !(facts.was_away() && facts.echo.level_beats < 2)
+    facts.red() && facts.is_level && !(facts.was_away() && facts.echo.level_beats < 2)
 }
 
 /// Answers, but the metadata log passes it by; without a canary it cannot be told why.
@@ -211,9 +210,11 @@ fn facts<'a>(broker: BrokerId, snapshot: &Snapshot, policy: &'a Policy) -> Facts
     let pushed = snapshot.topology_source == TopologySource::Observer;
     // Asked for at the same moment is asked for after it: the second refusal is what it is asked for by.
     let known = pushed || snapshot.topology_age <= tally.red_for || policy.detect.patience <= tally.red_for;
+    let echo = votes::echo(broker, snapshot, policy);
     Facts {
         shape: if known { ShapeAge::AfterRed } else { ShapeAge::BeforeRed },
-        echo: votes::echo(broker, snapshot, policy),
+        is_level: votes::is_level_since(&echo, broker, snapshot, policy),
+        echo,
         load: snapshot.loads.get(&broker).copied().unwrap_or_default(),
         standing: snapshot.topology.brokers.get(&broker).map_or(Standing::Unknown, |known| known.standing),
         tally,

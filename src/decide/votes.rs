@@ -165,12 +165,10 @@ pub(super) fn sightings<'a>(
 }
 
 /// Gives what the metadata log's pulse says of a broker: while any node sees it red, only those that do are asked (they
-/// count from their first red); the one that heard most beats is believed, on a tie the taker. No more beats count than have passed since
-/// enough of them see it red: what one alone has seen red for long was well until then.
+/// count from their first red); the one that heard most beats is believed, on a tie the taker.
 pub(super) fn echo(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> Echo {
     let seen: Vec<&Sighting> = sightings(broker, snapshot, policy).collect();
     let red: Vec<&Sighting> = seen.iter().copied().filter(|sighting| sighting.light.is_red()).collect();
-    let enough_since = beats_since_enough_are_red(&red, needed(snapshot));
     let asked = if red.is_empty() { seen } else { red };
     let known = |pulse: &Pulse| pulse.state != PulseState::Unknown;
     let mut best = Pulse::default();
@@ -179,22 +177,25 @@ pub(super) fn echo(broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> Ec
             best = pulse;
         }
     }
-    let beats_since_red = enough_since.unwrap_or(best.beats_since_red);
     Echo {
         state: best.state,
-        beats_since_red,
+        beats_since_red: best.beats_since_red,
         behind_since_red: asked.iter().any(|sighting| sighting.pulse.behind_since_red),
         // Beats from before the red say nothing of what the broker has been since.
-        level_beats: best.level_beats.min(beats_since_red),
+        level_beats: best.level_beats.min(best.beats_since_red),
     }
 }
 
-/// Gives how many beats have passed since the last node that is needed saw the broker red; none where nobody who knows of beats does.
-fn beats_since_enough_are_red(red: &[&Sighting], needed: usize) -> Option<u32> {
-    let heard = red.iter().map(|sighting| &sighting.pulse).filter(|pulse| pulse.state != PulseState::Unknown);
+/// Tells whether a broker is level at a beat since enough nodes see it red: what one alone has seen red for long was well until then.
+/// While nobody does, the beats count of whoever is believed.
+pub(super) fn is_level_since(echo: &Echo, broker: BrokerId, snapshot: &Snapshot, policy: &Policy) -> bool {
+    let red = sightings(broker, snapshot, policy).filter(|sighting| sighting.light.is_red());
+    let heard = red.map(|sighting| sighting.pulse).filter(|pulse| pulse.state != PulseState::Unknown);
     let mut beats: Vec<u32> = heard.map(|pulse| pulse.beats_since_red).collect();
     beats.sort_unstable_by(|one, other| other.cmp(one));
-    beats.get(needed.saturating_sub(1)).or(beats.last()).copied()
+    let last_needed = needed(snapshot).saturating_sub(1);
+    let since = beats.get(last_needed).or(beats.last()).copied().unwrap_or(echo.beats_since_red);
+    echo.state == PulseState::Level && 0 < since
 }
 
 /// Gives whether clients seem to be served: any node's growth counts, and a standstill only where nobody sees growth.
