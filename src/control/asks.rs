@@ -11,7 +11,7 @@ use crate::decide::policy::Mode;
 use crate::model::ids::{CaseId, NodeId, RecordIndex};
 use crate::model::operator::{Answer, Ask, DigestPrefix, NotFound, OperatorRequest, Refusal};
 use crate::model::plan::{Origin, Plan, PlanDigest};
-use crate::model::record::{Body, DecisionVerdict, Withdrawal};
+use crate::model::record::{Body, DecisionVerdict, Record, Withdrawal};
 use crate::model::ruling::Ruling;
 use crate::model::snapshot::Snapshot;
 
@@ -27,8 +27,9 @@ use super::views::differences;
 #[derive(Debug)]
 pub(super) struct Waiting {
     ticket: u64,
-    /// The last record that the request needs; none until it is proposed.
-    record: Option<RecordIndex>,
+    /// The last record that the request needs, and its place; none until it is proposed. The place alone does not tell whose record came
+    /// to stand there: one that was given up may be committed after all.
+    record: Option<(RecordIndex, Record)>,
     answer: Answer,
 }
 
@@ -38,11 +39,19 @@ impl Waiting {
         self.ticket == ticket
     }
 
-    /// Notes the place that a record of the request will have once committed.
-    pub(super) fn expect(waiting: &mut [Self], ticket: u64, record: RecordIndex) {
+    /// Notes a record of the request, and the place that it will have once committed.
+    pub(super) fn expect(waiting: &mut [Self], ticket: u64, (place, record): (RecordIndex, &Record)) {
         for one in waiting.iter_mut().filter(|one| one.ticket == ticket) {
-            one.record = Some(record);
+            one.record = Some((place, record.clone()));
         }
+    }
+
+    fn is_for(&self, place: RecordIndex) -> bool {
+        self.record.as_ref().is_some_and(|(expected, _)| *expected == place)
+    }
+
+    fn has(&self, record: &Record) -> bool {
+        self.record.as_ref().is_some_and(|(_, expected)| expected == record)
     }
 }
 
@@ -314,19 +323,20 @@ impl Controller {
         }
     }
 
-    /// Answers those whose last record has just been committed.
-    pub(super) fn answer_committed(&mut self, record: RecordIndex) {
+    /// Answers those whose last record has just been committed, and those in whose place another one was.
+    pub(super) fn answer_committed(&mut self, place: RecordIndex, record: &Record) {
         let Some(lead) = self.lead.as_mut() else { return };
-        let (done, still) =
-            std::mem::take(&mut lead.waiting).into_iter().partition(|one: &Waiting| one.record == Some(record));
+        let (due, still) = std::mem::take(&mut lead.waiting).into_iter().partition(|one: &Waiting| one.is_for(place));
         lead.waiting = still;
+        let (done, others): (Vec<Waiting>, Vec<Waiting>) = due.into_iter().partition(|one| one.has(record));
         for one in done {
             let mut answer = one.answer;
-            if let Answer::Done { record: place, .. } = &mut answer {
-                *place = Some(record);
+            if let Answer::Done { record, .. } = &mut answer {
+                *record = Some(place);
             }
             self.out.push(Effect::Answer { ticket: one.ticket, answer: Box::new(answer) });
         }
+        self.answer_deposed(others);
     }
 
     /// Takes up the orders that waited for records on their way, one after the other.

@@ -271,7 +271,7 @@ impl Controller {
                     entries.extend(pieces);
                     left = left.saturating_add(1);
                     if let Some(ticket) = item.ticket {
-                        Waiting::expect(&mut lead.waiting, ticket, RecordIndex(index));
+                        Waiting::expect(&mut lead.waiting, ticket, (RecordIndex(index), &record));
                     }
                 }
                 Err(why) => self.out.push(Effect::Warn(format!(
@@ -299,7 +299,7 @@ impl Controller {
             }
         }
         self.carry_on(now, record);
-        self.answer_committed(head.index);
+        self.answer_committed(head.index, record);
         self.flush(now);
         self.look_again(now);
     }

@@ -260,3 +260,18 @@ fn an_order_that_still_waits_when_leading_ends_is_answered_too() {
     answers.sort_by_key(|(ticket, _)| *ticket);
     assert_eq!(answers, [(1, Answer::Unanswered), (2, Answer::Unanswered)]);
 }
+
+#[test]
+fn nobody_is_told_that_it_is_done_because_of_somebody_elses_record() {
+    let pause = || Ask::Pause { reason: "a drill".parse().unwrap() };
+    let mut world = World::leading(policy(Mode::Auto));
+    world.ask_as("bob", 1, pause());
+    let bobs = std::mem::take(&mut world.proposed);
+    // Given up, as it is not committed for long, and on its way all the same.
+    world.pass(Duration::from_secs(11));
+    world.proposed.clear();
+    world.ask_as("ada", 2, pause());
+    world.proposed = bobs;
+    world.commit_once();
+    assert!(matches!(world.answers[..], [(1, Answer::Done { .. }), (2, Answer::Unanswered)]), "{:?}", world.answers);
+}
