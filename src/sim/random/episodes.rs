@@ -11,7 +11,7 @@ use crate::sim::kafka::plan::Switch;
 use crate::sim::net::{Cut, LinkTrouble};
 use crate::sim::scenario::{Command, Foreign, Ours, Setting, Wish};
 
-use super::{MIN_ISR, RandomPlan};
+use super::RandomPlan;
 
 /// Something that goes wrong, from when and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,7 +252,7 @@ fn people(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration)
         }
         6 => {
             let least = chance.below(3).saturating_add(1);
-            let usual = plan.setting().min_isr.unwrap_or(MIN_ISR);
+            let usual = plan.setting().min_isr_at_first();
             let min_isr = |least| Command::Foreign(Foreign::MinIsr(least));
             pair(min_isr(u16::try_from(least).unwrap_or(usual)), min_isr(usual))
         }

@@ -61,9 +61,6 @@ pub struct Ran {
     pub looked: BTreeMap<&'static str, u64>,
 }
 
-/// `min.insync.replicas` of the pretended cluster.
-const MIN_ISR: u16 = 2;
-
 /// How long the world is left alone before anything goes wrong, and how long everything may take to come to its end.
 const SETTLES_IN: Duration = Duration::from_secs(30);
 const ENDS_WITHIN: Duration = Duration::from_secs(1800);
@@ -215,7 +212,7 @@ impl RandomPlan {
         };
         let throttle = sets(|one| matches!(one, Foreign::Throttle(Some(_)))).then_some(Foreign::Throttle(None));
         let counts = sets(|one| matches!(one, Foreign::MinIsr(_))) && !sets(|one| *one == Foreign::Delete);
-        let min_isr = counts.then(|| Foreign::MinIsr(self.setting().min_isr.unwrap_or(MIN_ISR)));
+        let min_isr = counts.then(|| Foreign::MinIsr(self.setting().min_isr_at_first()));
         throttle.into_iter().chain(min_isr).map(Command::Foreign).collect()
     }
 

@@ -147,6 +147,11 @@ impl Setting {
         plan
     }
 
+    /// Gives how many in-sync replicas acks=all waits for until somebody changes that.
+    pub(in crate::sim) fn min_isr_at_first(&self) -> u16 {
+        self.min_isr.unwrap_or(Settings::stock(self.version).min_isr)
+    }
+
     /// Gives the numbers of the controllers.
     pub(in crate::sim) fn controllers(&self) -> [ControllerId; 3] {
         match self.combined {
