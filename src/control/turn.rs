@@ -1,5 +1,5 @@
-//! Whose turn it is to be asked: for a change whoever did the last one, and last whoever left one unanswered; for a look whoever
-//! answers, each time from another place on.
+//! Whose turn it is to be asked: for a change whoever has just answered a look or did the last one, and last whoever left one
+//! unanswered; for a look whoever answers, each time from another place on.
 //!
 //! Deliberately one rule for production's hand and probe and the simulated ones: what it decides is whether a change gets through
 //! where a stopped process still takes connections, and whether anybody tells what is so.
@@ -11,38 +11,42 @@ use super::pace::VIEWS;
 pub struct Turn<T> {
     /// Who last did what was asked: the active controller, or a broker that passes requests on to it.
     serves: Option<T>,
-    /// Who last left a request unanswered.
-    mute: Option<T>,
+    /// Who has left a request unanswered, or taken no connection, since last heard.
+    mute: Vec<T>,
 }
 
 impl<T> Default for Turn<T> {
     fn default() -> Self {
-        Self { serves: None, mute: None }
+        Self { serves: None, mute: Vec::new() }
     }
 }
 
 impl<T: Clone + PartialEq> Turn<T> {
-    /// Gives those that may be asked now in the order in which to try them.
+    /// Gives those that may be asked now in the order in which to try them: of those that do not leave requests unanswered whoever
+    /// has just answered a look, and of these whoever did the last change.
     #[must_use]
-    pub fn order(&self, mut peers: Vec<T>) -> Vec<T> {
-        peers.sort_by_key(|peer| match Some(peer) {
-            peer if peer == self.serves.as_ref() => 0,
-            peer if peer == self.mute.as_ref() => 2,
-            _ => 1,
-        });
+    pub fn order(&self, mut peers: Vec<T>, heard: &[T]) -> Vec<T> {
+        peers.sort_by_key(|peer| (self.mute.contains(peer), !heard.contains(peer), self.serves.as_ref() != Some(peer)));
         peers
     }
 
     /// Takes in that one did what was asked.
     pub fn answered(&mut self, peer: &T) {
         self.serves = Some(peer.clone());
-        self.mute.take_if(|mute| mute == peer);
+        self.heard(peer);
     }
 
-    /// Takes in that one left a request unanswered: the next one is asked of another.
+    /// Takes in that one answered, whatever it said.
+    pub fn heard(&mut self, peer: &T) {
+        self.mute.retain(|mute| mute != peer);
+    }
+
+    /// Takes in that one left a request unanswered, or took no connection: the next one is asked of another.
     pub fn left_unanswered(&mut self, peer: &T) {
         self.serves.take_if(|serves| serves == peer);
-        self.mute = Some(peer.clone());
+        if !self.mute.contains(peer) {
+            self.mute.push(peer.clone());
+        }
     }
 }
 
@@ -67,13 +71,24 @@ mod tests {
 
     #[test]
     fn who_served_last_is_asked_first_and_who_did_not_answer_last() {
-        let order = |serves, mute| Turn { serves, mute }.order(vec![1, 2, 3]);
-        assert_eq!(order(None, None), [1, 2, 3]);
-        assert_eq!(order(Some(2), None), [2, 1, 3]);
-        assert_eq!(order(None, Some(1)), [2, 3, 1]);
-        assert_eq!(order(Some(3), Some(1)), [3, 2, 1]);
-        assert_eq!(order(Some(1), Some(1)), [1, 2, 3]);
-        assert_eq!(order(Some(4), Some(5)), [1, 2, 3], "whoever may not be asked now is not");
+        let order = |serves, mute: &[i32]| Turn { serves, mute: mute.to_vec() }.order(vec![1, 2, 3], &[]);
+        assert_eq!(order(None, &[]), [1, 2, 3]);
+        assert_eq!(order(Some(2), &[]), [2, 1, 3]);
+        assert_eq!(order(None, &[1]), [2, 3, 1]);
+        assert_eq!(order(None, &[1, 2]), [3, 1, 2]);
+        assert_eq!(order(Some(3), &[1]), [3, 2, 1]);
+        assert_eq!(order(Some(4), &[5]), [1, 2, 3], "whoever may not be asked now is not");
+    }
+
+    #[test]
+    fn who_has_just_answered_a_look_is_asked_before_who_served_last() {
+        let turn = Turn { serves: Some(1), mute: vec![2] };
+        assert_eq!(
+            turn.order(vec![1, 2, 3, 4], &[2, 3, 4]),
+            [3, 4, 1, 2],
+            "a look that is answered is no change that is"
+        );
+        assert_eq!(turn.order(vec![1, 2, 3, 4], &[1, 4]), [1, 4, 3, 2]);
     }
 
     #[test]
@@ -81,9 +96,12 @@ mod tests {
         let mut turn = Turn::default();
         turn.answered(&2);
         turn.left_unanswered(&2);
-        assert_eq!(turn.order(vec![1, 2, 3]), [1, 3, 2]);
+        turn.left_unanswered(&1);
+        assert_eq!(turn.order(vec![1, 2, 3], &[]), [3, 1, 2]);
+        turn.heard(&1);
+        assert_eq!(turn.order(vec![1, 2, 3], &[]), [1, 3, 2]);
         turn.answered(&2);
-        assert_eq!(turn.order(vec![1, 2, 3]), [2, 1, 3]);
+        assert_eq!(turn.order(vec![1, 2, 3], &[]), [2, 1, 3]);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) struct Applying {
     pub(super) term: Term,
     /// Who is not to be asked: the leaders that are to lose, or whoever is to be struck off.
     pub(super) avoid: BTreeSet<BrokerId>,
+    /// Who has just answered.
+    pub(super) heard: Vec<Door>,
     pub(super) ready: Vec<Ready>,
     pub(super) done: Vec<PartitionId>,
     pub(super) left_out: Vec<(StepRefusal, PartitionId)>,

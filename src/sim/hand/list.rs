@@ -2,10 +2,9 @@
 //!
 //! Deliberately with the same time for each broker, as in production: whether the step still has any is asked before the write.
 
-use std::collections::VecDeque;
-
 use crate::control::event::Errand;
 use crate::control::pace::RECHECK_FOR;
+use crate::control::turn::whom_to_ask;
 use crate::sim::desk::Desk;
 use crate::sim::kafka::talk::{Answer, Door, Request};
 
@@ -22,14 +21,16 @@ impl List {
 }
 
 impl Hand {
-    /// Asks for a list: those that an errand may ask, one after the other until one gives it.
+    /// Asks for a list: those that an errand may ask, first whoever has just answered, one after the other until one gives it.
     pub(super) fn look_up(&mut self, desk: &mut Desk<'_>, errand: Errand, list: List) {
         let within = match self.mandate(desk, errand) {
             Ok(left) => left.min(RECHECK_FOR),
             Err(why) => return self.fail(desk, errand, why),
         };
-        let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
-        let peers: VecDeque<Door> = self.brokers(&avoid).into_iter().map(Door::Broker).collect();
+        let whom = self.applying(errand).map(|applying| (applying.avoid.clone(), applying.heard.clone()));
+        let (avoid, heard) = whom.unwrap_or_default();
+        let brokers: Vec<Door> = self.brokers(&avoid).into_iter().map(Door::Broker).collect();
+        let peers = whom_to_ask(brokers, 0, |door| heard.contains(door)).into();
         self.list_next(desk, errand, Round { list, peers, within });
     }
 
@@ -46,6 +47,7 @@ impl Hand {
     pub(super) fn listed(&mut self, desk: &mut Desk<'_>, errand: Errand, (round, door): (Round, Door), answer: Answer) {
         match (round.list, answer) {
             (List::Registered, Answer::Cluster { registered, includes_fenced }) => {
+                self.hears(errand, Some(door));
                 self.told_who_is_registered(desk, errand, includes_fenced.then_some(&registered));
             }
             (List::Reassigning, Answer::Reassignments(moving)) => self.leave_to_others(desk, errand, &moving),

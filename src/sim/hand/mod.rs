@@ -88,6 +88,7 @@ impl Hand {
             step,
             term,
             avoid: avoided(&act),
+            heard: Vec::new(),
             ready: Vec::new(),
             done: Vec::new(),
             left_out: Vec::new(),
@@ -128,6 +129,7 @@ impl Hand {
             Stage::Calling { line, .. } => self.called(desk, errand, line, None),
             Stage::Knocking { what, peers, door, .. } => {
                 self.forget(desk, door);
+                self.turn.left_unanswered(&door);
                 self.try_next(desk, errand, what, peers);
             }
             Stage::Sent { what, peers, door, .. } => {
@@ -200,6 +202,7 @@ impl Hand {
                 let door = asked.remove(&call);
                 if let Answer::Metadata(topology) = answer {
                     answers.push(topology);
+                    self.hears(errand, door);
                 } else if let Some(door) = door {
                     self.forget(desk, door);
                 }
@@ -219,6 +222,13 @@ impl Hand {
                 self.heard_back(desk, errand, (what, door, peers), answer);
             }
             other => self.put_back(errand, other),
+        }
+    }
+
+    /// Whoever has just answered a look is asked first for what follows.
+    fn hears(&mut self, errand: Errand, door: Option<Door>) {
+        if let Some(applying) = self.applying(errand) {
+            applying.heard.extend(door);
         }
     }
 
@@ -242,7 +252,8 @@ impl Hand {
             }
             Stage::Listing { round, call: waited, .. } if waited == call => self.list_next(desk, errand, round),
             Stage::Calling { line, call: waited } if waited == call => self.called(desk, errand, line, None),
-            Stage::Knocking { what, peers, call: waited, .. } if waited == call => {
+            Stage::Knocking { what, peers, door, call: waited } if waited == call => {
+                self.turn.left_unanswered(&door);
                 self.try_next(desk, errand, what, peers);
             }
             Stage::Sent { what, peers, door, call: waited } if waited == call => {

@@ -45,13 +45,14 @@ impl Hand {
     }
 
     fn peers(&mut self, errand: Errand) -> VecDeque<Door> {
-        let avoid = self.applying(errand).map(|applying| applying.avoid.clone()).unwrap_or_default();
+        let whom = self.applying(errand).map(|applying| (applying.avoid.clone(), applying.heard.clone()));
+        let (avoid, heard) = whom.unwrap_or_default();
         let doors: Vec<Door> = if self.options.controllers.is_empty() {
             self.brokers(&avoid).into_iter().map(Door::Broker).collect()
         } else {
             self.options.controllers.iter().copied().map(Door::Controller).collect()
         };
-        self.turn.order(doors).into()
+        self.turn.order(doors, &heard).into()
     }
 
     pub(super) fn try_next(&mut self, desk: &mut Desk<'_>, errand: Errand, what: Sending, mut peers: VecDeque<Door>) {
@@ -146,6 +147,7 @@ impl Hand {
     ) {
         let (what, door, peers) = sent;
         if let Answer::Refused(Code::NotController | Code::NotLeaderOrFollower) = answer {
+            self.turn.heard(&door);
             return self.try_next(desk, errand, what, peers);
         }
         if !matches!(answer, Answer::Refused(_)) {

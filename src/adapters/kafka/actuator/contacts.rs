@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use crate::adapters::kafka::wire::{
     ClusterView, Connection, Endpoint, Endpoints, ErrorCode, Options, TopicFilter, TopicPartition, Topology, WireError,
 };
-use crate::control::turn::Turn;
+use crate::control::turn::{Turn, whom_to_ask};
 use crate::model::ids::{BrokerId, TopicId};
 
 /// How long one try at opening and asking may take while finding somebody who answers.
@@ -28,6 +28,15 @@ pub struct HandOptions {
     pub controllers: Vec<Endpoint>,
     /// How connections are opened; their rights decide whether anything can be changed at all.
     pub connect: Options,
+}
+
+/// Whom to ask about a step.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Whom {
+    /// Brokers not to ask: those that are to lose.
+    pub(super) not: BTreeSet<BrokerId>,
+    /// Who has just answered: a process that was stopped takes connections, and answers nothing.
+    pub(super) heard: Vec<Endpoint>,
 }
 
 /// Warm connections and the newest names.
@@ -99,23 +108,32 @@ impl Contacts {
                 self.learn_committed(answer.body.high_watermark).await;
                 Ok(true)
             }
-            Ok(Err(WireError::Refused { .. })) => Ok(false),
+            Ok(Err(WireError::Refused { .. })) => {
+                self.note_heard(peer).await;
+                Ok(false)
+            }
             Ok(Err(error)) => {
                 self.forget(peer).await;
+                self.note_unanswered(peer).await;
                 Err(error)
             }
             Err(_) => {
                 self.forget(peer).await;
+                self.note_unanswered(peer).await;
                 Ok(false)
             }
         }
     }
 
     /// Gives the peers that a change may be sent to, in the order in which to try them: the controllers, or where none is known
-    /// to us the brokers but for `not`.
-    pub(super) async fn doors(&self, not: &BTreeSet<BrokerId>) -> Vec<Endpoint> {
-        let all = if self.has_controllers() { self.options.controllers.clone() } else { self.brokers(not).await };
-        self.known.lock().await.turn.order(all)
+    /// to us the brokers.
+    pub(super) async fn doors(&self, whom: &Whom) -> Vec<Endpoint> {
+        let all = if self.has_controllers() { self.options.controllers.clone() } else { self.brokers(&whom.not).await };
+        self.known.lock().await.turn.order(all, &whom.heard)
+    }
+
+    pub(super) async fn note_heard(&self, peer: &Endpoint) {
+        self.known.lock().await.turn.heard(peer);
     }
 
     pub(super) async fn note_answered(&self, peer: &Endpoint) {
@@ -175,25 +193,24 @@ impl Contacts {
         answers
     }
 
-    /// Asks brokers but for `not` who is registered; gives the first answer.
-    pub(super) async fn registrations(&self, not: &BTreeSet<BrokerId>, within: Duration) -> Option<ClusterView> {
-        for peer in self.brokers(not).await {
+    /// Asks brokers one after the other who is registered; gives the first answer, and notes who gave it.
+    pub(super) async fn registrations(&self, whom: &mut Whom, within: Duration) -> Option<ClusterView> {
+        for peer in self.brokers(&whom.not).await {
             let asked = async { self.to(&peer).await?.cluster(Endpoints::Brokers, within).await };
             match tokio::time::timeout(within, asked).await {
-                Ok(Ok(answer)) => return Some(answer.body),
+                Ok(Ok(answer)) => {
+                    whom.heard = vec![peer];
+                    return Some(answer.body);
+                }
                 Ok(Err(_)) | Err(_) => self.forget(&peer).await,
             }
         }
         None
     }
 
-    /// Asks brokers but for `not` what is being reassigned; gives the first answer.
-    pub(super) async fn reassignments(
-        &self,
-        not: &BTreeSet<BrokerId>,
-        within: Duration,
-    ) -> Option<BTreeSet<TopicPartition>> {
-        for peer in self.brokers(not).await {
+    /// Asks brokers one after the other what is being reassigned, first those that have just answered; gives the first answer.
+    pub(super) async fn reassignments(&self, whom: &Whom, within: Duration) -> Option<BTreeSet<TopicPartition>> {
+        for peer in whom_to_ask(self.brokers(&whom.not).await, 0, |peer| whom.heard.contains(peer)) {
             let asked = async { self.to(&peer).await?.reassignments(within).await };
             match tokio::time::timeout(within, asked).await {
                 Ok(Ok(answer)) => return Some(answer.body.into_iter().map(|one| one.partition).collect()),

@@ -33,7 +33,7 @@ use crate::model::topology::Topology;
 use crate::ports::{Actuator, ApplyError};
 
 pub use contacts::HandOptions;
-use contacts::{Contacts, is_elsewhere};
+use contacts::{Contacts, Whom, is_elsewhere};
 use mandate::Mandate;
 pub use shape::to_model;
 
@@ -92,14 +92,14 @@ impl KafkaHand {
 
     async fn order(&self, step: &Step, mandate: Mandate<'_>) -> Result<Receipt, ApplyError> {
         let moves = step.act.moves();
-        let avoid = avoided(&step.act);
+        let mut whom = Whom { not: avoided(&step.act), heard: Vec::new() };
         let intention = step.act.intention();
-        let fresh = self.fresh(moves, &avoid, mandate).await?;
+        let fresh = self.fresh(moves, &mut whom, mandate).await?;
         let Checked { ready, already, mut left_out } = sort_moves(moves, intention, &fresh);
         let mut ready: Vec<Named> = ready.into_iter().filter_map(|one| Named::of(one, &fresh)).collect();
         if is_patient(step) {
             let within = mandate.left()?.min(RECHECK_FOR);
-            let Some(moving) = self.contacts.reassignments(&avoid, within).await else {
+            let Some(moving) = self.contacts.reassignments(&whom, within).await else {
                 return Err(ApplyError::Unreachable("no broker said in time what is being reassigned".to_owned()));
             };
             leave_to_others(&mut ready, &mut left_out, &moving);
@@ -111,7 +111,7 @@ impl KafkaHand {
         let mut halfway = Halfway::NothingSent;
         if !matches!(step.act, Act::Prefer { .. }) {
             let to_reorder: Vec<&Named> = ready.iter().filter(|one| !one.ordered).collect();
-            let refused = self.reorder(&to_reorder, &avoid, mandate).await?;
+            let refused = self.reorder(&to_reorder, &whom, mandate).await?;
             left_out.extend(refused);
             if !to_reorder.is_empty() {
                 halfway = Halfway::Reordered;
@@ -120,7 +120,7 @@ impl KafkaHand {
         let mut standing: Vec<&Named> =
             ready.iter().filter(|one| !left_out.iter().any(|(_, id)| *id == one.id)).collect();
         if intention == Intention::OrderAndLeader {
-            let refused = self.prefer(&standing, &avoid, mandate).await.map_err(|error| halfway.said(error))?;
+            let refused = self.prefer(&standing, &whom, mandate).await.map_err(|error| halfway.said(error))?;
             standing.retain(|one| !refused.iter().any(|(_, id)| *id == one.id));
             left_out.extend(refused);
         }
@@ -128,33 +128,29 @@ impl KafkaHand {
         Ok(receipt(&done, &left_out))
     }
 
-    /// Reads the partitions of the moves again, from a broker that is not to lose them.
-    async fn fresh(
-        &self,
-        moves: &[Move],
-        avoid: &BTreeSet<BrokerId>,
-        mandate: Mandate<'_>,
-    ) -> Result<Topology, ApplyError> {
+    /// Reads the partitions of the moves again, from brokers that are not to lose them, and notes who told them.
+    async fn fresh(&self, moves: &[Move], whom: &mut Whom, mandate: Mandate<'_>) -> Result<Topology, ApplyError> {
         let topics = moves.iter().flat_map(|one| one.partitions.iter()).map(|id| id.topic).collect::<BTreeSet<_>>();
         let names = self.contacts.names(&topics).await;
         let within = mandate.left()?.min(RECHECK_FOR);
         let named: Vec<String> = names.values().cloned().collect();
         let filter = if names.len() == topics.len() { TopicFilter::Named(&named) } else { TopicFilter::All };
         // A broker that is cut off from the controllers answers with what was so before: two views, the newer one believed.
-        let answers = self.contacts.ask_brokers(avoid, filter, VIEWS, within).await;
+        let answers = self.contacts.ask_brokers(&whom.not, filter, VIEWS, within).await;
         if answers.is_empty() {
             return Err(ApplyError::Unreachable("no broker gave the facts again in time".to_owned()));
         }
         for (_, answer) in &answers {
             self.contacts.learn(answer).await;
         }
+        whom.heard = answers.iter().map(|(peer, _)| peer.clone()).collect();
         Ok(merged(answers.iter().map(|(_, answer)| to_model(answer))))
     }
 
     async fn reorder(
         &self,
         ready: &[&Named],
-        avoid: &BTreeSet<BrokerId>,
+        whom: &Whom,
         mandate: Mandate<'_>,
     ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
         if ready.is_empty() {
@@ -165,7 +161,7 @@ impl KafkaHand {
             .map(|one| Order { partition: one.name.clone(), replicas: Some(one.to.iter().map(|id| id.0).collect()) })
             .collect();
         let outcomes = self
-            .send(avoid, mandate, |connection, within| {
+            .send(whom, mandate, |connection, within| {
                 let orders = orders.clone();
                 async move { Ok(connection.reassign(&orders, ReplicaCount::Kept, within).await?.body) }
             })
@@ -176,7 +172,7 @@ impl KafkaHand {
     async fn prefer(
         &self,
         ready: &[&Named],
-        avoid: &BTreeSet<BrokerId>,
+        whom: &Whom,
         mandate: Mandate<'_>,
     ) -> Result<Vec<(StepRefusal, PartitionId)>, ApplyError> {
         let partitions: Vec<TopicPartition> = ready.iter().map(|one| one.name.clone()).collect();
@@ -184,7 +180,7 @@ impl KafkaHand {
             return Ok(Vec::new());
         }
         let outcomes = self
-            .send(avoid, mandate, |connection, within| {
+            .send(whom, mandate, |connection, within| {
                 let partitions = partitions.clone();
                 async move { Ok(connection.elect(ElectionKind::Preferred, &partitions, within).await?.body) }
             })
@@ -199,10 +195,10 @@ impl KafkaHand {
         if !self.contacts.has_controllers() {
             return Err(ApplyError::Unreachable("fencing needs \"bootstrap.controllers\"; none is set".to_owned()));
         }
-        let none = BTreeSet::new();
+        let anybody = Whom::default();
         let offset = self.contacts.committed().await.unwrap_or_default();
         let fenced = self
-            .send(&none, mandate, |connection, within| async move {
+            .send(&anybody, mandate, |connection, within| async move {
                 Ok(connection.fence(broker.0, epoch.0, offset, within).await?.body.fenced)
             })
             .await;
@@ -220,22 +216,24 @@ impl KafkaHand {
 
     /// Sends one request to the active controller (or through a broker, where no controller listener is known): once, unless
     /// it is certain that nothing was done.
-    async fn send<T, F, A>(&self, avoid: &BTreeSet<BrokerId>, mandate: Mandate<'_>, ask: F) -> Result<T, ApplyError>
+    async fn send<T, F, A>(&self, whom: &Whom, mandate: Mandate<'_>, ask: F) -> Result<T, ApplyError>
     where
         F: Fn(Arc<Connection>, Duration) -> A + Send,
         A: Future<Output = Result<T, WireError>> + Send,
     {
         let mut last = "nobody to send it to is known".to_owned();
-        for peer in self.contacts.doors(avoid).await {
+        for peer in self.contacts.doors(whom).await {
             let within = mandate.left()?;
             let connection = match tokio::time::timeout(within.min(RECHECK_FOR), self.contacts.to(&peer)).await {
                 Ok(Ok(connection)) => connection,
                 Ok(Err(error)) => {
                     last = error.to_string();
+                    self.contacts.note_unanswered(&peer).await;
                     continue;
                 }
                 Err(_) => {
                     last = format!("{peer} did not take a connection within {RECHECK_FOR:?}");
+                    self.contacts.note_unanswered(&peer).await;
                     continue;
                 }
             };
@@ -246,7 +244,10 @@ impl KafkaHand {
                     self.contacts.note_answered(&peer).await;
                     return Ok(answer);
                 }
-                Err(error) if is_elsewhere(&error) => last = error.to_string(),
+                Err(error) if is_elsewhere(&error) => {
+                    last = error.to_string();
+                    self.contacts.note_heard(&peer).await;
+                }
                 Err(error) => {
                     if error.sent() == Sent::No {
                         last = error.to_string();

@@ -9,13 +9,13 @@ use crate::model::ids::BrokerId;
 use crate::model::record::{Receipt, StepRefusal};
 use crate::ports::ApplyError;
 
-use super::{KafkaHand, Mandate, RECHECK_FOR, receipt};
+use super::{KafkaHand, Mandate, RECHECK_FOR, Whom, receipt};
 
 impl KafkaHand {
     pub(super) async fn unregister(&self, broker: BrokerId, mandate: Mandate<'_>) -> Result<Receipt, ApplyError> {
-        let not = BTreeSet::from([broker]);
+        let mut whom = Whom { not: BTreeSet::from([broker]), heard: Vec::new() };
         let within = mandate.left()?.min(RECHECK_FOR);
-        let Some(view) = self.contacts.registrations(&not, within).await else {
+        let Some(view) = self.contacts.registrations(&mut whom, within).await else {
             return Err(ApplyError::Unreachable("no broker said in time who is registered".to_owned()));
         };
         let address = match registration(broker, &view) {
@@ -32,7 +32,7 @@ impl KafkaHand {
             return Err(ApplyError::Stale(StepRefusal::NewIncarnation));
         }
         let sent = self
-            .send(&not, mandate, |connection, within| async move {
+            .send(&whom, mandate, |connection, within| async move {
                 connection.unregister(broker.0, within).await.map(|_| ())
             })
             .await;
