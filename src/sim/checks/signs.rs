@@ -141,6 +141,7 @@ pub(in crate::sim) fn signs_of(kind: FaultKind) -> &'static [Sign] {
         | FaultKind::ClientFreeze(Vantage::Only(Path::Clients), _)
         | FaultKind::ClientDelay(..)
         | FaultKind::ClientDeny(_)
+        | FaultKind::AlterDeny(_)
         | FaultKind::ClientThrottle(..)
         | FaultKind::ClientCap(_)
         | FaultKind::ReplicationFreeze(_) => &[],

@@ -41,6 +41,7 @@ impl Harm {
             | FaultKind::ClientFreeze(..)
             | FaultKind::ClientDelay(..)
             | FaultKind::ClientDeny(_)
+            | FaultKind::AlterDeny(_)
             | FaultKind::ClientThrottle(..)
             | FaultKind::ClientCap(_)
             | FaultKind::ReplicationFreeze(_) => None,

@@ -80,6 +80,8 @@ pub enum FaultKind {
     ClientDelay(Vantage, Duration),
     /// Whoever asks has no right to: every request but `ApiVersions` is refused.
     ClientDeny(Vantage),
+    /// Whoever asks may look and not touch: the right ALTER is missing.
+    AlterDeny(Vantage),
     /// Every answer tells of a quota exceeded by so much.
     ClientThrottle(Vantage, Duration),
     /// A connection is accepted and closed at once: too many are open.
@@ -119,8 +121,8 @@ pub struct FaultError {
 }
 
 /// Every fault's name, for messages.
-pub const NAMES: &str = "kill, terminate, stop, client-cut, client-freeze, client-delay, client-deny, client-throttle, \
-                         client-cap, replication-freeze, controller-freeze, controller-cut, disk-freeze, disk-stall, \
+pub const NAMES: &str = "kill, terminate, stop, client-cut, client-freeze, client-delay, client-deny, alter-deny, \
+                         client-throttle, client-cap, replication-freeze, controller-freeze, controller-cut, disk-freeze, disk-stall, \
                          disk-fail";
 
 impl Fault {
@@ -189,13 +191,12 @@ impl FaultKind {
         match self {
             Self::Kill | Self::Terminate | Self::Stop | Self::DiskFail => None,
             Self::ClientCut(_) | Self::ClientFreeze(..) => Some("client-cut"),
+            Self::ClientDeny(_) | Self::AlterDeny(_) => Some("client-deny"),
             Self::ControllerCut | Self::ControllerFreeze(_) => Some("controller-cut"),
             Self::DiskFreeze | Self::DiskStall => Some("disk-freeze"),
-            Self::ClientDelay(..)
-            | Self::ClientDeny(_)
-            | Self::ClientThrottle(..)
-            | Self::ClientCap(_)
-            | Self::ReplicationFreeze(_) => Some(self.name()),
+            Self::ClientDelay(..) | Self::ClientThrottle(..) | Self::ClientCap(_) | Self::ReplicationFreeze(_) => {
+                Some(self.name())
+            }
         }
     }
 
@@ -209,6 +210,7 @@ impl FaultKind {
             Self::ClientFreeze(..) => "client-freeze",
             Self::ClientDelay(..) => "client-delay",
             Self::ClientDeny(_) => "client-deny",
+            Self::AlterDeny(_) => "alter-deny",
             Self::ClientThrottle(..) => "client-throttle",
             Self::ClientCap(_) => "client-cap",
             Self::ReplicationFreeze(_) => "replication-freeze",
@@ -222,9 +224,10 @@ impl FaultKind {
 
     fn details(self) -> (Vantage, Way, Option<Duration>) {
         match self {
-            Self::ClientCut(vantage) | Self::ClientDeny(vantage) | Self::ClientCap(vantage) => {
-                (vantage, Way::Both, None)
-            }
+            Self::ClientCut(vantage)
+            | Self::ClientDeny(vantage)
+            | Self::AlterDeny(vantage)
+            | Self::ClientCap(vantage) => (vantage, Way::Both, None),
             Self::ClientFreeze(vantage, way) => (vantage, way, None),
             Self::ClientDelay(vantage, span) | Self::ClientThrottle(vantage, span) => (vantage, Way::Both, Some(span)),
             Self::ReplicationFreeze(way) | Self::ControllerFreeze(way) => (Vantage::All, way, None),

@@ -288,7 +288,7 @@ enum Nuisance {
     Gate(Gate),
     Delay(Duration),
     Throttle(Duration),
-    Deny,
+    Deny(Denied),
     Cap,
 }
 
@@ -298,7 +298,7 @@ impl Passage {
             Nuisance::Gate(gate) => self.gate = gate,
             Nuisance::Delay(delay) => self.delay = delay,
             Nuisance::Throttle(span) => self.throttle = Some(span),
-            Nuisance::Deny => self.denied = Some(Denied),
+            Nuisance::Deny(what) => self.denied = Some(what),
             Nuisance::Cap => self.capped = Some(Capped),
         }
     }
@@ -308,7 +308,7 @@ impl Passage {
             Nuisance::Gate(_) => self.gate = Gate::Open,
             Nuisance::Delay(_) => self.delay = Duration::ZERO,
             Nuisance::Throttle(_) => self.throttle = None,
-            Nuisance::Deny => self.denied = None,
+            Nuisance::Deny(_) => self.denied = None,
             Nuisance::Cap => self.capped = None,
         }
     }
@@ -321,7 +321,8 @@ fn nuisance(kind: FaultKind) -> Option<(Vantage, Nuisance)> {
         FaultKind::ClientFreeze(vantage, way) => Some((vantage, Nuisance::Gate(Gate::Frozen(way)))),
         FaultKind::ClientDelay(vantage, delay) => Some((vantage, Nuisance::Delay(delay))),
         FaultKind::ClientThrottle(vantage, span) => Some((vantage, Nuisance::Throttle(span))),
-        FaultKind::ClientDeny(vantage) => Some((vantage, Nuisance::Deny)),
+        FaultKind::ClientDeny(vantage) => Some((vantage, Nuisance::Deny(Denied::All))),
+        FaultKind::AlterDeny(vantage) => Some((vantage, Nuisance::Deny(Denied::Changes))),
         FaultKind::ClientCap(vantage) => Some((vantage, Nuisance::Cap)),
         FaultKind::Kill
         | FaultKind::Terminate

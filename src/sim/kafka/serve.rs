@@ -34,8 +34,7 @@ impl Kafka {
     /// Begins the work on a request that is at its server.
     pub(super) fn begin(&mut self, socket: Socket, request: Request) {
         let Some(line) = self.connections.get(&socket).map(|connection| connection.line) else { return };
-        let denied = self.passage(line).denied.is_some() && request != Request::ApiVersions;
-        if denied {
+        if self.passage(line).denied.is_some_and(|denied| denied.concerns(&request)) {
             let code = if request.is_about_records() {
                 Code::TopicAuthorizationFailed
             } else {

@@ -140,9 +140,23 @@ pub(super) struct Passage {
     pub(super) capped: Option<Capped>,
 }
 
-/// Whoever comes this way has no rights.
+/// What whoever comes this way has no right to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Denied;
+pub(super) enum Denied {
+    /// Everything but `ApiVersions`.
+    All,
+    /// Changes.
+    Changes,
+}
+
+impl Denied {
+    pub(super) fn concerns(self, request: &Request) -> bool {
+        match self {
+            Self::All => *request != Request::ApiVersions,
+            Self::Changes => request.changes_something(),
+        }
+    }
+}
 
 /// Whoever comes this way is one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

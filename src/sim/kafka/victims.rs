@@ -36,6 +36,7 @@ impl FaultKind {
             | Self::ClientFreeze(..)
             | Self::ClientDelay(..)
             | Self::ClientDeny(_)
+            | Self::AlterDeny(_)
             | Self::ClientThrottle(..)
             | Self::ClientCap(_)
             | Self::ReplicationFreeze(_)

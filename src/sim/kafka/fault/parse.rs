@@ -101,6 +101,7 @@ impl FromStr for Fault {
             "client-freeze" => FaultKind::ClientFreeze(vantage, way),
             "client-delay" => FaultKind::ClientDelay(vantage, span()?),
             "client-deny" => FaultKind::ClientDeny(vantage),
+            "alter-deny" => FaultKind::AlterDeny(vantage),
             "client-throttle" => FaultKind::ClientThrottle(vantage, span()?),
             "client-cap" => FaultKind::ClientCap(vantage),
             "replication-freeze" => FaultKind::ReplicationFreeze(way),
