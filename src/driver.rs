@@ -294,6 +294,7 @@ where
                 let hand = Arc::clone(&self.neighbours.hand);
                 self.errands.spawn(async move { read_back(hand.as_ref(), errand, &not).await });
             }
+            Effect::HandOver { to } => self.neighbours.ledger.hand_over(to),
             Effect::Advise { case, plan, class, brief } => {
                 let adviser = Arc::clone(&self.neighbours.adviser);
                 let deadline = budget(class, brief.proposal.urgency, Duration::MAX).answer;

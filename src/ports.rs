@@ -58,6 +58,9 @@ pub trait Ledger: Send {
     /// Sends something to another node; may be lost.
     fn tell(&mut self, to: NodeId, words: PeerWords);
 
+    /// Lets another node lead, if this one leads; the others elect where that comes to nothing.
+    fn hand_over(&mut self, to: NodeId);
+
     /// Hands over the state that was wanted as of `index`, see [`LedgerEvent::WantState`].
     fn freeze(&mut self, index: RaftIndex, state: Vec<u8>);
 

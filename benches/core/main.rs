@@ -102,6 +102,7 @@ fn watch(topology: &Arc<Topology>, policy: &Policy) -> Watch {
         high_watermark: Offset(9),
         controller_log_end: Offset(9),
         brokers: topology.brokers.keys().map(|broker| (*broker, Offset(9))).collect(),
+        as_changes_go: true,
     }));
     watch
 }

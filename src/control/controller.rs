@@ -237,6 +237,7 @@ impl Controller {
     fn own_report(&self, now: Timestamp) -> PeerReport {
         PeerReport {
             report: self.watch.report(now),
+            way_open_ago: self.watch.readings().way_open_ago(now),
             pause_file: self.pause_file,
             head: self.state.head,
             policy: self.policy_digest,

@@ -76,6 +76,7 @@ impl Controller {
                     self.out.push(Effect::Look(LookNow::Topology { not, turn: 0 }));
                 }
             }
+            Body::HandedOver { to, .. } => self.hand_over(now.at, *to),
             Body::Founded { .. }
             | Body::Led
             | Body::PolicyIs { .. }

@@ -12,6 +12,7 @@ use crate::model::operator::{Answer, OperatorRequest};
 use crate::model::plan::{Class, PlanDigest, Step};
 pub use crate::model::record::PauseFile;
 use crate::model::record::{Receipt, Record};
+use crate::model::time::millis;
 use crate::model::topology::Topology;
 pub use crate::model::trio::Role;
 
@@ -100,6 +101,9 @@ pub enum Event {
 pub struct PeerReport {
     /// What it sees.
     pub report: Report,
+    /// How long ago it last heard Kafka's active controller the way that changes go; none if never.
+    #[serde(default, with = "millis::option", rename = "way_open_ago_ms")]
+    pub way_open_ago: Option<Duration>,
     /// Whether it was paused by a file of its own.
     pub pause_file: PauseFile,
     /// The head of its audit chain: removal of the last records shows by comparison.
@@ -187,6 +191,11 @@ pub enum Effect {
         errand: Errand,
         /// Brokers not to ask.
         not: BTreeSet<BrokerId>,
+    },
+    /// Let this node lead, which has all that is committed or will have it in a moment.
+    HandOver {
+        /// Which.
+        to: NodeId,
     },
     /// Ask the adviser.
     Advise {

@@ -68,8 +68,12 @@ pub(super) struct Lead {
     pub(super) deferred: VecDeque<(u64, OperatorRequest)>,
     /// When the next round is due.
     round_due: Timestamp,
-    /// Until when no round is run, as the last one planned for a large cluster.
-    pub(super) planned_until: Timestamp,
+    /// Until when no round is run: the last one planned for a large cluster, or another node is to lead.
+    pub(super) idle_until: Timestamp,
+    /// Since when it has been ill placed to lead.
+    pub(super) ill_placed: Option<Timestamp>,
+    /// When it last let another node lead.
+    pub(super) yielded: Option<Timestamp>,
     /// What the adviser was asked, by plan.
     pub(super) advice: BTreeMap<PlanDigest, Asked>,
     /// Cases whose last intent ended with nothing sent: until when they rest, and for how long.
@@ -144,7 +148,9 @@ impl Lead {
             waiting: Vec::new(),
             deferred: VecDeque::new(),
             round_due: now,
-            planned_until: now,
+            idle_until: now,
+            ill_placed: None,
+            yielded: None,
             advice: BTreeMap::new(),
             rests: BTreeMap::new(),
             would: BTreeMap::new(),
@@ -320,7 +326,7 @@ impl Controller {
     }
 
     /// Runs a round of decisions, unless records are still on their way: then the commit runs it; or a large cluster rests from the
-    /// last one.
+    /// last one, or another node is to lead.
     pub(super) fn look_again(&mut self, now: Now) {
         if self.lead.as_ref().is_some_and(|lead| lead.cursor.is_some()) {
             self.advance(now);
@@ -330,8 +336,8 @@ impl Controller {
         if !lead.is_settled() {
             return;
         }
-        if now.at < lead.planned_until {
-            lead.round_due = lead.planned_until;
+        if now.at < lead.idle_until {
+            lead.round_due = lead.idle_until;
             return;
         }
         lead.round_due = now.at.plus(ROUND_EVERY);

@@ -13,6 +13,7 @@ mod considered;
 mod controller;
 mod cursor;
 pub mod event;
+mod hand_over;
 mod held;
 mod lead;
 mod looks;

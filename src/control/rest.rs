@@ -98,7 +98,7 @@ impl Controller {
     pub(super) fn has_planned(&mut self, now: Timestamp, partitions: usize) {
         let rest = PLANNED_REST_EACH.saturating_mul(u32::try_from(partitions).unwrap_or(u32::MAX));
         if let Some(lead) = self.lead.as_mut().filter(|_| TICK / 5 <= rest) {
-            lead.planned_until = now.plus(rest);
+            lead.idle_until = now.plus(rest);
         }
     }
 }

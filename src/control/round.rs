@@ -61,6 +61,9 @@ impl Controller {
     pub(super) fn round(&mut self, now: Now) {
         let Some(log_time) = self.lead.as_ref().map(|lead| lead.log_time(now.at)) else { return };
         let snapshot = self.snapshot(now.at, log_time);
+        if self.yields(now) {
+            return;
+        }
         self.found(&snapshot);
         for (node, file) in self.pause_files_changed() {
             self.write(CaseRef::None, Body::PauseFile { node, file });

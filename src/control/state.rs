@@ -238,7 +238,11 @@ impl State {
                 self.remember(by, *request);
             }
             Body::Closed { how } => self.close_case(record.case, *how),
-            Body::Led | Body::StillHeld { .. } | Body::Opinion(_) | Body::Continued { .. } => {}
+            Body::Led
+            | Body::HandedOver { .. }
+            | Body::StillHeld { .. }
+            | Body::Opinion(_)
+            | Body::Continued { .. } => {}
         }
     }
 

@@ -7,14 +7,14 @@ use crate::decide::readings::OwnDirs;
 use crate::decide::watch::BrokerMetrics;
 use crate::model::canon::to_canonical_bytes;
 use crate::model::ids::{BrokerId, CaseId, NodeId, Term};
-use crate::model::observation::{Blindness, Heard, Light, ProbeKind};
+use crate::model::observation::{Blindness, Light, ProbeKind};
 use crate::model::operator::view::{
     AttentionView, AuditHead, BlindView, BrokerView, CaseView, Difference, Judged, Latest, NodeView, PauseView,
     PlanBrief, PlanState, PlanView, Quorum, Seen, StatusView,
 };
 use crate::model::operator::{Answer, DigestPrefix, NotFound};
 use crate::model::plan::{Plan, PlanDigest};
-use crate::model::snapshot::{Load, Snapshot};
+use crate::model::snapshot::{Heard, Load, Snapshot};
 use crate::model::topology::Standing;
 
 use super::controller::{Controller, Now};

@@ -26,9 +26,9 @@ use crate::model::ids::{
     BrokerEpoch, BrokerId, CaseId, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId, Rack, TopicId,
 };
 use crate::model::observation::{
-    Blindness, Heard, Light, LogEnd, ProbeKind, Progress, Pulse, PulseState, Report, Sighting, TopologySource,
+    Blindness, Light, LogEnd, ProbeKind, Progress, Pulse, PulseState, Report, Sighting, TopologySource,
 };
-use crate::model::snapshot::{CoolDown, Missing, OpenCase, Snapshot, StandingOrders};
+use crate::model::snapshot::{CoolDown, Heard, Missing, OpenCase, Snapshot, StandingOrders};
 use crate::model::time::LogTime;
 use crate::model::told::Told;
 use crate::model::topology::{Partition, Registration, Standing, Topic, Topology};

@@ -13,6 +13,7 @@ pub mod fit;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod guard;
+pub mod heir;
 pub mod plan;
 pub mod policy;
 pub mod readings;

@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::dirs::OwnDirs;
 pub use self::ends::OwnEnds;
@@ -34,6 +35,8 @@ pub struct Readings {
     pub reassigning: Option<(Timestamp, BTreeSet<PartitionId>)>,
     /// The active controller, its epoch, and when the answer that named it was asked for.
     pub controller: Option<(ControllerId, ControllerEpoch, Timestamp)>,
+    /// When an answer of the active controller that came the way that changes go was last asked for.
+    pub way_open_at: Option<Timestamp>,
     /// Probes of the cluster as a whole that say nothing, since when, and why.
     pub blind: BTreeMap<ProbeKind, (Timestamp, Blindness)>,
     /// Brokers that do not say what they hold, and why.
@@ -133,11 +136,20 @@ impl Readings {
         if self.controller.is_none_or(|(_, _, at)| at <= reading.sent_at) {
             self.controller = Some((reading.controller, reading.controller_epoch, reading.sent_at));
         }
+        if reading.as_changes_go {
+            self.way_open_at = self.way_open_at.max(Some(reading.sent_at));
+        }
         if let Some(shape) = &mut self.topology
             && shape.source == TopologySource::Observer
         {
             shape.confirmed_at = shape.confirmed_at.max(reading.sent_at);
         }
+    }
+
+    /// Gives how long ago the way that changes go was known to be open; none if never.
+    #[must_use]
+    pub fn way_open_ago(&self, now: Timestamp) -> Option<Duration> {
+        self.way_open_at.map(|at| now.since(at))
     }
 
     /// Takes in one broker's log ends.

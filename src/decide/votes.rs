@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::policy::{DetectPolicy, Policy};
 use crate::model::finding::{Echo, Say, Vote};
 use crate::model::ids::{BrokerId, NodeId};
-use crate::model::observation::{Blindness, Heard, Light, Progress, Pulse, PulseState, Sighting};
-use crate::model::snapshot::Snapshot;
+use crate::model::observation::{Blindness, Light, Progress, Pulse, PulseState, Sighting};
+use crate::model::snapshot::{Heard, Snapshot};
 
 /// What the nodes say of one broker.
 #[derive(Debug, Clone)]

@@ -286,10 +286,7 @@ impl Watch {
     pub fn report(&self, now: Timestamp) -> Report {
         Report {
             lhm: self.doubt.level(),
-            reaches_controller: self
-                .readings
-                .controller
-                .is_some_and(|(_, _, at)| now.since(at) <= self.policy.pulse_age_max),
+            reaches_controller: self.readings.way_open_ago(now).is_some_and(|ago| ago <= self.policy.pulse_age_max),
             brokers: self.lines.keys().map(|broker| (*broker, self.sighting(*broker, now))).collect(),
             no_vote_on: self.no_vote_on.clone(),
         }

@@ -2,13 +2,16 @@
 //!
 //! Deliberately no judgement: "refused" and "silent" are facts, "failed" is a finding of a majority.
 
+#[cfg(test)]
+mod fixture;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{BrokerId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, NodeId, Offset, PartitionId};
+use super::ids::{BrokerId, ControllerEpoch, ControllerId, LeaderEpoch, Listener, Offset, PartitionId};
 use super::time::{Timestamp, millis};
 use super::topology::Topology;
 
@@ -201,6 +204,8 @@ pub struct PulseReading {
     pub controller_log_end: Offset,
     /// Each broker's log end offset in the metadata log; a broker that is missing here is behind.
     pub brokers: BTreeMap<BrokerId, Offset>,
+    /// Whether it came the way that changes go: from a controller where this node was told of them, else through a broker.
+    pub as_changes_go: bool,
 }
 
 /// P6: what one broker says of its own replicas' log ends.
@@ -278,7 +283,7 @@ pub enum LookNow {
 pub struct Report {
     /// Local health: 0 is well; at 4 the node abstains (Lifeguard).
     pub lhm: u8,
-    /// Whether this node reaches the active controller (directly or through a broker).
+    /// Whether this node reaches the active controller the way that changes go ([`PulseReading::as_changes_go`]).
     pub reaches_controller: bool,
     /// What it sees of each broker.
     pub brokers: BTreeMap<BrokerId, Sighting>,
@@ -384,16 +389,4 @@ pub enum Progress {
     None,
     /// This many of its ordinary partitions gained records.
     Growing(u32),
-}
-
-/// A report as the trio's leader holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
-    /// Who reported.
-    pub node: NodeId,
-    /// How old the report is.
-    #[serde(with = "millis", rename = "age_ms")]
-    pub age: Duration,
-    /// What it said.
-    pub report: Report,
 }

@@ -6,6 +6,7 @@ mod attention;
 mod decision;
 mod outcome;
 mod pause;
+mod vantage;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub use attention::Attention;
 pub use decision::{Concern, Decision, DecisionVerdict, Inaction, NoPlan};
 pub use outcome::{End, Mark, NotSent, Outcome, Receipt, Stage, StepOutcome, StepRefusal};
 pub use pause::PauseFile;
+pub use vantage::{IllPlaced, Vantage};
 
 /// The version of the record format; readers refuse a later one.
 pub const RECORD_VERSION: u16 = 1;
@@ -57,6 +59,15 @@ pub enum Body {
     },
     /// A node of ours leads from here on.
     Led,
+    /// The leader of ours lets another node lead.
+    HandedOver {
+        /// Which.
+        to: NodeId,
+        /// Why.
+        why: IllPlaced,
+        /// How well each node was placed.
+        vantages: BTreeMap<NodeId, Vantage>,
+    },
     /// The policy in force from here on, in full: what `policy` digests of later records stand for.
     PolicyIs {
         /// Key and value of every deciding setting.
@@ -206,6 +217,7 @@ impl Body {
         match self {
             Self::Founded { .. } => "founded",
             Self::Led => "led",
+            Self::HandedOver { .. } => "handed over",
             Self::PolicyIs { .. } => "policy",
             Self::Opened(_) => "opened",
             Self::Reclassified { .. } => "reclassified",

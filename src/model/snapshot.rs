@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::FindingKind;
 use super::ids::{BrokerId, CaseId, ControllerId, NodeId, PartitionId};
-use super::observation::{Blindness, Heard, LogEnd, ProbeKind, TopologySource};
+use super::observation::{Blindness, LogEnd, ProbeKind, Report, TopologySource};
 use super::time::{LogTime, millis};
 use super::told::Told;
 use super::topology::Topology;
@@ -146,4 +146,16 @@ pub enum Missing {
     MinIsr,
     /// The active controller.
     Controller,
+}
+
+/// A report as the trio's leader holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// Who reported.
+    pub node: NodeId,
+    /// How old the report is.
+    #[serde(with = "millis", rename = "age_ms")]
+    pub age: Duration,
+    /// What it said.
+    pub report: Report,
 }

@@ -42,6 +42,7 @@ pub(super) fn names_in(record: &Record) -> Names {
         Body::Decided(decision) => Names::of(&decision.snapshot),
         Body::Founded { .. }
         | Body::Led
+        | Body::HandedOver { .. }
         | Body::PolicyIs { .. }
         | Body::Opened(_)
         | Body::Reclassified { .. }
@@ -66,6 +67,9 @@ pub(super) fn summary(record: &Record, names: &Names) -> String {
     match &record.body {
         Body::Founded { cluster } => format!("the trio belongs to cluster {}", escape(&cluster.0)),
         Body::Led => format!("{} leads from here on, in term {}", record.by, record.term),
+        Body::HandedOver { to, why, .. } => {
+            format!("{} lets {to} lead in its place: {}", record.by, sentences::ill_placed(*why))
+        }
         Body::PolicyIs { settings } => {
             let mode = settings.get("mode").map(|mode| format!(", mode {}", escape(mode.trim_matches('"'))));
             format!(
@@ -195,6 +199,7 @@ pub(super) fn record(entry: &Entry, style: Style) -> String {
         }
         Body::Founded { .. }
         | Body::Led
+        | Body::HandedOver { .. }
         | Body::Opened(_)
         | Body::Reclassified { .. }
         | Body::StillHeld { .. }

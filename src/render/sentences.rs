@@ -5,7 +5,7 @@ use crate::model::ids::{CaseId, NodeId};
 use crate::model::observation::{Light, Progress, PulseState};
 use crate::model::plan::{Act, Class, FailedRack, Origin, Promotion, Score, Serving, Unfit, When};
 use crate::model::record::{
-    Attention, Closing, End, Inaction, NoPlan, NotSent, PauseFile, Receipt, StepRefusal, Withdrawal,
+    Attention, Closing, End, IllPlaced, Inaction, NoPlan, NotSent, PauseFile, Receipt, StepRefusal, Withdrawal,
 };
 use crate::model::ruling::{Objection, Ruling};
 
@@ -323,6 +323,13 @@ pub(super) fn pause_file(file: PauseFile) -> &'static str {
         PauseFile::Absent => "no pause file any more on",
         PauseFile::Present => "automation is paused by the file on",
         PauseFile::Unreadable => "automation is paused, as it cannot be told whether there is a pause file on",
+    }
+}
+
+pub(super) fn ill_placed(why: IllPlaced) -> &'static str {
+    match why {
+        IllPlaced::WayClosed => "it does not reach Kafka's controllers, and could not send what it decides",
+        IllPlaced::Doubtful => "it doubts itself, and has no vote",
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn timeline(case: CaseId, records: &[(RecordIndex, Record)]) -> Vec<S
             Body::Outcome(outcome) => lines.extend(stages(outcome, decision, &names)),
             Body::Founded { .. }
             | Body::Led
+            | Body::HandedOver { .. }
             | Body::PolicyIs { .. }
             | Body::Opened(_)
             | Body::Reclassified { .. }

@@ -143,6 +143,7 @@ fn concerns(record: &Record, broker: BrokerId) -> bool {
         }
         Body::Founded { .. }
         | Body::Led
+        | Body::HandedOver { .. }
         | Body::PolicyIs { .. }
         | Body::StillHeld { .. }
         | Body::Continued { .. }

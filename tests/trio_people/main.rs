@@ -12,6 +12,7 @@ mod approve;
 mod bad_input;
 mod desk;
 mod ground;
+mod ill_placed;
 mod minority;
 mod observe;
 mod pause;

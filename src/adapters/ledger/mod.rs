@@ -172,6 +172,10 @@ impl Ledger for RaftLedger {
         self.command(Command::Tell(to, words));
     }
 
+    fn hand_over(&mut self, to: NodeId) {
+        self.command(Command::Transfer(to));
+    }
+
     fn freeze(&mut self, index: RaftIndex, state: Vec<u8>) {
         self.command(Command::Freeze { index, state });
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{FOLLOWER, GONE, TERM, VICTIM, World, unregistering};
+use super::given::{FOLLOWER, GONE, unregistering};
+use super::world::{TERM, VICTIM, World};
 use crate::control::Advice;
 use crate::control::event::{Event, PauseFile, Role, Views};
 use crate::decide::fixture::PLAIN;

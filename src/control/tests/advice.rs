@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{FOLLOWER, GONE, World, unregistering};
+use super::given::{FOLLOWER, GONE, unregistering};
+use super::world::World;
 use crate::control::Advice;
 use crate::decide::fixture::PLAIN;
 use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};

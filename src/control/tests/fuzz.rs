@@ -80,6 +80,7 @@ fn reports() -> Vec<Value> {
         let report = parse(text).0.heard[&NodeId(2)].report.clone();
         serde_json::to_value(PeerReport {
             report,
+            way_open_ago: None,
             pause_file: PauseFile::Absent,
             head: Head::GENESIS,
             policy: Policy::default().digest(),

@@ -5,6 +5,8 @@ mod advice;
 mod asks;
 mod failback;
 mod fuzz;
+mod given;
+mod hand_over;
 mod looks;
 mod people;
 mod reconciled;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{GONE, World};
+use super::given::GONE;
+use super::world::World;
 use crate::control::event::{Event, PauseFile, Role};
 use crate::control::state::State;
 use crate::decide::policy::{Mode, Policy};

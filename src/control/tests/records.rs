@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{GONE, VICTIM, World};
+use super::given::GONE;
+use super::world::{VICTIM, World};
 use crate::control::event::{Event, PauseFile, Role};
 use crate::control::state::State;
 use crate::decide::policy::{GuardPolicy, Mode, Policy};

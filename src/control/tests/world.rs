@@ -11,12 +11,10 @@ use crate::control::state::State;
 use crate::control::{Advice, Controller, ControllerOptions, Now};
 use crate::decide::advice::unasked;
 use crate::decide::fixture::{PLAIN, parse};
-use crate::decide::policy::{ActPolicy, Mode, Permission, Policy};
+use crate::decide::policy::Policy;
 use crate::model::advice::{Brief, NoOpinion, Opinion, Outcome as Said};
 use crate::model::chain::Head;
-use crate::model::ids::{
-    BrokerId, CaseId, ClusterId, ControllerEpoch, ControllerId, Listener, NodeId, Offset, PartitionId, RaftIndex, Term,
-};
+use crate::model::ids::{BrokerId, CaseId, ClusterId, Listener, NodeId, Offset, PartitionId, RaftIndex, Term};
 use crate::model::observation::{
     Fact, LineChange, LogEnd, LookNow, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading,
     TopologySource,
@@ -36,21 +34,6 @@ pub(super) const TERM: Term = Term(3);
 /// A broker that nobody reaches any more, as the second node says it; the third has not noticed yet.
 const REFUSED: &str = "n2 sees b1 refused 50ms sent 5s\nn3 sees b1 yellow 20ms sent 5s\n\
     n2 pulse b1 level beats 0\nn3 pulse b1 level beats 0\n";
-
-/// A broker that has been away for seconds and takes no part in the metadata log.
-pub(super) const GONE: &str = "n2 sees b1 refused 2s sent 9s\nn3 sees b1 refused 2s sent 9s\n\
-    n2 pulse b1 missing\nn3 pulse b1 missing\n";
-
-/// Four brokers; the one that fails leads nothing: where it is dead, unregistering it is all that can be done.
-pub(super) const FOLLOWER: &str = "broker b1 rack a epoch 101\nbroker b2 rack b epoch 102\nbroker b3 rack c epoch 103\n\
-    broker b4 rack a epoch 104\np0..p5 led b2 of 2,1,3 isr 1,2,3 min 2\n";
-
-/// Unregistering is allowed, and sent without a person.
-pub(super) fn unregistering() -> Policy {
-    let auto_r2 = ["Unregister".to_owned()].into();
-    let act = ActPolicy { unregister: Permission::Allowed, auto_r2, ..ActPolicy::default() };
-    Policy { mode: Mode::Auto, act, ..Policy::default() }
-}
 
 /// A step that was to be carried out.
 #[derive(Debug, Clone)]
@@ -102,6 +85,10 @@ pub(super) struct World {
     /// Peers that are not heard.
     pub(super) silent: BTreeSet<NodeId>,
     pub(super) rebuilt: BTreeSet<NodeId>,
+    /// Whether what this node hears of the controllers comes the way that changes go.
+    pub(super) way_open: bool,
+    /// Who was asked to lead.
+    pub(super) handed: Vec<NodeId>,
 }
 
 fn path() -> Listener {
@@ -158,6 +145,8 @@ impl World {
             files: BTreeMap::new(),
             silent: BTreeSet::new(),
             rebuilt: BTreeSet::new(),
+            way_open: true,
+            handed: Vec::new(),
         };
         world.look();
         world.pass(Duration::from_secs(5));
@@ -188,6 +177,7 @@ impl World {
                 Effect::Look(LookNow::Ping(broker)) => self.pinged.push((NodeId(1), broker)),
                 Effect::LookToo { to, broker } => self.pinged.push((to, broker)),
                 Effect::Warn(words) => self.warned.push(words),
+                Effect::HandOver { to } => self.handed.push(to),
                 Effect::Look(LookNow::Topology { not, turn }) => self.shape_asked.push((turn, not)),
                 Effect::Look(_) | Effect::Report { .. } => {}
             }
@@ -265,14 +255,9 @@ impl World {
     /// Reads who takes part in the metadata log: whoever is not there is behind.
     pub(super) fn pulse(&mut self) {
         let end = Offset(self.ms);
-        self.fact(Fact::Pulse(PulseReading {
-            sent_at: self.now().at,
-            controller: ControllerId(9),
-            controller_epoch: ControllerEpoch(9),
-            high_watermark: end,
-            controller_log_end: end,
-            brokers: self.alive().into_iter().map(|broker| (broker, end)).collect(),
-        }));
+        let brokers = self.alive().into_iter().map(|broker| (broker, end)).collect();
+        let reading = PulseReading::of(9, self.now().at, end, brokers);
+        self.fact(Fact::Pulse(PulseReading { as_changes_go: self.way_open, ..reading }));
     }
 
     fn hear(&mut self) {
@@ -281,7 +266,9 @@ impl World {
             let report = heard[&from].report.clone();
             let pause_file = self.files.get(&from).copied().unwrap_or_default();
             let (policy, history_rebuilt) = (self.controller.policy_digest, self.rebuilt.contains(&from));
-            let report = PeerReport { report, pause_file, head: Head::GENESIS, policy, history_rebuilt };
+            let way_open_ago = report.reaches_controller.then_some(Duration::ZERO);
+            let head = Head::GENESIS;
+            let report = PeerReport { report, way_open_ago, pause_file, head, policy, history_rebuilt };
             self.event(Event::Reported { from, report });
         }
     }

@@ -12,7 +12,7 @@ use super::*;
 use crate::decide::assemble::{Gathered, assemble};
 use crate::decide::fixture::{PLAIN, REFUSED, parse, partition};
 use crate::decide::watch::Watch;
-use crate::model::ids::{ControllerEpoch, ControllerId, Listener, NodeId, Offset};
+use crate::model::ids::{Listener, NodeId, Offset};
 use crate::model::observation::{
     Fact, LineChange, Observation, OffsetsReading, PingOutcome, PulseReading, TopologyReading, TopologySource,
 };
@@ -318,16 +318,7 @@ fn told_in_order_of(chance: &mut u64, snapshot: &Snapshot, policy: &Policy) -> S
         streams.push(line_of(*broker, snapshot, ago(70)));
     }
     let brokers = |end| snapshot.topology.brokers.keys().map(|broker| (*broker, Offset(end))).collect();
-    let beat = |(end, late): (u64, u64)| {
-        Fact::Pulse(PulseReading {
-            sent_at: ago(late),
-            controller: ControllerId(9),
-            controller_epoch: ControllerEpoch(1),
-            high_watermark: Offset(end),
-            controller_log_end: Offset(end),
-            brokers: brokers(end),
-        })
-    };
+    let beat = |(end, late): (u64, u64)| Fact::Pulse(PulseReading::of(9, ago(late), Offset(end), brokers(end)));
     streams.push([(48, 1540), (49, 1040), (50, 540), (51, 40)].map(beat).into());
     while let Some(fact) = one_of(chance, &mut streams) {
         let _ = watch.note(&Observation { at: now, fact });

@@ -72,14 +72,7 @@ fn a_blind_observer_gives_way_to_the_brokers_but_its_epochs_stay_known() {
 
 #[test]
 fn a_pulse_confirms_what_the_observer_told_and_not_what_brokers_told() {
-    let pulse = |sent_at| PulseReading {
-        sent_at,
-        controller: ControllerId(9),
-        controller_epoch: ControllerEpoch(1),
-        high_watermark: Offset(5),
-        controller_log_end: Offset(5),
-        brokers: BTreeMap::new(),
-    };
+    let pulse = |sent_at| PulseReading::of(9, sent_at, Offset(5), BTreeMap::new());
     let mut readings = Readings::default();
     readings.note_topology(&shape(PLAIN, at(1), TopologySource::Observer));
     readings.note_pulse(&pulse(at(9)));
@@ -88,6 +81,20 @@ fn a_pulse_confirms_what_the_observer_told_and_not_what_brokers_told() {
     readings.note_topology(&shape(PLAIN, at(1), metadata()));
     readings.note_pulse(&pulse(at(9)));
     assert_eq!(readings.topology.expect("a shape").confirmed_at, at(1));
+}
+
+#[test]
+fn what_a_broker_tells_of_the_controllers_opens_no_way_to_them() {
+    let mut readings = Readings::default();
+    let pulse = |sent_at, as_changes_go| PulseReading {
+        as_changes_go,
+        ..PulseReading::of(9, sent_at, Offset(5), BTreeMap::new())
+    };
+    readings.note_pulse(&pulse(at(1), false));
+    assert_eq!((readings.way_open_ago(at(2)), readings.controller.is_some()), (None, true));
+    readings.note_pulse(&pulse(at(2), true));
+    readings.note_pulse(&pulse(at(9), false));
+    assert_eq!(readings.way_open_ago(at(9)), Some(Duration::from_millis(7)));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::decide::fixture::{PLAIN, parse, partition};
-use crate::model::ids::{ControllerEpoch, ControllerId, LeaderEpoch, Offset};
+use crate::model::ids::{LeaderEpoch, Offset};
 use crate::model::observation::{Blindness, LogEnd, OffsetsReading, OwnHealth, PulseReading, TopologyReading};
 
 /// One watch and what happens to it.
@@ -67,15 +67,7 @@ impl Story {
 
     fn pulse_of(&mut self, controller: i32, ms: u64, offsets: [Option<u64>; 3]) {
         let brokers = (1..).map(BrokerId).zip(offsets).filter_map(|(id, offset)| Some((id, Offset(offset?)))).collect();
-        let reading = PulseReading {
-            sent_at: at(ms),
-            controller: ControllerId(controller),
-            controller_epoch: ControllerEpoch(controller),
-            high_watermark: Offset(0),
-            controller_log_end: Offset(0),
-            brokers,
-        };
-        self.fact(at(ms + 5), Fact::Pulse(reading));
+        self.fact(at(ms + 5), Fact::Pulse(PulseReading::of(controller, at(ms), Offset(0), brokers)));
     }
 
     fn offsets(&mut self, ms: u64, broker: i32, offset: u64, epoch: i32) -> bool {

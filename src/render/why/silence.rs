@@ -103,6 +103,7 @@ fn learn<'a>(then: &mut Then<'a>, index: RecordIndex, record: &'a Record) {
         }
         Body::Founded { .. }
         | Body::Led
+        | Body::HandedOver { .. }
         | Body::Reclassified { .. }
         | Body::StillHeld { .. }
         | Body::Continued { .. }

@@ -294,6 +294,7 @@ impl Process {
                     self.hand.apply(desk, errand, *step, (term, within));
                 }
                 Effect::ReadBack { errand, not } => self.hand.read_back(desk, errand, not),
+                Effect::HandOver { to } => self.todo.push_back(Todo::Raft(Input::TransferLeadership { to })),
                 Effect::Advise { case, plan, brief, .. } => {
                     let prompt = self.saboteur.adds_to(message(&brief));
                     desk.out.push(Out::Advise(case, plan, brief, prompt));

@@ -156,7 +156,7 @@ impl Probe {
                 if let Way::Controller(place) = way {
                     self.pulse.active = place;
                 }
-                self.end_pulse(desk, id, Some(quorum));
+                self.end_pulse(desk, id, Some((way, quorum)));
             }
             Ok(_) => self.ask_next(desk, id),
             // A standby says so at once, and a dead one is refused: on to the next.
@@ -169,12 +169,12 @@ impl Probe {
         }
     }
 
-    fn end_pulse(&mut self, desk: &mut Desk<'_>, id: u64, quorum: Option<Quorum>) {
+    fn end_pulse(&mut self, desk: &mut Desk<'_>, id: u64, quorum: Option<(Way, Quorum)>) {
         let Some(place) = self.pulse.looks.iter().position(|look| look.id == id) else { return };
         let look = self.pulse.looks.swap_remove(place);
         match (quorum, look.why) {
-            (Some(quorum), _) => {
-                let reading = self.reading(&quorum, look.sent_at);
+            (Some((way, quorum)), _) => {
+                let reading = self.reading(&quorum, way, look.sent_at);
                 desk.tell(Fact::Pulse(reading));
             }
             (None, Some(why)) => desk.tell(Fact::Blind { broker: None, probe: ProbeKind::Pulse, why }),
@@ -187,7 +187,7 @@ impl Probe {
         }
     }
 
-    fn reading(&self, quorum: &Quorum, sent_at: Timestamp) -> PulseReading {
+    fn reading(&self, quorum: &Quorum, way: Way, sent_at: Timestamp) -> PulseReading {
         let voters = quorum.voters.iter().map(|(ControllerId(id), position)| (BrokerId(*id), position.log_end));
         // A combined node is a voter and a broker.
         let everybody = quorum.brokers.iter().map(|(id, position)| (*id, position.log_end)).chain(voters);
@@ -201,6 +201,7 @@ impl Probe {
             high_watermark: quorum.high_watermark,
             controller_log_end: quorum.log_end,
             brokers,
+            as_changes_go: way != Way::Broker || self.options.controllers.is_empty(),
         }
     }
 }

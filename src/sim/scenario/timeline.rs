@@ -46,6 +46,7 @@ fn recorded(record: &Record) -> Option<(&'static str, String)> {
         Body::Resumed { by, .. } => ("resumed", format!("by {by}")),
         Body::PauseFile { node, file } => ("file", format!("the pause file of {node} is {file:?}").to_lowercase()),
         Body::Attention { what } => ("told", format!("{case}{}", attention(what))),
+        Body::HandedOver { to, why, .. } => ("trio", format!("{} hands over to {to}: {why:?}", record.by)),
         Body::Closed { how } => ("closed", format!("{case}{how:?}")),
         Body::Founded { .. }
         | Body::Led

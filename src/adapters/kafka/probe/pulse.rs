@@ -58,13 +58,12 @@ impl Pulse {
             // Whose positions they are cannot be told yet: every broker would seem to be missing.
             return;
         }
-        let direct = self.ask_controllers().await;
-        let answer = match direct {
-            Some(answer) => Ok(answer),
-            None => self.ask_brokers(not, urgency).await,
+        let (answer, as_changes_go) = match self.ask_controllers().await {
+            Some(answer) => (Ok(answer), true),
+            None => (self.ask_brokers(not, urgency).await, self.controllers.is_empty()),
         };
         match answer {
-            Ok(answer) => match self.reading(&answer) {
+            Ok(answer) => match self.reading(&answer, as_changes_go) {
                 Some(reading) => self.shared.tell(Fact::Pulse(reading)).await,
                 None => self.blind(Blindness::NobodyAnswered).await,
             },
@@ -154,7 +153,7 @@ impl Pulse {
     }
 
     /// Makes a reading of an answer; none if it does not say who leads, or how far the log goes.
-    fn reading(&self, answer: &Answer<Quorum>) -> Option<PulseReading> {
+    fn reading(&self, answer: &Answer<Quorum>, as_changes_go: bool) -> Option<PulseReading> {
         let quorum = &answer.body;
         let leader = quorum.leader?;
         let known: BTreeSet<i32> = self.shared.brokers().iter().map(|broker| broker.id.0).collect();
@@ -172,6 +171,7 @@ impl Pulse {
             high_watermark: quorum.high_watermark.and_then(offset)?,
             controller_log_end: everybody().find(|replica| replica.id == leader).and_then(end)?,
             brokers,
+            as_changes_go,
         })
     }
 }

@@ -53,6 +53,7 @@ impl About {
             }
             | Body::Founded { .. }
             | Body::Led
+            | Body::HandedOver { .. }
             | Body::PolicyIs { .. }
             | Body::StillHeld { .. }
             | Body::Continued { .. }

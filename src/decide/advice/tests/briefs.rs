@@ -14,9 +14,9 @@ use crate::model::advice::{
 use crate::model::canon::require_canonical;
 use crate::model::finding::{Echo, Finding, FindingKind, Say, Vote};
 use crate::model::ids::{BrokerId, ClusterId, LeaderEpoch, Listener, NodeId, Offset, PartitionId, Rack, TopicId};
-use crate::model::observation::{Heard, Light, LogEnd, Progress, Pulse, PulseState, Report, Sighting, TopologySource};
+use crate::model::observation::{Light, LogEnd, Progress, Pulse, PulseState, Report, Sighting, TopologySource};
 use crate::model::plan::{Act, AtRisk, Choice, Class, Move, Origin, Plan, Step, When};
-use crate::model::snapshot::{Load, Snapshot};
+use crate::model::snapshot::{Heard, Load, Snapshot};
 use crate::model::time::LogTime;
 use crate::model::topology::{Partition, PartitionSet, Registration, Standing, Topic, Topology};
 
