@@ -13,7 +13,7 @@ use crate::decide::fit::merged;
 use crate::decide::guard::recheck;
 use crate::model::observation::LookNow;
 use crate::model::plan::{Step, When};
-use crate::model::record::{Body, DecisionVerdict, End, NotSent, Outcome, Receipt, Record, Stage};
+use crate::model::record::{Body, DecisionVerdict, End, NotSent, Outcome, Receipt, Record, Stage, StepRefusal};
 use crate::model::ruling::Objection;
 use crate::model::time::Timestamp;
 
@@ -22,7 +22,7 @@ use super::controller::{Controller, Now};
 use super::event::{Effect, Errand, StepResult, Views};
 use super::lead::CaseRef;
 use super::rest::Rest;
-use super::verify::Seen;
+use super::verify::{BySteps, Seen};
 use flight::At;
 pub(super) use flight::Cursor;
 
@@ -255,19 +255,20 @@ impl Controller {
             return;
         }
         let seen = cursor.look_back(&views.shapes);
-        let agreed = views.is_complete() && seen == Some(Seen::AsWanted);
+        let agreed = views.is_complete() && seen.as_ref().is_some_and(Seen::is_settled);
         if !agreed && now.at.since(since) < VERIFY_FOR {
             cursor.at = At::Verifying { errand: None, since, due: now.at.plus(VERIFY_EVERY) };
             return self.flush(now);
         }
         match seen {
-            Some(Seen::AsWanted) => {
+            Some(seen) if seen.is_settled() => {
                 let alone = views.shapes.len() < 2;
                 cursor.mark(now.at, if alone { Stage::VerifiedByOne } else { Stage::Verified });
-                self.verified(now);
+                self.verified(now, &seen.taken);
             }
-            Some(Seen::Not(lacking)) => {
-                cursor.miss(&lacking);
+            Some(seen) => {
+                cursor.leave(&seen.taken, StepRefusal::Stale);
+                cursor.leave(&seen.lacking, StepRefusal::NotSeen);
                 self.end(now, None);
             }
             // Nobody could tell: for a plan with a request in the dark this is what `Unknown` is for.
@@ -276,9 +277,10 @@ impl Controller {
         self.flush(now);
     }
 
-    fn verified(&mut self, now: Now) {
+    fn verified(&mut self, now: Now, taken: &BySteps) {
         let Some(cursor) = self.cursor() else { return };
         cursor.verify();
+        cursor.leave(taken, StepRefusal::Stale);
         if cursor.next_step().is_none() || cursor.has_failed() {
             return self.end(now, None);
         }

@@ -11,50 +11,84 @@ use super::controller::Controller;
 use super::event::{Effect, Errand};
 use super::lead::CaseRef;
 
-/// What a read-back shows of the steps that were sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Seen {
-    /// Their effects.
-    AsWanted,
-    /// These steps lack theirs: on which partitions, none named for an act on a whole broker.
-    Not(BTreeMap<u16, PartitionSet>),
+/// Partitions by the step that touched them; none named for an act on a whole broker.
+pub(super) type BySteps = BTreeMap<u16, PartitionSet>;
+
+/// What a read-back shows of the steps that were sent, where it shows another thing than their effects.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Seen {
+    /// These lack theirs, and may still get them.
+    pub(super) lacking: BySteps,
+    /// Somebody else has given these other replicas since: what was wanted will not come.
+    pub(super) taken: BySteps,
 }
 
 impl Seen {
-    /// Gives what two views show together: an effect counts where both show it.
+    /// Tells whether everything is as wanted, or somebody else's.
+    pub(super) fn is_settled(&self) -> bool {
+        self.lacking.is_empty()
+    }
+
+    /// Gives what two views show together: an effect counts where both show it, and so does somebody else's.
     pub(super) fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::AsWanted, one) | (one, Self::AsWanted) => one,
-            (Self::Not(mut lacking), Self::Not(others)) => {
-                for (step, missed) in others {
-                    let all = lacking.entry(step).or_default();
-                    *all = all.iter().chain(missed.iter()).collect();
-                }
-                Self::Not(lacking)
+        let both = |step: u16, id: &PartitionId| {
+            let takes = |seen: &Self| seen.taken.get(&step).is_some_and(|taken| taken.contains(id));
+            takes(&self) && takes(&other)
+        };
+        let mut together = Self::default();
+        for seen in [&self, &other] {
+            for (step, lacking) in &seen.lacking {
+                add(&mut together.lacking, *step, lacking.iter());
+            }
+            for (step, taken) in &seen.taken {
+                add(&mut together.taken, *step, taken.iter().filter(|id| both(*step, id)));
+                add(&mut together.lacking, *step, taken.iter().filter(|id| !both(*step, id)));
             }
         }
+        together.taken.retain(|_, taken| !taken.is_empty());
+        together.lacking.retain(|step, lacking| {
+            let whole_broker = |seen: &Self| seen.lacking.get(step).is_some_and(PartitionSet::is_empty);
+            !lacking.is_empty() || whole_broker(&self) || whole_broker(&other)
+        });
+        together
     }
+}
+
+fn add(to: &mut BySteps, step: u16, partitions: impl Iterator<Item = PartitionId>) {
+    let all = to.entry(step).or_default();
+    *all = all.iter().chain(partitions).collect();
 }
 
 /// Gives what a read-back shows of steps with their receipts. The newest step that touched a partition says how it is to
 /// stand; partitions that a receipt left out are nobody's.
 pub(super) fn look_back(sent: &[(&Step, &Receipt)], topology: &Topology) -> Seen {
-    let (mut judged, mut lacking) = (BTreeSet::new(), BTreeMap::new());
+    let (mut judged, mut seen) = (BTreeSet::new(), Seen::default());
     for (step, receipt) in sent.iter().rev() {
         if let Act::Fence { broker, .. } | Act::Unregister { broker, .. } = &step.act {
             if !is_out(*broker, topology) {
-                lacking.insert(step.number, PartitionSet::default());
+                seen.lacking.insert(step.number, PartitionSet::default());
             }
             continue;
         }
         let (_, not) = sort(step, topology);
-        let missed: PartitionSet = not.iter().filter(|id| !judged.contains(id) && !is_left_out(id, receipt)).collect();
-        if !missed.is_empty() {
-            lacking.insert(step.number, missed);
+        let missed = not.iter().filter(|id| !judged.contains(id) && !is_left_out(id, receipt));
+        let (taken, lacking): (Vec<_>, Vec<_>) = missed.partition(|id| is_taken(step, *id, topology));
+        for (partitions, to) in [(taken, &mut seen.taken), (lacking, &mut seen.lacking)] {
+            if !partitions.is_empty() {
+                to.insert(step.number, partitions.into_iter().collect());
+            }
         }
         judged.extend(step.act.moves().iter().flat_map(|one| one.partitions.iter()));
     }
-    if lacking.is_empty() { Seen::AsWanted } else { Seen::Not(lacking) }
+    seen
+}
+
+/// Tells whether somebody else has given a partition other replicas since the decision: an order of ours changes none.
+fn is_taken(step: &Step, id: PartitionId, topology: &Topology) -> bool {
+    let Some(partition) = topology.partitions.get(&id) else { return false };
+    let sorted = |replicas: &[BrokerId]| replicas.iter().copied().collect::<BTreeSet<_>>();
+    let ours = step.act.moves().iter().find(|one| one.partitions.contains(&id));
+    ours.is_some_and(|one| one.is_heard_by(partition) && sorted(&one.to) != sorted(&partition.replicas))
 }
 
 fn is_left_out(id: &PartitionId, receipt: &Receipt) -> bool {

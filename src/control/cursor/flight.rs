@@ -2,16 +2,15 @@
 //!
 //! Deliberately sends nothing: bookkeeping on values; the cursor's other half speaks with the world.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::control::event::Errand;
-use crate::control::verify::{Seen, look_back};
+use crate::control::verify::{BySteps, Seen, look_back};
 use crate::model::ids::{BrokerId, CaseId};
 use crate::model::plan::{Act, Origin, Plan, PlanDigest, Step, When};
 use crate::model::record::{End, Mark, NotSent, Receipt, Stage, StepOutcome, StepRefusal};
 use crate::model::time::Timestamp;
-use crate::model::topology::{PartitionSet, Topology};
+use crate::model::topology::Topology;
 
 /// A plan in flight.
 #[derive(Debug)]
@@ -189,15 +188,15 @@ impl Cursor {
     }
 
     /// Takes back what the receipts claim and no read-back has shown.
-    pub(super) fn miss(&mut self, lacking: &BTreeMap<u16, PartitionSet>) {
+    pub(super) fn leave(&mut self, partitions: &BySteps, why: StepRefusal) {
         for outcome in &mut self.steps {
-            let Some(missed) = lacking.get(&outcome.step) else { continue };
+            let Some(missed) = partitions.get(&outcome.step) else { continue };
             let Receipt::Done { done, not } = &mut outcome.receipt else { continue };
             if missed.is_empty() {
                 outcome.receipt = Receipt::NotSeen;
             } else {
                 *done = done.iter().filter(|id| !missed.contains(id)).collect();
-                not.push((StepRefusal::NotSeen, missed.clone()));
+                not.push((why, missed.clone()));
             }
         }
     }

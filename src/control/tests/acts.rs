@@ -111,6 +111,25 @@ fn a_move_that_one_of_two_brokers_shows_is_not_verified_yet() {
     assert_eq!(read_back_as(one_lags, second * 6)[0], (End::Unknown, Some(Stage::Answered(1))));
 }
 
+/// Somebody takes the replicas on the broker away that is dead.
+fn without_the_victim(now: &Topology) -> Topology {
+    let mut taken = now.clone();
+    for partition in taken.partitions.values_mut() {
+        partition.replicas.retain(|broker| *broker != VICTIM);
+        partition.isr.remove(&VICTIM);
+    }
+    taken
+}
+
+#[test]
+fn what_somebody_else_gives_other_replicas_meanwhile_is_theirs_at_once() {
+    let second = Duration::from_secs(1);
+    let both = |_: &Topology, now: &Topology| Views { shapes: vec![without_the_victim(now); 2], wanted: 2 };
+    assert_eq!(read_back_as(both, second), [(End::Done, Some(Stage::Verified))]);
+    let one = |_: &Topology, now: &Topology| Views { shapes: vec![without_the_victim(now), now.clone()], wanted: 2 };
+    assert_eq!(read_back_as(one, second), [], "one broker alone may tell what is long past");
+}
+
 #[test]
 fn what_one_broker_shows_counts_and_is_recorded_so_once_no_second_one_answers() {
     let second = Duration::from_secs(1);
