@@ -98,7 +98,8 @@ fn is_cut_or_stalled(facts: &Facts<'_>) -> bool {
         PulseState::Missing => true,
         PulseState::Unknown | PulseState::Level => false,
     };
-    let registered = matches!(facts.standing, Standing::Active | Standing::Unknown);
+    // Kafka fences it after its session: it answers on, and a broker that starts answers nobody before it is let in.
+    let registered = matches!(facts.standing, Standing::Active | Standing::Fenced | Standing::Unknown);
     facts.tally.well() && far_behind && registered
 }
 
@@ -227,7 +228,9 @@ fn facts<'a>(broker: BrokerId, snapshot: &Snapshot, policy: &'a Policy) -> Facts
 fn keep(case: Option<&OpenCase>, facts: &Facts<'_>) -> Option<FindingKind> {
     let rows = TABLE.iter().filter(|row| case.is_none_or(|case| !case.acted) || row.kind != FindingKind::BrokerStopped);
     let found = rows.into_iter().find(|row| (row.matches)(facts)).map(|row| row.kind);
-    let Some(case) = case.filter(|_| !facts.tally.well()) else { return found };
+    // What Kafka has fenced for not being heard is not back before it is let in again, however level it is.
+    let still_out = |case: &OpenCase| case.kind == FindingKind::CutOrStalled && facts.standing == Standing::Fenced;
+    let Some(case) = case.filter(|case| !facts.tally.well() || still_out(case)) else { return found };
     match (case.kind, found) {
         (_, Some(FindingKind::Recovering)) => found,
         // An older view says that it is in sync with others still: who has handed over is never in sync again without being up first.
