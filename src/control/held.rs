@@ -15,6 +15,9 @@ const STILL_HELD_EVERY: Duration = Duration::from_secs(60);
 /// the one that stays.
 const STAYS_AFTER: Duration = Duration::from_secs(10);
 
+/// A reason that was not the present one for so long has passed.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+
 /// What one leader remembers of a case that is held.
 #[derive(Debug, Clone)]
 pub(super) struct Held {
@@ -27,6 +30,8 @@ pub(super) struct Held {
     seen: Timestamp,
     /// What was written in the last minute, by kind, the newest last.
     said: Vec<(Inaction, Timestamp)>,
+    /// Since when each reason has come back again and again, and when it was last the present one.
+    turns: Vec<(Inaction, Timestamp, Timestamp)>,
 }
 
 /// What is to be written.
@@ -42,7 +47,7 @@ pub(super) enum Say {
 
 impl Held {
     pub(super) fn new(now: Timestamp, why: &Inaction) -> Self {
-        Self { why: why.clone(), since: now, rounds: 0, written: now, seen: now, said: Vec::new() }
+        Self { why: why.clone(), since: now, rounds: 0, written: now, seen: now, said: Vec::new(), turns: Vec::new() }
     }
 
     /// Counts a round that was held; `stands` is whether the newest record of the case says the same.
@@ -51,6 +56,7 @@ impl Held {
             (self.why, self.since) = (why.clone(), now);
         }
         (self.rounds, self.seen) = (self.rounds.saturating_add(1), now);
+        self.take_turn(now);
         self.said.retain(|(_, at)| now.since(*at) < STILL_HELD_EVERY);
         let known = self.said.iter().any(|(said, _)| said.same_kind(why));
         if !stands && (!known || STAYS_AFTER <= self.lasted(now)) {
@@ -74,6 +80,20 @@ impl Held {
     /// Gives for how long it has been the present reason.
     pub(super) fn lasted(&self, now: Timestamp) -> Duration {
         now.since(self.since)
+    }
+
+    /// Tells whether this reason has taken turns with others for so long that it is no passing one.
+    pub(super) fn takes_turns(&self, now: Timestamp) -> bool {
+        let mine = self.turns.iter().find(|(why, ..)| why.same_kind(&self.why));
+        mine.is_some_and(|(_, since, _)| STAYS_AFTER <= now.since(*since))
+    }
+
+    fn take_turn(&mut self, now: Timestamp) {
+        self.turns.retain(|(.., last)| now.since(*last) < TURN_WITHIN);
+        match self.turns.iter_mut().find(|(why, ..)| why.same_kind(&self.why)) {
+            Some((.., last)) => *last = now,
+            None => self.turns.push((self.why.clone(), now, now)),
+        }
     }
 
     /// Gives what has not been written yet of a case that ends: why, how many rounds, and over how long.
@@ -137,6 +157,26 @@ mod tests {
     fn a_reason_that_comes_back_and_stays_is_written_again() {
         let reason = |ms: u64| if (5000..8000).contains(&ms) { OTHER } else { ONE };
         assert_eq!(written(reason, 30), [(0, false), (5000, false), (18_000, false)]);
+    }
+
+    #[test]
+    fn a_reason_that_keeps_coming_back_is_no_passing_one() {
+        let takes_turns = |other_for: u64| {
+            let mut held = Held::new(after(0), &ONE);
+            let reason = |ms: u64| if ms % (other_for + 1000) < 1000 { ONE } else { OTHER };
+            (0..30_000).step_by(250).find(|ms| {
+                held.note(after(*ms), &reason(*ms), false);
+                held.takes_turns(after(*ms))
+            })
+        };
+        assert_eq!(takes_turns(1000), Some(10_000));
+        assert_eq!(takes_turns(20_000), Some(11_000), "the other one lasts");
+        let mut held = Held::new(after(0), &ONE);
+        let third = Inaction::TriedEnough;
+        for ms in (0..60_000).step_by(250) {
+            held.note(after(ms), [&ONE, &OTHER, &third][usize::try_from(ms / 3000 % 3).unwrap()], false);
+            assert!(!held.takes_turns(after(ms)), "each has passed for six seconds");
+        }
     }
 
     #[test]

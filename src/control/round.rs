@@ -281,13 +281,15 @@ impl Controller {
         let stands = recorded.is_some_and(|recorded| recorded.same_kind(&why));
         let held = lead.held.entry(case_id).or_insert_with(|| Held::new(now.at, &why));
         let say = held.note(now.at, &why, stands);
-        let lasted = held.lasted(now.at);
+        let lasts = tell_after(one.finding(), &why) <= held.lasted(now.at) && stands;
+        let untold = !self.state.attentions.values().any(|told| told.case == Some(case_id));
+        let tells = lasts || untold && held.takes_turns(now.at);
         match say {
             Say::Anew => lead.write(id, decision()),
             Say::Still { rounds, over } => lead.write(id, Body::StillHeld { why: why.clone(), rounds, over }),
             Say::Nothing => {}
         }
-        if tell_after(one.finding(), &why) <= lasted && stands {
+        if tells {
             self.tell_a_person(case_id, case, why);
         }
     }

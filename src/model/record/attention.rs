@@ -59,6 +59,8 @@ impl Attention {
             (Self::Finding { kind, broker, why }, Self::Finding { kind: kind_2, broker: broker_2, why: why_2 }) => {
                 kind == kind_2 && broker == broker_2 && why.same_kind(why_2)
             }
+            // Of one case: whoever has not looked yet finds the newest plan there.
+            (Self::PlanFailed { .. }, Self::PlanFailed { .. }) => true,
             (
                 Self::Finding { .. }
                 | Self::UnknownOutcome { .. }
