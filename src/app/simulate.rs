@@ -65,7 +65,26 @@ fn scenario(file: &Path, answers: Answers, (output, to): (Output, &mut dyn Write
     for failure in &played.failures {
         writeln!(std::io::stderr(), "{}: {failure}", file.display())?;
     }
-    Ok(if played.failures.is_empty() { ExitStatus::Yes } else { ExitStatus::No })
+    let other = if answers == Answers::Recorded { None } else { other_answer(&text, &played.text) };
+    if let Some((line, now)) = other {
+        writeln!(
+            std::io::stderr(),
+            "{}: line {line} is otherwise now: {now:?} (--rewrite records it)",
+            file.display()
+        )?;
+    }
+    Ok(if played.failures.is_empty() && other.is_none() { ExitStatus::Yes } else { ExitStatus::No })
+}
+
+/// Gives the first line of a scenario with answers that is otherwise now; none where nothing was recorded yet.
+fn other_answer<'a>(text: &str, played: &'a str) -> Option<(usize, &'a str)> {
+    if !text.lines().any(|line| line == "----") {
+        return None;
+    }
+    let end = text.lines().map(Some).chain(std::iter::repeat(None));
+    let differs = |((_, now), recorded): &((usize, &str), Option<&str>)| Some(*now) != *recorded;
+    let first = (1..).zip(played.lines()).zip(end).find(differs).map(|((line, now), _)| (line, now));
+    first.or_else(|| (text.lines().count() != played.lines().count()).then(|| (played.lines().count() + 1, "")))
 }
 
 fn scenario_json(
@@ -278,4 +297,19 @@ fn json(seed: u64, ran: &Ran, took: Duration, to: &mut dyn Write) -> anyhow::Res
 fn per_second(count: u64, took: Duration) -> u64 {
     let micros = took.as_micros().max(1);
     u64::try_from(u128::from(count).saturating_mul(1_000_000) / micros).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_answer;
+
+    #[test]
+    fn the_first_answer_that_is_another_one_is_told_and_a_file_without_answers_has_none() {
+        let played = "run 1s\n----\n one\n";
+        assert_eq!(other_answer("run 1s\n", played), None);
+        assert_eq!(other_answer(played, played), None);
+        assert_eq!(other_answer("run 1s\n----\n two\n", played), Some((3, " one")));
+        assert_eq!(other_answer("run 1s\n----\n", played), Some((3, " one")));
+        assert_eq!(other_answer("run 1s\n----\n one\n two\n", played), Some((4, "")));
+    }
 }
