@@ -9,10 +9,10 @@ use std::time::Duration;
 use crate::decide::heir::{heir, ill_placed};
 use crate::model::ids::NodeId;
 use crate::model::record::{Body, IllPlaced, Vantage};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, whole_ms};
 
 use super::controller::{Controller, Now};
-use super::event::Effect;
+use super::event::{Effect, PeerReport};
 use super::lead::CaseRef;
 
 /// How long a leader doubts itself before that is no burst: doubt falls by one a second, from 8 to below 4 in 5 s. Where its way is
@@ -61,10 +61,9 @@ impl Controller {
         let oldest = self.options.policy.detect.report_age_max;
         let age = |node: &NodeId, at: Timestamp| if *node == self.options.me { Duration::ZERO } else { now.since(at) };
         let lately = self.reports.iter().filter(|(node, (at, _))| age(node, *at) <= oldest);
-        let vantage = |(node, (at, said)): (&NodeId, &(Timestamp, super::event::PeerReport))| {
-            let ago = said.way_open_ago.map(|ago| ago.saturating_add(age(node, *at)));
-            let ms = |span: Duration| Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
-            (*node, Vantage { lhm: said.report.lhm, way_open_ago: ago.map(ms) })
+        let vantage = |(node, (at, said)): (&NodeId, &(Timestamp, PeerReport))| {
+            let way_open_ago = said.way_open_ago.map(|ago| whole_ms(ago.saturating_add(age(node, *at))));
+            (*node, Vantage { lhm: said.report.lhm, way_open_ago })
         };
         lately.map(vantage).collect()
     }

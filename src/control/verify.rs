@@ -31,30 +31,27 @@ impl Seen {
 
     /// Gives what two views show together: an effect counts where both show it, and so does somebody else's.
     pub(super) fn and(self, other: Self) -> Self {
-        let both = |step: u16, id: &PartitionId| {
-            let takes = |seen: &Self| seen.taken.get(&step).is_some_and(|taken| taken.contains(id));
-            takes(&self) && takes(&other)
-        };
         let mut together = Self::default();
-        for seen in [&self, &other] {
-            for (step, lacking) in &seen.lacking {
-                add(&mut together.lacking, *step, lacking.iter());
-            }
-            for (step, taken) in &seen.taken {
-                add(&mut together.taken, *step, taken.iter().filter(|id| both(*step, id)));
-                add(&mut together.lacking, *step, taken.iter().filter(|id| !both(*step, id)));
+        for (step, lacking) in self.lacking.iter().chain(&other.lacking) {
+            add(&mut together.lacking, *step, lacking.iter());
+        }
+        for (one, another) in [(&self.taken, &other.taken), (&other.taken, &self.taken)] {
+            for (step, taken) in one {
+                let shown = |id: &PartitionId| another.get(step).is_some_and(|taken| taken.contains(id));
+                let (both, alone): (Vec<_>, Vec<_>) = taken.iter().partition(shown);
+                for (partitions, to) in [(both, &mut together.taken), (alone, &mut together.lacking)] {
+                    if !partitions.is_empty() {
+                        add(to, *step, partitions);
+                    }
+                }
             }
         }
-        together.taken.retain(|_, taken| !taken.is_empty());
-        together.lacking.retain(|step, lacking| {
-            let whole_broker = |seen: &Self| seen.lacking.get(step).is_some_and(PartitionSet::is_empty);
-            !lacking.is_empty() || whole_broker(&self) || whole_broker(&other)
-        });
         together
     }
 }
 
-fn add(to: &mut BySteps, step: u16, partitions: impl Iterator<Item = PartitionId>) {
+/// Adds partitions to those of a step; none for an act on a whole broker.
+fn add(to: &mut BySteps, step: u16, partitions: impl IntoIterator<Item = PartitionId>) {
     let all = to.entry(step).or_default();
     *all = all.iter().chain(partitions).collect();
 }
@@ -75,7 +72,7 @@ pub(super) fn look_back(sent: &[(&Step, &Receipt)], topology: &Topology) -> Seen
         let (taken, lacking): (Vec<_>, Vec<_>) = missed.partition(|id| is_taken(step, *id, topology));
         for (partitions, to) in [(taken, &mut seen.taken), (lacking, &mut seen.lacking)] {
             if !partitions.is_empty() {
-                to.insert(step.number, partitions.into_iter().collect());
+                add(to, step.number, partitions);
             }
         }
         judged.extend(step.act.moves().iter().flat_map(|one| one.partitions.iter()));

@@ -11,7 +11,7 @@ use super::readings::Readings;
 use crate::model::ids::{BrokerId, NodeId};
 use crate::model::observation::{Blindness, LogEnd, ProbeKind, Report, Sighting, TopologySource};
 use crate::model::snapshot::{Heard, Load, Missing, Snapshot, StandingOrders};
-use crate::model::time::{LogTime, Timestamp};
+use crate::model::time::{LogTime, Timestamp, whole_ms};
 use crate::model::told::Told;
 use crate::model::topology::Topology;
 
@@ -93,11 +93,6 @@ fn round(sighting: &mut Sighting) {
     sighting.tau = whole_ms(sighting.tau);
     sighting.success_sent_ago = sighting.success_sent_ago.map(whole_ms);
     sighting.silent_for = sighting.silent_for.map(whole_ms);
-}
-
-/// Gives the span without its fraction of a millisecond, and never more than a record can hold.
-fn whole_ms(span: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn recent_log_ends(gathered: &Gathered<'_>, policy: &Policy) -> Told<LogEnd> {

@@ -26,7 +26,7 @@ use crate::model::observation::{
     Fact, Light, LineChange, LookNow, Observation, PingOutcome, ProbeKind, Progress, Pulse, PulseState, Report,
     Sighting, TopologySource,
 };
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, whole_ms};
 
 /// A broker's stall tail says nothing against a short tau after at least this long without a fit.
 const TAIL_WATCHED_MIN: Duration = Duration::from_secs(3600);
@@ -293,7 +293,7 @@ impl Watch {
     }
 
     fn sighting(&self, broker: BrokerId, now: Timestamp) -> Sighting {
-        let ago = |at: Timestamp| Duration::from_millis(u64::try_from(now.since(at).as_millis()).unwrap_or(u64::MAX));
+        let ago = |at: Timestamp| whole_ms(now.since(at));
         let line = self.lines.get(&broker);
         Sighting {
             path: self.path.clone(),

@@ -61,6 +61,12 @@ impl fmt::Display for LogTime {
     }
 }
 
+/// Gives the span without its fraction of a millisecond, and never more than a record can hold.
+#[must_use]
+pub fn whole_ms(span: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }

@@ -117,6 +117,15 @@ impl Desk {
         self.records(id).await.iter().filter(|entry| verdict(entry) == Some("act")).count()
     }
 
+    /// Waits until a node follows another leader than this one; gives it.
+    pub(crate) async fn another_leads(&self, asked: u8, before: u8) -> u8 {
+        until("another node leads", PATIENCE, async || {
+            let leader = self.status(asked).await?["leader"].as_u64()?;
+            (leader != u64::from(before)).then(|| u8::try_from(leader).unwrap())
+        })
+        .await
+    }
+
     /// Waits until a node's history ends where another's does, hash for hash.
     pub(crate) async fn await_same_head(&self, id: u8, other: u8) {
         until("equal heads", PATIENCE, async || {

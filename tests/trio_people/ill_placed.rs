@@ -5,7 +5,7 @@ use tanist::lab::Fault;
 use tanist::lab::trio::NODES;
 
 use crate::desk::{Desk, is_done, kind, options};
-use crate::ground::{BEFORE_KAFKA, Ground, PATIENCE, on_ground, until};
+use crate::ground::{BEFORE_KAFKA, Ground, on_ground};
 
 /// Strikes the leader's own ways; another one leads for this reason, and acts when a broker fails.
 async fn led_by_another(ground: &Ground, fault: &str, why: &str) {
@@ -14,11 +14,7 @@ async fn led_by_another(ground: &Ground, fault: &str, why: &str) {
     let (struck, other) = desk.settled().await;
     let fault: Fault = fault.replace("LEADER", &struck.to_string()).parse().unwrap();
     let began = ground.cluster.inflict(&fault).unwrap();
-    let next = until("another node leads", PATIENCE, async || {
-        let leader = desk.status(other).await?["leader"].as_u64()?;
-        (leader != u64::from(struck)).then(|| u8::try_from(leader).unwrap())
-    })
-    .await;
+    let next = desk.another_leads(other, struck).await;
     println!("{fault}: n{next} leads in place of n{struck} after {:?}", began.elapsed());
     let handed: Vec<Value> =
         desk.records(next).await.into_iter().filter(|entry| kind(entry) == "handed_over").collect();

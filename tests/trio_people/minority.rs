@@ -23,11 +23,7 @@ fn a_leader_cut_off_from_its_peers_does_not_act_and_catches_up_once_healed() {
         desk.trio.set_peers(cut, Gate::Cut);
         println!("cut off:\n{}", await_no_quorum(&desk, cut).await);
         desk.says(cut, &["pause", "--reason", "nobody hears this"], 5).await;
-        let next = until("another node leads", PATIENCE, async || {
-            let leader = desk.status(other).await?["leader"].as_u64()?;
-            (leader != u64::from(cut)).then(|| u8::try_from(leader).unwrap())
-        })
-        .await;
+        let next = desk.another_leads(other, cut).await;
         let known = desk.records(cut).await.len();
         let fault = ground.freeze_victim();
         let took = ground.recovered(&topic, fault).await;

@@ -80,11 +80,7 @@ fn is_in_flight(plan: &Value) -> bool {
 
 /// Waits until the survivors follow another leader; gives it and when it was seen.
 async fn succeeded(desk: &Desk, dead: u8, other: u8, killed: Instant) -> (u8, Duration) {
-    let next = until("another node leads", PATIENCE, async || {
-        let led = desk.status(other).await?["leader"].as_u64()?;
-        (led != u64::from(dead)).then(|| u8::try_from(led).unwrap())
-    })
-    .await;
+    let next = desk.another_leads(other, dead).await;
     let took = killed.elapsed();
     until("no plan is in flight", NOTHING_OPEN_WITHIN, async || {
         let status = desk.status(next).await?;

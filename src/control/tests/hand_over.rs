@@ -17,14 +17,6 @@ fn world() -> World {
     World::leading(Policy { mode: Mode::Auto, ..Policy::default() })
 }
 
-/// Lets time pass, and commits what is proposed.
-fn live(world: &mut World, seconds: u64) {
-    for _ in 0..4 * seconds {
-        world.pass(Duration::from_millis(250));
-        world.commit();
-    }
-}
-
 fn why(world: &World) -> Vec<(NodeId, IllPlaced)> {
     let bodies = world.records.iter().map(|record| &record.body);
     bodies
@@ -35,16 +27,16 @@ fn why(world: &World) -> Vec<(NodeId, IllPlaced)> {
 #[test]
 fn a_leader_without_a_way_to_the_controllers_lets_another_lead_and_says_why() {
     let mut world = world();
-    live(&mut world, 5);
+    world.read_back_for(Duration::from_secs(5));
     world.way_open = false;
-    live(&mut world, 1);
+    world.read_back_for(Duration::from_secs(1));
     assert!(world.handed.is_empty(), "what was heard lately holds");
-    live(&mut world, 2);
+    world.read_back_for(Duration::from_secs(2));
     assert_eq!(world.handed, [NodeId(2)]);
     assert_eq!(why(&world), [(NodeId(2), IllPlaced::WayClosed)]);
-    live(&mut world, 8);
+    world.read_back_for(Duration::from_secs(8));
     assert_eq!(world.handed.len(), 1, "whoever was asked has time");
-    live(&mut world, 3);
+    world.read_back_for(Duration::from_secs(3));
     assert_eq!(world.handed.len(), 2, "nobody took over: another try");
 }
 
@@ -54,7 +46,7 @@ fn whoever_is_as_ill_placed_is_not_asked_to_lead() {
         let mut world = world();
         world.peers_say(peers);
         world.way_open = false;
-        live(&mut world, 5);
+        world.read_back_for(Duration::from_secs(5));
         assert_eq!(world.handed, handed, "{peers}");
     }
 }
@@ -64,7 +56,7 @@ fn nothing_is_decided_while_another_is_to_take_over() {
     let mut world = world();
     world.way_open = false;
     while world.handed.is_empty() {
-        live(&mut world, 1);
+        world.read_back_for(Duration::from_secs(1));
     }
     world.kill();
     let records = world.records.len();
@@ -80,7 +72,7 @@ fn a_plan_in_flight_is_brought_to_its_end_first() {
     world.commit();
     assert_eq!(world.sent.len(), 1);
     world.way_open = false;
-    live(&mut world, 6);
+    world.read_back_for(Duration::from_secs(6));
     assert!(world.handed.is_empty());
     world.live(Duration::from_secs(2));
     assert_eq!(world.handed, [NodeId(2)]);

@@ -27,9 +27,7 @@ impl Hand {
             Ok(left) => left.min(RECHECK_FOR),
             Err(why) => return self.fail(desk, errand, why),
         };
-        let whom = self.applying(errand).map(|applying| (applying.avoid.clone(), applying.heard.clone()));
-        let (avoid, heard) = whom.unwrap_or_default();
-        let brokers: Vec<Door> = self.brokers(&avoid).into_iter().map(Door::Broker).collect();
+        let (brokers, heard) = self.whom(errand);
         let peers = whom_to_ask(brokers, 0, |door| heard.contains(door)).into();
         self.list_next(desk, errand, Round { list, peers, within });
     }

@@ -225,6 +225,13 @@ impl Hand {
         }
     }
 
+    /// Gives the brokers that an errand may ask, and who of all has just answered it.
+    fn whom(&mut self, errand: Errand) -> (Vec<Door>, Vec<Door>) {
+        let whom = self.applying(errand).map(|applying| (applying.avoid.clone(), applying.heard.clone()));
+        let (avoid, heard) = whom.unwrap_or_default();
+        (self.brokers(&avoid).into_iter().map(Door::Broker).collect(), heard)
+    }
+
     /// Whoever has just answered a look is asked first for what follows.
     fn hears(&mut self, errand: Errand, door: Option<Door>) {
         if let Some(applying) = self.applying(errand) {

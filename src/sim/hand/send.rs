@@ -45,10 +45,9 @@ impl Hand {
     }
 
     fn peers(&mut self, errand: Errand) -> VecDeque<Door> {
-        let whom = self.applying(errand).map(|applying| (applying.avoid.clone(), applying.heard.clone()));
-        let (avoid, heard) = whom.unwrap_or_default();
+        let (brokers, heard) = self.whom(errand);
         let doors: Vec<Door> = if self.options.controllers.is_empty() {
-            self.brokers(&avoid).into_iter().map(Door::Broker).collect()
+            brokers
         } else {
             self.options.controllers.iter().copied().map(Door::Controller).collect()
         };

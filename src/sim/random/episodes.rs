@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::control::event::PauseFile;
 use crate::model::ids::{BrokerId, CaseId, NodeId};
+use crate::model::time::whole_ms;
 use crate::sim::chance::Chance;
 use crate::sim::disk::DiskTrouble;
 use crate::sim::kafka::fault::{Fault, FaultKind, Path, Target, Vantage, Way};
@@ -46,12 +47,12 @@ pub(super) fn draw(plan: &RandomPlan) -> Vec<Episode> {
     let mut episodes: Vec<Episode> = Vec::new();
     let mut at = Duration::ZERO;
     loop {
-        at = at.saturating_add(rounded(chance.span(PAUSES)));
+        at = at.saturating_add(whole_ms(chance.span(PAUSES)));
         if plan.span <= at {
             break;
         }
         let long = chance.happens(350);
-        let lasts = rounded(chance.span(if long { LASTS_LONG } else { LASTS })).min(plan.span.saturating_sub(at));
+        let lasts = whole_ms(chance.span(if long { LASTS_LONG } else { LASTS })).min(plan.span.saturating_sub(at));
         let episode = match chance.below(10) {
             0..=5 => theirs(&mut chance, plan, at, lasts),
             6..=8 => ours(&mut chance, at, lasts),
@@ -65,7 +66,7 @@ pub(super) fn draw(plan: &RandomPlan) -> Vec<Episode> {
     }
     if chance.happens(DELETES) {
         let last = plan.span.checked_div(5).unwrap_or_default();
-        let at = plan.span.saturating_sub(rounded(chance.span((Duration::ZERO, last))));
+        let at = plan.span.saturating_sub(whole_ms(chance.span((Duration::ZERO, last))));
         // Of a topic that is gone nothing can be changed any more.
         episodes.retain(|episode| !episode.changes_topic() || episode.until() < at);
         episodes.push(Episode { at, begin: Command::Foreign(Foreign::Delete), end: None });
@@ -115,10 +116,6 @@ impl Episode {
             (_, _) => false,
         }
     }
-}
-
-fn rounded(span: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn theirs(chance: &mut Chance, plan: &RandomPlan, at: Duration, lasts: Duration) -> Episode {
